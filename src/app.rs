@@ -1,0 +1,93 @@
+//! What one running server holds: the database, the keys, the clock, the limits. No authority.
+
+use crate::{
+    authn::password::Hasher,
+    config::{Limits, PublicUrl},
+    domain::{Catalogue, Clock, CredentialId, Random},
+    gather::{Evidence, Seen},
+    keys::Keyring,
+    mail::Mailer,
+    store::Pool,
+};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock as GovernorClock, Reference},
+    nanos::Nanos,
+    state::keyed::DashMapStateStore,
+};
+use std::{num::NonZeroU32, sync::Arc};
+
+/// The parts every use case may need; shared by all surfaces of one process.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub pool: Pool,
+    /// The derived keys.
+    pub keyring: Keyring,
+    /// The only clock.
+    pub clock: Clock,
+    /// The only random source.
+    pub random: Random,
+    /// How much of what.
+    pub limits: Limits,
+    /// The permissions there are.
+    pub catalogue: Catalogue,
+    /// Where this server is reached.
+    pub public_url: PublicUrl,
+    /// How mail leaves.
+    pub mail: Mailer,
+    /// Password hashing, bounded.
+    pub hasher: Hasher,
+    /// Uses of credentials, gathered.
+    pub seen: Seen,
+    /// Refusals, gathered.
+    pub evidence: Evidence,
+    /// Calls per credential.
+    pub calls: CallLimiter,
+}
+
+/// Calls per minute and credential, on this node. A bucket of that many calls, refilled evenly.
+#[derive(Debug)]
+pub struct CallLimiter(Option<RateLimiter<CredentialId, DashMapStateStore<CredentialId>, LimiterClock>>);
+
+/// governor's view of the server's own clock, so that tests move both together.
+#[derive(Clone, Debug)]
+pub struct LimiterClock(Clock);
+
+impl GovernorClock for LimiterClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(u64::try_from(self.0.now().as_millis()).unwrap_or_default().saturating_mul(1_000_000))
+    }
+}
+
+impl CallLimiter {
+    /// At most `per_minute`; 0 is no limit.
+    #[must_use]
+    pub fn new(per_minute: u32, clock: &Clock) -> Self {
+        Self(NonZeroU32::new(per_minute).map(|limit| {
+            RateLimiter::new(Quota::per_minute(limit), DashMapStateStore::default(), LimiterClock(clock.clone()))
+        }))
+    }
+
+    /// Counts a call; when it is one too many, after how many milliseconds to come back.
+    pub fn check(&self, credential: CredentialId) -> Result<(), i64> {
+        let Some(limiter) = &self.0 else { return Ok(()) };
+        limiter.check_key(&credential).map_err(|not_until| {
+            let now = limiter.clock().now();
+            let wait = not_until.earliest_possible().duration_since(now);
+            i64::try_from(wait.as_u64().div_ceil(1_000_000)).unwrap_or(i64::MAX)
+        })
+    }
+
+    /// Forgets credentials that have not called for a while.
+    pub fn sweep(&self) {
+        if let Some(limiter) = &self.0 {
+            limiter.retain_recent();
+        }
+    }
+}
+
+/// What every surface carries around.
+pub type SharedApp = Arc<App>;

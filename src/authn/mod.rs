@@ -1,0 +1,5 @@
+//! From what a caller shows to who they are: the only place where an [`crate::authz::Actor`] of a person is made.
+
+pub mod credential;
+pub mod link;
+pub mod password;

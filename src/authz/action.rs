@@ -1,0 +1,540 @@
+//! One struct per action: its payload, the facts its rule decides on, and the rule.
+//!
+//! The order inside `permits` is the order of refusal: Administrators and others first, then the
+//! ceiling on giving, then state.
+
+use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing};
+use crate::domain::{
+    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Status, Timestamp, Untrusted, UserId, builtin,
+};
+use usher_tools::Needs;
+
+/// A person as a rule sees them, read under the lock.
+#[derive(Clone, Debug)]
+pub struct PersonFacts {
+    /// Who.
+    pub person: PersonRef,
+    /// Full name now.
+    pub name: String,
+    /// Role now.
+    pub role: Role,
+    /// Status now.
+    pub status: Status,
+    /// What their groups give them now.
+    pub permissions: PermissionSet,
+    /// Version now.
+    pub version: i64,
+    /// Generation of their newest invite; 0 without one.
+    pub invite_generation: i64,
+    /// The text that is searched, as stored.
+    pub folded: String,
+}
+
+impl PersonFacts {
+    fn target(&self) -> Target {
+        Target::User { id: self.person.id, name: self.name.clone() }
+    }
+}
+
+/// An access group as a rule sees it, read under the lock.
+#[derive(Clone, Debug)]
+pub struct GroupFacts {
+    /// Row key.
+    pub key: i64,
+    /// Public id.
+    pub id: GroupId,
+    /// Name now.
+    pub name: String,
+    /// What it gives.
+    pub permissions: PermissionSet,
+    /// How many people are in it.
+    pub members: i64,
+    /// Version now.
+    pub version: i64,
+    /// Description now.
+    pub description: String,
+}
+
+fn only_administrators_touch_administrators(standing: &Standing, role: Role) -> Result<(), Reason> {
+    match role {
+        Role::Administrator if !standing.is_administrator() => Err(Reason::Administrator),
+        Role::Administrator | Role::User => Ok(()),
+    }
+}
+
+fn within_ceiling(standing: &Standing, held_then: &PermissionSet) -> Result<(), Reason> {
+    let missing = missing(standing, held_then);
+    if missing.is_empty() { Ok(()) } else { Err(Reason::Escalation { missing }) }
+}
+
+/// Taking this person's last say away: refused while nobody else is an active Administrator.
+/// `active_administrators` counts by the predicate that authentication uses.
+fn keeps_an_administrator(person: &PersonFacts, active_administrators: i64) -> Result<(), Reason> {
+    match (person.role, person.status) {
+        (Role::Administrator, Status::Active) if active_administrators <= 1 => Err(Reason::LastAdministrator),
+        (Role::Administrator | Role::User, Status::Pending | Status::Active | Status::Deactivated) => Ok(()),
+    }
+}
+
+/// A new person, Pending, with an invite (B07–B10).
+#[derive(Clone, Debug)]
+pub struct InviteUser {
+    /// Id of the person to be.
+    pub id: UserId,
+    /// Address the invite goes to.
+    pub email: Email,
+    /// Names as the inviter wrote them.
+    pub name: PersonName,
+    /// Role to be.
+    pub role: Role,
+    /// Groups to be in from the start.
+    pub groups: Vec<GroupFacts>,
+}
+
+impl Action for InviteUser {
+    const NAME: &'static str = builtin::USERS_INVITE;
+    const NEEDS: Needs = Needs::Permission(builtin::USERS_INVITE);
+
+    fn target(&self) -> Target {
+        Target::User { id: self.id, name: self.name.full() }
+    }
+
+    fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
+        if !self.groups.is_empty() && !standing.holds(builtin::ACCESS_GROUPS_ASSIGN) {
+            return Err(Reason::Permission(builtin::ACCESS_GROUPS_ASSIGN));
+        }
+        only_administrators_touch_administrators(standing, self.role)?;
+        let held_then = self.groups.iter().fold(PermissionSet::default(), |set, group| set.union(&group.permissions));
+        within_ceiling(standing, &held_then)
+    }
+}
+
+/// A new link for somebody who has not joined; every earlier one ends (B11).
+#[derive(Clone, Debug)]
+pub struct ResendInvite {
+    /// Whose invite.
+    pub person: PersonFacts,
+}
+
+impl Action for ResendInvite {
+    const NAME: &'static str = "users:resend_invite";
+    const NEEDS: Needs = Needs::Permission(builtin::USERS_INVITE);
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
+        only_administrators_touch_administrators(standing, self.person.role)?;
+        within_ceiling(standing, &self.person.permissions)?;
+        match self.person.status {
+            Status::Pending => Ok(()),
+            Status::Active => Err(Reason::NotPending),
+            Status::Deactivated => Err(Reason::Deactivated),
+        }
+    }
+}
+
+/// New names, Slack ID or role. What is `None` stays.
+#[derive(Clone, Debug)]
+pub struct UpdateUser {
+    /// Who.
+    pub person: PersonFacts,
+    /// New names.
+    pub name: Option<PersonName>,
+    /// New role.
+    pub role: Option<Role>,
+    /// New Slack ID, or none.
+    pub slack_id: Option<Option<Untrusted>>,
+    /// The search text that follows from the new values.
+    pub folded: String,
+    /// By the predicate that authentication uses.
+    pub active_administrators: i64,
+}
+
+impl Action for UpdateUser {
+    const NAME: &'static str = builtin::USERS_UPDATE;
+    const NEEDS: Needs = Needs::PermissionUnlessSelf(builtin::USERS_UPDATE);
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn is_own(&self, actor: &Actor) -> bool {
+        actor.is(self.person.person.id)
+    }
+
+    fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason> {
+        // One's own name is everybody's; a role never is, and the Slack ID is the organization's.
+        if self.role.is_some() && !standing.is_administrator() {
+            return Err(Reason::Administrator);
+        }
+        if self.slack_id.is_some() && !standing.holds(builtin::USERS_UPDATE) {
+            return Err(Reason::Permission(builtin::USERS_UPDATE));
+        }
+        if !self.is_own(actor) {
+            only_administrators_touch_administrators(standing, self.person.role)?;
+        }
+        match self.role {
+            Some(Role::User) => keeps_an_administrator(&self.person, self.active_administrators),
+            Some(Role::Administrator) | None => Ok(()),
+        }
+    }
+}
+
+/// The end of all access, at once; an invite that was not accepted is withdrawn (B20, B26).
+#[derive(Clone, Debug)]
+pub struct DeactivateUser {
+    /// Who.
+    pub person: PersonFacts,
+    /// By the predicate that authentication uses.
+    pub active_administrators: i64,
+}
+
+impl Action for DeactivateUser {
+    const NAME: &'static str = builtin::USERS_DEACTIVATE;
+    const NEEDS: Needs = Needs::Permission(builtin::USERS_DEACTIVATE);
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason> {
+        let own = actor.is(self.person.person.id);
+        if !own {
+            only_administrators_touch_administrators(standing, self.person.role)?;
+        }
+        keeps_an_administrator(&self.person, self.active_administrators)?;
+        if own { Err(Reason::SelfDeactivation) } else { Ok(()) }
+    }
+}
+
+/// Back again: Active where the person had joined, else Pending with a new invite. Old credentials stay dead.
+#[derive(Clone, Debug)]
+pub struct ReactivateUser {
+    /// Who.
+    pub person: PersonFacts,
+    /// Whether they had ever joined.
+    pub had_joined: bool,
+}
+
+impl Action for ReactivateUser {
+    const NAME: &'static str = "users:reactivate";
+    const NEEDS: Needs = Needs::Permission(builtin::USERS_DEACTIVATE);
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
+        only_administrators_touch_administrators(standing, self.person.role)?;
+        within_ceiling(standing, &self.person.permissions)
+    }
+}
+
+/// A new access group.
+#[derive(Clone, Debug)]
+pub struct CreateAccessGroup {
+    /// Id of the group to be.
+    pub id: GroupId,
+    /// Its name.
+    pub name: GroupName,
+    /// What it is for.
+    pub description: Untrusted,
+    /// What it gives.
+    pub permissions: PermissionSet,
+}
+
+impl Action for CreateAccessGroup {
+    const NAME: &'static str = builtin::ACCESS_GROUPS_CREATE;
+    const NEEDS: Needs = Needs::Permission(builtin::ACCESS_GROUPS_CREATE);
+
+    fn target(&self) -> Target {
+        Target::AccessGroup { id: self.id, name: self.name.as_str().to_owned() }
+    }
+
+    fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
+        within_ceiling(standing, &self.permissions)
+    }
+}
+
+/// Another name, description or set of permissions. What is `None` stays.
+#[derive(Clone, Debug)]
+pub struct UpdateAccessGroup {
+    /// Which.
+    pub group: GroupFacts,
+    /// New name.
+    pub name: Option<GroupName>,
+    /// New description.
+    pub description: Option<Untrusted>,
+    /// What it gives from now on, where that changes.
+    pub permissions: Option<PermissionSet>,
+}
+
+impl UpdateAccessGroup {
+    /// What the change adds.
+    #[must_use]
+    pub fn added(&self) -> Vec<String> {
+        self.permissions.as_ref().map(|then| self.group.permissions.missing(then)).unwrap_or_default()
+    }
+
+    /// What the change takes away.
+    #[must_use]
+    pub fn removed(&self) -> Vec<String> {
+        self.permissions.as_ref().map(|then| then.missing(&self.group.permissions)).unwrap_or_default()
+    }
+}
+
+impl Action for UpdateAccessGroup {
+    const NAME: &'static str = builtin::ACCESS_GROUPS_UPDATE;
+    const NEEDS: Needs = Needs::Permission(builtin::ACCESS_GROUPS_UPDATE);
+
+    fn target(&self) -> Target {
+        Target::AccessGroup { id: self.group.id, name: self.group.name.clone() }
+    }
+
+    fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
+        match &self.permissions {
+            // Only a change that gives has a ceiling, and then over all that the group holds.
+            Some(then) if !self.added().is_empty() => within_ceiling(standing, then),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The end of an access group; its members lose what it gave.
+#[derive(Clone, Debug)]
+pub struct DeleteAccessGroup {
+    /// Which.
+    pub group: GroupFacts,
+}
+
+impl Action for DeleteAccessGroup {
+    const NAME: &'static str = builtin::ACCESS_GROUPS_DELETE;
+    const NEEDS: Needs = Needs::Permission(builtin::ACCESS_GROUPS_DELETE);
+
+    fn target(&self) -> Target {
+        Target::AccessGroup { id: self.group.id, name: self.group.name.clone() }
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// One person into some groups (B18). A call for several people is several of these in one transaction.
+#[derive(Clone, Debug)]
+pub struct AssignGroups {
+    /// Who.
+    pub person: PersonFacts,
+    /// Into which.
+    pub groups: Vec<GroupFacts>,
+}
+
+impl Action for AssignGroups {
+    const NAME: &'static str = builtin::ACCESS_GROUPS_ASSIGN;
+    const NEEDS: Needs = Needs::Permission(builtin::ACCESS_GROUPS_ASSIGN);
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
+        only_administrators_touch_administrators(standing, self.person.role)?;
+        let held_then = self.groups.iter().fold(self.person.permissions.clone(), |set, group| set.union(&group.permissions));
+        within_ceiling(standing, &held_then)
+    }
+}
+
+/// One person out of some groups.
+#[derive(Clone, Debug)]
+pub struct UnassignGroups {
+    /// Who.
+    pub person: PersonFacts,
+    /// Out of which.
+    pub groups: Vec<GroupFacts>,
+}
+
+impl Action for UnassignGroups {
+    const NAME: &'static str = "access_groups:unassign";
+    const NEEDS: Needs = Needs::Permission(builtin::ACCESS_GROUPS_ASSIGN);
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason> {
+        if actor.is(self.person.person.id) {
+            return Ok(());
+        }
+        only_administrators_touch_administrators(standing, self.person.role)
+    }
+}
+
+/// An invited person sets a password and is Active. The proof of being them is the link itself.
+#[derive(Clone, Debug)]
+pub struct AcceptInvite {
+    /// Who joins.
+    pub person: PersonFacts,
+    /// By which link.
+    pub link: LinkId,
+    /// The link's end.
+    pub expires_at: Timestamp,
+    /// Whether it was ended before.
+    pub ended: bool,
+    /// Now, under the lock.
+    pub now: Timestamp,
+    /// Names as the person corrected them (B08).
+    pub name: PersonName,
+    /// The search text that follows from the names.
+    pub folded: String,
+    /// PHC string of the new password.
+    pub password_hash: String,
+}
+
+impl Action for AcceptInvite {
+    const NAME: &'static str = "invite:accepted";
+    const NEEDS: Needs = Needs::Nothing;
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
+        let pending = match self.person.status {
+            Status::Pending => true,
+            Status::Active | Status::Deactivated => false,
+        };
+        let own = actor.is(self.person.person.id);
+        // Good at exactly 7 days, dead one millisecond later (requirement 49).
+        if own && pending && !self.ended && self.now <= self.expires_at { Ok(()) } else { Err(Reason::DeadLink) }
+    }
+}
+
+/// A new personal MCP token, made on the host for an Active person.
+#[derive(Clone, Debug)]
+pub struct CreateToken {
+    /// Whose.
+    pub person: PersonFacts,
+    /// Id of the token to be.
+    pub id: CredentialId,
+    /// What it is called.
+    pub label: Untrusted,
+    /// SHA-256 of the secret.
+    pub hash: [u8; 32],
+    /// Whether it may change anything.
+    pub write: bool,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl Action for CreateToken {
+    const NAME: &'static str = "token:created";
+    const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        Target::Credential { id: self.id, user: self.person.person.id, label: self.label.as_str().to_owned() }
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        match self.person.status {
+            Status::Active => Ok(()),
+            Status::Pending => Err(Reason::NotPending),
+            Status::Deactivated => Err(Reason::Deactivated),
+        }
+    }
+}
+
+/// The end of one token.
+#[derive(Clone, Debug)]
+pub struct RevokeToken {
+    /// Which.
+    pub id: CredentialId,
+    /// Whose.
+    pub user: UserId,
+    /// What it is called.
+    pub label: String,
+}
+
+impl Action for RevokeToken {
+    const NAME: &'static str = "token:revoked";
+    const NEEDS: Needs = Needs::Permission(builtin::MCP_TOKENS_REVOKE);
+
+    fn target(&self) -> Target {
+        Target::Credential { id: self.id, user: self.user, label: self.label.clone() }
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// Making an organization and its first Administrator on the host (B14).
+#[derive(Clone, Debug)]
+pub struct CreateOrganization {
+    /// Id of the person to be.
+    pub id: UserId,
+    /// Their address.
+    pub email: Email,
+    /// Their names.
+    pub name: PersonName,
+}
+
+impl Action for CreateOrganization {
+    const NAME: &'static str = "organization:created";
+    const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        Target::User { id: self.id, name: self.name.full() }
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// Renaming, suspending or resuming an organization on the host.
+#[derive(Clone, Debug)]
+pub struct ChangeOrganization {
+    /// The name before.
+    pub name: String,
+    /// A new name.
+    pub rename: Option<Untrusted>,
+    /// Whether nobody gets in from now on.
+    pub suspend: Option<bool>,
+}
+
+impl Action for ChangeOrganization {
+    const NAME: &'static str = "organization:changed";
+    const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// A mail was given up.
+#[derive(Clone, Debug)]
+pub struct GiveUpMail {
+    /// Whose mail.
+    pub user: UserId,
+    /// Full name now.
+    pub name: String,
+}
+
+impl Action for GiveUpMail {
+    const NAME: &'static str = "mail:failed";
+    const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        Target::User { id: self.user, name: self.name.clone() }
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}

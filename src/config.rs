@@ -1,0 +1,286 @@
+//! What the operator set: flags and variables, no file.
+
+use crate::{domain::{DAY, HOUR, Invalid, MINUTE, SECOND}, store::Database};
+use clap::Args;
+use ipnet::IpNet;
+use std::{net::IpAddr, path::{Path, PathBuf}, str::FromStr};
+use url::{Host, Url};
+
+/// The flags every command takes, before and after its name.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Folder for the database, the keys and the mail folder; made with mode 0700.
+    #[arg(long, env = "USHER_DATA_DIR", global = true, default_value = "./usher-data", help_heading = "Where things are")]
+    pub data_dir: PathBuf,
+    /// `postgres://…` for PostgreSQL, or the path of a SQLite file [default: usher.db in the data folder].
+    #[arg(long, env = "USHER_DATABASE_URL", global = true, hide_env_values = true, help_heading = "Where things are")]
+    pub database_url: Option<String>,
+    /// The file with the root key; the same on every node [default: keys in the data folder].
+    #[arg(long, env = "USHER_KEY_FILE", global = true, help_heading = "Where things are")]
+    pub key_file: Option<PathBuf>,
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(long, env = "USHER_LISTEN", global = true, default_value = "127.0.0.1:8080", help_heading = "Network")]
+    pub listen: String,
+    /// The address under which people and AI hosts reach this server. Recorded in the database, and used in every mail.
+    #[arg(long, env = "USHER_PUBLIC_URL", global = true, help_heading = "Network")]
+    pub public_url: Option<String>,
+    /// Proxies whose X-Forwarded-For counts, as CIDR blocks separated by commas.
+    #[arg(long, env = "USHER_TRUSTED_PROXIES", global = true, value_delimiter = ',', help_heading = "Network")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// `smtp://HOST:PORT` with `?tls=required` for STARTTLS, or `smtps://…`; user and password as in any URL.
+    #[arg(long, env = "USHER_SMTP_URL", global = true, hide_env_values = true, help_heading = "Mail")]
+    pub smtp_url: Option<String>,
+    /// The sender of every mail.
+    #[arg(long, env = "USHER_MAIL_FROM", global = true, help_heading = "Mail")]
+    pub mail_from: Option<String>,
+    /// Folder that gets the mails where no SMTP is set, on loopback only [default: mail in the data folder].
+    #[arg(long, env = "USHER_MAIL_DIR", global = true, help_heading = "Mail")]
+    pub mail_dir: Option<PathBuf>,
+    /// Calls per minute, credential and node; 0 for no limit.
+    #[arg(long, env = "USHER_CALLS_PER_MINUTE", global = true, default_value_t = 1200, help_heading = "Limits")]
+    pub calls_per_minute: u32,
+    /// Invites per day and organization, a fifth of them per inviter; 0 for no limit.
+    #[arg(long, env = "USHER_INVITES_PER_DAY", global = true, default_value_t = 1000, help_heading = "Limits")]
+    pub invites_per_day: u32,
+    /// Resends per recipient: COUNT/WINDOW, separated by commas, with windows such as 10m, h, d; 0 for no limit.
+    #[arg(long, env = "USHER_RESENDS", global = true, default_value = "3/10m,10/d", help_heading = "Limits")]
+    pub resends: String,
+    /// What goes to the log on stderr: error, warn, info, debug, trace, or a filter such as usher_mcp=debug.
+    #[arg(long, env = "USHER_LOG", global = true, default_value = "info", help_heading = "Output")]
+    pub log: String,
+    /// Form of the log.
+    #[arg(long, env = "USHER_LOG_FORMAT", global = true, default_value = "text", value_enum, help_heading = "Output")]
+    pub log_format: LogFormat,
+    /// One line of JSON on stdout instead of words.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json: bool,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl Options {
+    /// Fills secrets from `…_FILE` variables: the file's first line, without its newline.
+    pub fn with_secret_files(mut self) -> Result<Self, String> {
+        for (variable, slot) in [("USHER_DATABASE_URL_FILE", &mut self.database_url), ("USHER_SMTP_URL_FILE", &mut self.smtp_url)] {
+            if let Ok(path) = std::env::var(variable)
+                && slot.is_none()
+            {
+                let text = std::fs::read_to_string(&path).map_err(|error| format!("{variable}: {path} cannot be read ({error})"))?;
+                *slot = Some(text.lines().next().unwrap_or_default().trim().to_owned());
+            }
+        }
+        Ok(self)
+    }
+
+    /// The database these flags name.
+    pub fn database(&self) -> Result<Database, String> {
+        Database::parse(self.database_url.as_deref(), &self.data_dir)
+    }
+
+    /// The key file.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+
+    /// The mail folder.
+    #[must_use]
+    pub fn mail_dir(&self) -> PathBuf {
+        self.mail_dir.clone().unwrap_or_else(|| self.data_dir.join("mail"))
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> Result<Limits, String> {
+        Ok(Limits {
+            calls_per_minute: self.calls_per_minute,
+            invites_per_day: i64::from(self.invites_per_day),
+            resends: parse_windows(&self.resends)?,
+        })
+    }
+}
+
+/// How much of what in how much time.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Calls per minute and credential; 0 is none.
+    pub calls_per_minute: u32,
+    /// Invites per day and organization; 0 is none.
+    pub invites_per_day: i64,
+    /// Resends to one recipient: how many within how many milliseconds.
+    pub resends: Vec<(i64, i64)>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { calls_per_minute: 1200, invites_per_day: 1000, resends: vec![(3, 10 * MINUTE), (10, DAY)] }
+    }
+}
+
+impl Limits {
+    /// No limit at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { calls_per_minute: 0, invites_per_day: 0, resends: Vec::new() }
+    }
+}
+
+fn parse_windows(text: &str) -> Result<Vec<(i64, i64)>, String> {
+    let wrong = || "--resends takes COUNT/WINDOW separated by commas, as in 3/10m,10/d, or 0 for no limit".to_owned();
+    if text.trim() == "0" {
+        return Ok(Vec::new());
+    }
+    text.split(',')
+        .map(|part| {
+            let (count, window) = part.trim().split_once('/').ok_or_else(wrong)?;
+            let count: i64 = count.parse().map_err(|_| wrong())?;
+            let (digits, unit) = window.split_at(window.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+            let many: i64 = if digits.is_empty() { 1 } else { digits.parse().map_err(|_| wrong())? };
+            let unit = match unit {
+                "s" => SECOND,
+                "m" => MINUTE,
+                "h" => HOUR,
+                "d" => DAY,
+                _ => return Err(wrong()),
+            };
+            if count <= 0 || many <= 0 { Err(wrong()) } else { Ok((count, many * unit)) }
+        })
+        .collect()
+}
+
+/// The address under which the server is reached, without a slash at its end. Everything that is mailed or
+/// shown is built from it, never from a request's headers (requirement 53).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    text: String,
+    url: Url,
+}
+
+impl PublicUrl {
+    /// Reads `http://…` or `https://…` with an optional path; user, query and fragment are refused.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let wrong = |message: &'static str| Invalid {
+            field: "public_url",
+            message: message.into(),
+            hint: Some("Give it as https://HOST or https://HOST/PATH.".into()),
+        };
+        let url = Url::parse(text.trim()).map_err(|_| wrong("The public URL is not a URL."))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(wrong("The public URL must begin with https:// (or http:// on loopback)."));
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("The public URL must have no user, query or fragment."));
+        }
+        Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url })
+    }
+
+    /// The text, without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and, where it is not the scheme's own, port: as a Host header spells it.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// The host alone.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// The port, the scheme's own where none is given.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or(443)
+    }
+
+    /// As an Origin header spells it.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// The path before every route: empty, or `/path`.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.url.path().trim_end_matches('/')
+    }
+
+    /// Whether cookies can demand TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// Whether only this machine can follow it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Domain(name)) => is_loopback_name(name),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+}
+
+/// Whether a host name means this machine.
+#[must_use]
+pub fn is_loopback_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost")
+        || name.to_ascii_lowercase().ends_with(".localhost")
+        || IpAddr::from_str(name.trim_start_matches('[').trim_end_matches(']')).is_ok_and(|address| address.is_loopback())
+}
+
+/// Makes the data folder where it is absent, for its owner alone.
+pub fn make_data_dir(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resends_read_as_documented() {
+        assert_eq!(parse_windows("3/10m,10/d").unwrap(), vec![(3, 10 * MINUTE), (10, DAY)]);
+        assert!(parse_windows("0").unwrap().is_empty());
+        for wrong in ["", "3", "3/", "x/m", "3/10x", "-1/m", "0/m"] {
+            assert!(parse_windows(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn public_urls_keep_their_path_and_lose_their_slash() {
+        let url = PublicUrl::parse("https://example.com/wazzi/").unwrap();
+        assert_eq!((url.as_str(), url.base(), url.authority().as_str()), ("https://example.com/wazzi", "/wazzi", "example.com"));
+        assert!(!url.is_loopback());
+        assert!(PublicUrl::parse("http://127.0.0.1:8080").unwrap().is_loopback());
+        assert!(PublicUrl::parse("http://[::1]:8080").unwrap().is_loopback());
+        for wrong in ["ftp://x", "example.com", "https://a:b@example.com", "https://example.com/?x=1"] {
+            assert!(PublicUrl::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

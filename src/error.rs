@@ -1,0 +1,291 @@
+//! Everything that can go wrong for a caller, as one exhaustive enum.
+//!
+//! [`Error::body`] is what every surface shows: a stable code, a sentence that says what to do next,
+//! and details that name ids, never names. What went wrong inside (`source`) goes to the log, once, at
+//! the boundary, and never to a caller.
+
+use crate::{
+    authz::Reason,
+    domain::{Invalid, RequestId, Status, UserId},
+    store::StoreError,
+};
+use serde_json::json;
+use usher_tools::{ErrorBody, ErrorCode};
+
+/// The budget that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// Calls of one credential per minute.
+    Calls,
+    /// Invites of one organization, or of one inviter, per day.
+    Invites,
+    /// Mails to one recipient.
+    Resends,
+    /// Password hashing of this node.
+    Hashing,
+}
+
+/// Why a use case did not happen. Nothing of it holds.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument is not what it must be.
+    #[error("invalid argument")]
+    Invalid(Invalid),
+    /// An argument is not what it must be, as the contract itself says.
+    #[error("invalid argument")]
+    Shape(Box<ErrorBody>),
+    /// B07.
+    #[error("email already in use")]
+    EmailInUse {
+        /// Whose.
+        user: UserId,
+        /// In what state.
+        status: Status,
+    },
+    /// No such person in this organization, or none that the caller may know of.
+    #[error("user not found")]
+    UserNotFound,
+    /// No such group in this organization.
+    #[error("access group not found")]
+    GroupNotFound,
+    /// Another group has this name.
+    #[error("name taken")]
+    NameTaken,
+    /// The rule says no.
+    #[error("refused: {0:?}")]
+    Denied(Reason),
+    /// Resending needs somebody who has not joined.
+    #[error("invite not pending")]
+    InviteNotPending(Status),
+    /// The person is deactivated.
+    #[error("user deactivated")]
+    UserDeactivated,
+    /// Too much in too short a time.
+    #[error("rate limited")]
+    RateLimited {
+        /// Of what.
+        budget: Budget,
+        /// After how many milliseconds it makes sense to try again.
+        retry_after_ms: i64,
+    },
+    /// Somebody else changed it meanwhile, or the same key stands for other arguments.
+    #[error("conflict")]
+    Conflict(&'static str),
+    /// No way to send mail is configured that could reach anybody.
+    #[error("mail unavailable")]
+    MailUnavailable,
+    /// The invite link is not good; the page says why.
+    #[error("dead link")]
+    DeadLink,
+    /// The credential died before the call could take effect: 401.
+    #[error("unauthenticated")]
+    Unauthenticated,
+    /// The database.
+    #[error("unavailable")]
+    Unavailable(#[source] StoreError),
+    /// A fault of ours.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(what) => Self::Internal(what),
+            StoreError::Unique(what) => Self::Internal(format!("unexpected unique violation: {what}")),
+            StoreError::Retry(_) | StoreError::Unavailable(_) | StoreError::Commit(_) | StoreError::Injected => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Deactivated => Self::UserDeactivated,
+            Reason::NotPending => Self::InviteNotPending(Status::Active),
+            Reason::DeadLink => Self::DeadLink,
+            Reason::Scope
+            | Reason::Permission(_)
+            | Reason::Administrator
+            | Reason::Escalation { .. }
+            | Reason::LastAdministrator
+            | Reason::SelfDeactivation => Self::Denied(reason),
+        }
+    }
+}
+
+impl Error {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Invalid(_) => ErrorCode::InvalidArgument,
+            Self::Shape(body) => body.code,
+            Self::EmailInUse { .. } => ErrorCode::EmailAlreadyInUse,
+            Self::UserNotFound => ErrorCode::UserNotFound,
+            Self::GroupNotFound => ErrorCode::AccessGroupNotFound,
+            Self::NameTaken => ErrorCode::NameTaken,
+            Self::Denied(reason) => match reason {
+                Reason::Scope | Reason::Permission(_) | Reason::Administrator => ErrorCode::PermissionDenied,
+                Reason::Escalation { .. } => ErrorCode::EscalationForbidden,
+                Reason::LastAdministrator => ErrorCode::LastAdministrator,
+                Reason::SelfDeactivation => ErrorCode::SelfDeactivation,
+                Reason::NotPending | Reason::DeadLink => ErrorCode::InviteNotPending,
+                Reason::Deactivated => ErrorCode::UserDeactivated,
+            },
+            Self::InviteNotPending(_) | Self::DeadLink => ErrorCode::InviteNotPending,
+            Self::UserDeactivated => ErrorCode::UserDeactivated,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::Conflict(_) => ErrorCode::Conflict,
+            Self::MailUnavailable => ErrorCode::MailUnavailable,
+            Self::Unauthenticated => ErrorCode::PermissionDenied,
+            Self::Unavailable(_) => ErrorCode::Unavailable,
+            Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// Whether running the whole use case again may help.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(store) if store.is_retryable())
+    }
+
+    /// Whether the refusal is evidence for the audit log.
+    #[must_use]
+    pub fn is_evidence(&self) -> bool {
+        match self {
+            Self::EmailInUse { .. }
+            | Self::UserNotFound
+            | Self::GroupNotFound
+            | Self::NameTaken
+            | Self::Denied(_)
+            | Self::InviteNotPending(_)
+            | Self::UserDeactivated
+            | Self::Conflict(_)
+            | Self::DeadLink
+            | Self::MailUnavailable => true,
+            Self::Invalid(_)
+            | Self::Shape(_)
+            | Self::RateLimited { .. }
+            | Self::Unauthenticated
+            | Self::Unavailable(_)
+            | Self::Internal(_) => false,
+        }
+    }
+
+    /// What a caller is shown.
+    #[must_use]
+    pub fn body(&self, request_id: RequestId) -> ErrorBody {
+        let body = match self {
+            Self::Shape(body) => (**body).clone(),
+            Self::Invalid(invalid) => {
+                let body = ErrorBody::new(ErrorCode::InvalidArgument, invalid.message.as_ref()).with_field(invalid.field);
+                match &invalid.hint {
+                    Some(hint) => body.with_hint(hint.as_ref()),
+                    None => body,
+                }
+            }
+            Self::EmailInUse { user, status } => {
+                let (said, next, hint) = match status {
+                    Status::Pending => (
+                        "Email already in use: that person is Pending.",
+                        "resend_invite",
+                        "Call resend_invite with this user_id to send the invite again.",
+                    ),
+                    Status::Active => (
+                        "Email already in use: that person is Active.",
+                        "get_user",
+                        "Call get_user with this user_id; nothing has to be sent.",
+                    ),
+                    Status::Deactivated => (
+                        "Email already in use: that person is deactivated.",
+                        "reactivate_user",
+                        "Call reactivate_user with this user_id to let them back in.",
+                    ),
+                };
+                ErrorBody::new(ErrorCode::EmailAlreadyInUse, said)
+                    .with_field("email")
+                    .with_details(json!({"user_id": user.to_string(), "status": status.as_str(), "next": next}))
+                    .with_hint(hint)
+            }
+            Self::UserNotFound => ErrorBody::new(ErrorCode::UserNotFound, "No such user in this organization.")
+                .with_hint("Look the person up with list_users, then pass their id or email."),
+            Self::GroupNotFound => ErrorBody::new(ErrorCode::AccessGroupNotFound, "No such access group in this organization.")
+                .with_hint("Look the group up with list_access_groups, then pass its id or name."),
+            Self::NameTaken => ErrorBody::new(ErrorCode::NameTaken, "An access group with this name exists already.")
+                .with_field("name")
+                .with_hint("Names are compared without case, width and look-alike letters. Choose another, or change the existing group with update_access_group."),
+            Self::Denied(reason) => denied(reason),
+            Self::InviteNotPending(status) => ErrorBody::new(
+                ErrorCode::InviteNotPending,
+                match status {
+                    Status::Pending => "This person has not joined yet.",
+                    Status::Active => "This person is already active: there is no invite to send.",
+                    Status::Deactivated => "This person is deactivated.",
+                },
+            )
+            .with_hint(match status {
+                Status::Pending => "Let them accept their invite first, or send it again with resend_invite.",
+                Status::Active => "Nothing has to be done.",
+                Status::Deactivated => "Call reactivate_user first.",
+            }),
+            Self::UserDeactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated.")
+                .with_hint("Call reactivate_user first; somebody who never joined gets a new invite by it."),
+            Self::RateLimited { budget, retry_after_ms } => {
+                let (said, hint) = match budget {
+                    Budget::Calls => ("Too many calls with this credential.", "Wait as long as retry_after_ms says, then go on."),
+                    Budget::Invites => ("The invites of today are used up.", "Wait as long as retry_after_ms says, or ask the operator to raise --invites-per-day."),
+                    Budget::Resends => ("This person was sent several mails already.", "Wait as long as retry_after_ms says; the newest link in their mailbox works."),
+                    Budget::Hashing => ("The server is busy.", "Try again in a moment."),
+                };
+                ErrorBody::new(ErrorCode::RateLimited, said)
+                    .with_hint(hint)
+                    .with_retry_after_ms(u64::try_from(*retry_after_ms).unwrap_or_default())
+            }
+            Self::Conflict(what) => ErrorBody::new(ErrorCode::Conflict, *what).with_hint("Read it again, then decide anew."),
+            Self::MailUnavailable => ErrorBody::new(ErrorCode::MailUnavailable, "This server has no way to send mail to anybody.")
+                .with_hint("Ask the operator to set --smtp-url and --mail-from; `usher doctor` says what is missing."),
+            Self::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "This invite link no longer works.")
+                .with_hint("Ask the person who invited you to send the invite again."),
+            Self::Unauthenticated => ErrorBody::new(ErrorCode::PermissionDenied, "This credential is no longer valid."),
+            Self::Unavailable(_) => ErrorBody::new(ErrorCode::Unavailable, "The server could not reach its database in time; nothing was changed.")
+                .with_hint("Try again in a moment. A repeated write with the same idempotency_key is never done twice.")
+                .with_retry_after_ms(1000),
+            Self::Internal(_) => ErrorBody::new(ErrorCode::Internal, "Something went wrong on the server; nothing was changed.")
+                .with_hint("Tell the operator the request_id."),
+        };
+        body.with_request_id(request_id.to_string())
+    }
+}
+
+fn denied(reason: &Reason) -> ErrorBody {
+    match reason {
+        Reason::Scope => ErrorBody::new(ErrorCode::PermissionDenied, "This token may only read.")
+            .with_details(json!({"scope": "write"}))
+            .with_hint("Use a token that was made without --read-only."),
+        Reason::Permission(permission) => ErrorBody::new(ErrorCode::PermissionDenied, "Your access groups do not give the permission for this.")
+            .with_details(json!({"permission": permission}))
+            .with_hint("Ask an Administrator to put you into an access group that holds it; whoami lists what you hold."),
+        Reason::Administrator => ErrorBody::new(ErrorCode::PermissionDenied, "Only an Administrator may do this.")
+            .with_details(json!({"role": "Administrator"}))
+            .with_hint("Ask an Administrator."),
+        Reason::Escalation { missing } => ErrorBody::new(
+            ErrorCode::EscalationForbidden,
+            "This would give more than you hold yourself.",
+        )
+        .with_details(json!({"missing": missing}))
+        .with_hint("Leave out what gives the missing permissions, or ask an Administrator."),
+        Reason::LastAdministrator => ErrorBody::new(ErrorCode::LastAdministrator, "This is the last active Administrator.")
+            .with_hint("Promote somebody else first: update_user with role Administrator."),
+        Reason::SelfDeactivation => ErrorBody::new(ErrorCode::SelfDeactivation, "Nobody deactivates themselves.")
+            .with_hint("Ask another Administrator."),
+        Reason::NotPending | Reason::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "There is no invite that waits."),
+        Reason::Deactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated."),
+    }
+}

@@ -1,0 +1,992 @@
+//! What a browser is shown: one struct per page, filled by the routes, rendered here.
+//!
+//! A view holds finished words only (names, dates, addresses) and decides nothing, so that a page cannot say
+//! more than its route gave it. Everything is escaped by the templates. Pages are complete without scripts and
+//! pass [`CONTENT_SECURITY_POLICY`]. `base` is the path of the public URL without a slash at its end: `""` at
+//! the root of a host, else such as `"/usher"` (R-B121).
+//!
+//! ```
+//! use usher_mcp::http::web::views::{render, UnknownLinkPage};
+//! let page = render(&UnknownLinkPage { base: "" });
+//! assert_eq!(page.status, 404);
+//! assert!(page.html.contains("This link opens nothing"));
+//! ```
+
+use askama::Template;
+use http::StatusCode;
+
+/// The policy that every page keeps: nothing but this server's own style sheet and icon, forms only to this
+/// server, no script, no frame around it (SECURITY-REQUIREMENTS 63).
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Headers of every page, lower-case names first. Pages of a link hold facts about one person, so none is ever
+/// stored (R-B23). `strict-transport-security` is the router's: it depends on the public URL.
+pub const PAGE_HEADERS: [(&str, &str); 6] = [
+    ("content-type", "text/html; charset=utf-8"),
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// A file that pages refer to, compiled in.
+#[derive(Debug, Clone, Copy)]
+pub struct Asset {
+    /// Path below `base`.
+    pub path: &'static str,
+    /// Media type.
+    pub content_type: &'static str,
+    /// The file.
+    pub body: &'static [u8],
+    /// Content hash.
+    hash: u64,
+}
+
+impl Asset {
+    const fn new(path: &'static str, content_type: &'static str, body: &'static [u8]) -> Self {
+        Self {
+            path,
+            content_type,
+            body,
+            hash: fnv1a(body),
+        }
+    }
+
+    /// Strong entity tag with its quotes (RFC 9110, 8.8.3). It changes with the content; to be sent with
+    /// `cache-control: no-cache`, so that a new release shows at once.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        format!("\"{:016x}\"", self.hash)
+    }
+}
+
+/// The style sheet of every page.
+pub const STYLE: Asset = Asset::new(
+    "/assets/style.css",
+    "text/css; charset=utf-8",
+    include_bytes!("style.css"),
+);
+
+/// The icon of every page.
+pub const ICON: Asset = Asset::new(
+    "/assets/icon.svg",
+    "image/svg+xml",
+    include_bytes!("icon.svg"),
+);
+
+/// All assets, for the router.
+pub const ASSETS: [Asset; 2] = [STYLE, ICON];
+
+/// FNV-1a. It tells two versions of our own files apart and picks colours; nothing relies on it against malice.
+const fn fnv1a(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        hash = (hash ^ *first as u64).wrapping_mul(0x0100_0000_01b3);
+        rest = tail;
+    }
+    hash
+}
+
+/// A finished page. Send it with [`PAGE_HEADERS`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// The document.
+    pub html: String,
+}
+
+/// A page that knows its status.
+pub trait View: Template {
+    /// HTTP status of the page.
+    fn status(&self) -> StatusCode;
+}
+
+/// Renders a page. Rendering writes to memory and fails only by a fault of our own; the answer then is a bare
+/// 500 that depends on no template.
+#[must_use]
+pub fn render(view: &impl View) -> Page {
+    match view.render() {
+        Ok(html) => Page {
+            status: view.status(),
+            html,
+        },
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            Page {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                html: "<!doctype html><html lang=\"en\"><title>Internal error</title><h1>Internal error</h1></html>"
+                    .to_owned(),
+            }
+        }
+    }
+}
+
+/// An instant on a page, in both forms (R-B101).
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// RFC 3339 with `Z`.
+    pub iso: &'a str,
+    /// Date, time and zone, such as `2 Dec 2026, 14:00 UTC`.
+    pub words: &'a str,
+}
+
+/// Why a field of a form was not taken.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldError<'a> {
+    /// Name of the field as posted: `first_name`, `last_name` or `password`. An error with another name stands
+    /// above the form.
+    pub field: &'a str,
+    /// What is wrong and what to do; never what was typed.
+    pub message: &'a str,
+}
+
+/// The fields of the accepting form in their order on the page.
+const ACCEPT_FIELDS: [&str; 3] = ["first_name", "last_name", "password"];
+
+/// The form behind a live invite (B10). It posts `first_name`, `last_name`, `password` and `do`: `join`, or
+/// `show` to see the password as text. Status 200, with errors 422.
+#[derive(Debug, Template)]
+#[template(path = "accept.html")]
+pub struct AcceptPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// Where the form posts to: the path of this page with `base`.
+    pub action: &'a str,
+    /// Name of the organization.
+    pub organization: &'a str,
+    /// Full name of whoever invited.
+    pub inviter: &'a str,
+    /// Full name as invited, for the stub: what was typed may be empty or wrong.
+    pub person: &'a str,
+    /// The invited address as the inviter wrote it.
+    pub email: &'a str,
+    /// `Administrator` or `User`.
+    pub role: &'a str,
+    /// End of the link.
+    pub until: Moment<'a>,
+    /// First name in the form: as invited, or as typed.
+    pub first_name: &'a str,
+    /// Last name in the form: as invited, or as typed.
+    pub last_name: &'a str,
+    /// Only in the answer to `do=show`: the password as typed, shown as text. Every other answer leaves the
+    /// field empty.
+    pub show_password: Option<&'a str>,
+    /// What was not taken.
+    pub errors: &'a [FieldError<'a>],
+}
+
+impl AcceptPage<'_> {
+    /// First error of a field.
+    fn error(&self, field: &str) -> Option<&str> {
+        self.errors
+            .iter()
+            .find(|error| error.field == field)
+            .map(|error| error.message)
+    }
+
+    /// Errors that belong to no field of the form.
+    fn other_errors(&self) -> impl Iterator<Item = &FieldError<'_>> {
+        self.errors
+            .iter()
+            .filter(|error| !ACCEPT_FIELDS.contains(&error.field))
+    }
+
+    /// Whether this is the field to start on.
+    fn is_first_wrong(&self, field: &str) -> bool {
+        ACCEPT_FIELDS
+            .into_iter()
+            .find(|candidate| self.error(candidate).is_some())
+            == Some(field)
+    }
+
+    fn inviter_initials(&self) -> String {
+        initials(self.inviter)
+    }
+
+    fn person_initials(&self) -> String {
+        initials(self.person)
+    }
+
+    fn inviter_hue(&self) -> &'static str {
+        hue(self.inviter)
+    }
+
+    fn person_hue(&self) -> &'static str {
+        hue(self.email)
+    }
+}
+
+impl View for AcceptPage<'_> {
+    fn status(&self) -> StatusCode {
+        if self.errors.is_empty() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+    }
+}
+
+/// First letters of the first and the last word, as on a name badge. Words without a letter or digit do not count.
+fn initials(name: &str) -> String {
+    let mut letters = name
+        .split_whitespace()
+        .filter_map(|word| word.chars().find(|letter| letter.is_alphanumeric()));
+    let first = letters.next();
+    first
+        .into_iter()
+        .chain(letters.next_back())
+        .flat_map(char::to_uppercase)
+        .collect()
+}
+
+/// Colour class of a person's mark: the same seed always gets the same one.
+fn hue(seed: &str) -> &'static str {
+    const HUES: [&str; 6] = ["h0", "h1", "h2", "h3", "h4", "h5"];
+    HUES.into_iter()
+        .zip(0u64..)
+        .find(|(_, index)| *index == fnv1a(seed.as_bytes()) % 6)
+        .map_or("h0", |(class, _)| class)
+}
+
+/// After joining: what holds now, and how an AI tool gets in. Status 200.
+#[derive(Debug, Template)]
+#[template(path = "joined.html")]
+pub struct JoinedPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// Name of the organization.
+    pub organization: &'a str,
+    /// Its slug.
+    pub slug: &'a str,
+    /// Full name as just accepted.
+    pub person: &'a str,
+    /// Address of the account.
+    pub email: &'a str,
+    /// `Administrator` or `User`.
+    pub role: &'a str,
+    /// `{public_url}/mcp/{slug}`.
+    pub mcp_url: &'a str,
+}
+
+impl JoinedPage<'_> {
+    /// The line for whoever runs the server, ready to paste. An address may hold characters that a shell acts
+    /// on (`$`, `` ` ``, `&` and `'` are legal in RFC 5322), so anything unusual is quoted.
+    fn token_command(&self) -> String {
+        format!(
+            "usher token create --org {} --user {}",
+            shell_word(self.slug),
+            shell_word(self.email)
+        )
+    }
+}
+
+impl View for JoinedPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::OK
+    }
+}
+
+/// One word of a POSIX shell.
+fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Why a genuine link opens nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLink {
+    /// Its seven days are over (B11).
+    Expired,
+    /// A newer invite was sent (R-B28).
+    Superseded,
+    /// The invite was withdrawn.
+    Withdrawn,
+    /// The person joined (R-B32).
+    Used,
+    /// The organization is suspended; the link itself may still be live.
+    Suspended,
+}
+
+/// One line of help.
+#[derive(Debug, Clone, Copy)]
+struct Advice {
+    icon: &'static str,
+    text: &'static str,
+}
+
+impl DeadLink {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Expired => "This invite has expired",
+            Self::Superseded => "A newer invite was sent",
+            Self::Withdrawn => "This invite was withdrawn",
+            Self::Used => "You have already joined",
+            Self::Suspended => "This organization is suspended",
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Expired => {
+                "Links work for 7 days, and those of this one are over. Your seat is still yours; it only needs a new link."
+            }
+            Self::Superseded => {
+                "Each new invite ends the ones before it. This link is one of those before."
+            }
+            Self::Withdrawn => {
+                "The organization took it back before anybody joined with it. No account was opened."
+            }
+            Self::Used => {
+                "This link has done its work and opens nothing any more. Your account stays as it is."
+            }
+            Self::Suspended => "Nobody can join it at present. Nothing was changed.",
+        }
+    }
+
+    fn advice(self) -> &'static [Advice] {
+        match self {
+            Self::Expired => &[
+                Advice {
+                    icon: "mail",
+                    text: "Ask the person who invited you, or an Administrator, to resend the invite. The new link works for 7 days from then.",
+                },
+                Advice {
+                    icon: "clock",
+                    text: "Perhaps they did already: look for a newer email from usher, also in the spam folder.",
+                },
+            ],
+            Self::Superseded => &[
+                Advice {
+                    icon: "mail",
+                    text: "Look for the newest email from usher, also in the spam folder, and open the link in that one.",
+                },
+                Advice {
+                    icon: "clock",
+                    text: "It is not there? Ask the person who invited you, or an Administrator, to resend the invite.",
+                },
+            ],
+            Self::Withdrawn => &[Advice {
+                icon: "mail",
+                text: "If you think that this is a mistake, ask the person who invited you, or an Administrator, to invite you again.",
+            }],
+            Self::Used => &[
+                Advice {
+                    icon: "key",
+                    text: "To connect an AI tool, ask an Administrator for a token of your own.",
+                },
+                Advice {
+                    icon: "alert",
+                    text: "It was not you? Tell an Administrator now: somebody else may have read this email.",
+                },
+            ],
+            Self::Suspended => &[Advice {
+                icon: "mail",
+                text: "Ask the person who invited you, or whoever runs this server, when it opens again, and whether you then need a new link.",
+            }],
+        }
+    }
+
+    fn date_label(self) -> &'static str {
+        match self {
+            Self::Expired => "Worked until",
+            Self::Superseded => "Replaced",
+            Self::Withdrawn => "Withdrawn",
+            Self::Used => "Used",
+            Self::Suspended => "Invited",
+        }
+    }
+
+    fn state(self) -> &'static str {
+        match self {
+            Self::Expired => "Expired",
+            Self::Superseded => "Replaced",
+            Self::Withdrawn => "Withdrawn",
+            Self::Used => "Used",
+            Self::Suspended => "Suspended",
+        }
+    }
+}
+
+/// A genuine link that opens nothing. Its holder learns the organization and a date, but no address, role or
+/// inviter (R-B70). Status 410.
+#[derive(Debug, Template)]
+#[template(path = "dead.html")]
+pub struct DeadLinkPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// Name of the organization.
+    pub organization: &'a str,
+    /// Why it is dead.
+    pub why: DeadLink,
+    /// When it expired, was replaced, withdrawn or used; for a suspended organization, when the invite was sent.
+    pub date: Moment<'a>,
+}
+
+impl View for DeadLinkPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::GONE
+    }
+}
+
+/// A link that was never made, or a damaged copy of one (R-B16). Always the same bytes (R-B70). Status 404.
+#[derive(Debug, Template)]
+#[template(path = "unknown.html")]
+pub struct UnknownLinkPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+}
+
+impl View for UnknownLinkPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::NOT_FOUND
+    }
+}
+
+/// Too many requests for links from one place. It says nothing about the link. Status 429; the route adds
+/// `Retry-After`.
+#[derive(Debug, Template)]
+#[template(path = "wait.html")]
+pub struct TooManyTriesPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// Seconds until the next try.
+    pub retry_after_seconds: u64,
+}
+
+impl TooManyTriesPage<'_> {
+    /// The wait in whole minutes, rounded up.
+    fn wait(&self) -> String {
+        match self.retry_after_seconds.div_ceil(60) {
+            0 | 1 => "1 minute".to_owned(),
+            minutes => format!("{minutes} minutes"),
+        }
+    }
+}
+
+impl View for TooManyTriesPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::TOO_MANY_REQUESTS
+    }
+}
+
+/// What went wrong on the way to a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// 400: the form could not be read.
+    BadRequest,
+    /// 403: the form was sent by another site.
+    CrossSite,
+    /// 404: nothing here; the same for what one may not see.
+    NotFound,
+    /// 405: the address exists, the method does not.
+    MethodNotAllowed,
+    /// 413: the body is over its limit.
+    TooLarge,
+    /// 415: the body is no form.
+    UnsupportedMedia,
+    /// 500: a fault of ours.
+    Internal,
+    /// 503: the database, or another part, cannot be reached.
+    Unavailable,
+}
+
+impl Fault {
+    /// Every fault, for tests and documentation.
+    pub const ALL: [Self; 8] = [
+        Self::BadRequest,
+        Self::CrossSite,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::TooLarge,
+        Self::UnsupportedMedia,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// HTTP status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::BadRequest => "This form could not be read",
+            Self::CrossSite => "This form came from another site",
+            Self::NotFound => "There is nothing at this address",
+            Self::MethodNotAllowed => "This address does not work that way",
+            Self::TooLarge => "That was too much at once",
+            Self::UnsupportedMedia => "This address takes forms only",
+            Self::Internal => "Something broke here",
+            Self::Unavailable => "usher cannot answer just now",
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::UnsupportedMedia => {
+                "Go back, load the page again, and send its form as it stands there."
+            }
+            Self::CrossSite => {
+                "Open the page from the link in your email, in this browser, and send its form from there."
+            }
+            Self::NotFound => {
+                "It may never have existed, or it belongs to something that you may not see. usher does not say which, so that nobody can find out by trying."
+            }
+            Self::MethodNotAllowed => {
+                "It exists, but not for this kind of request. Open the page from where you found it."
+            }
+            Self::TooLarge => {
+                "Names and a password need far less room. Go back and shorten what the form holds."
+            }
+            Self::Internal => {
+                "The fault is ours, and it is in the server’s log. Try again in a minute."
+            }
+            Self::Unavailable => "A part that it needs cannot be reached. Try again in a minute.",
+        }
+    }
+
+    /// What became of the request.
+    fn effect(self) -> &'static str {
+        match self {
+            Self::BadRequest
+            | Self::CrossSite
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::TooLarge
+            | Self::UnsupportedMedia => "Nothing was changed.",
+            // An answer may be lost after the work was done: no promise either way.
+            Self::Internal | Self::Unavailable => "Load the page again to see what holds.",
+        }
+    }
+}
+
+/// Any other answer that is no page: status by [`Fault`]. It names nothing but the request.
+#[derive(Debug, Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// What went wrong.
+    pub fault: Fault,
+    /// The id under which the log knows this request.
+    pub request_id: &'a str,
+}
+
+impl View for ErrorPage<'_> {
+    fn status(&self) -> StatusCode {
+        self.fault.status()
+    }
+}
+
+/// The page at `/`: what this server is. It names no organization. Status 200.
+#[derive(Debug, Template)]
+#[template(path = "index.html")]
+pub struct IndexPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// The form of an MCP URL, such as `https://usher.example/mcp/{organization}`.
+    pub mcp_url: &'a str,
+}
+
+impl View for IndexPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::OK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNTIL: Moment<'static> = Moment {
+        iso: "2026-12-02T14:00:00.000Z",
+        words: "2 Dec 2026, 14:00 UTC",
+    };
+    const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'><svg/onload=1>";
+
+    fn accept() -> AcceptPage<'static> {
+        AcceptPage {
+            base: "",
+            action: "/invite/3vX9kQ2mT7pLr0WzB4cJ",
+            organization: "Larkspur Freight",
+            inviter: "Mirela Vasquez-Thorne",
+            person: "Oksana Petrenko",
+            email: "oksana.petrenko@larkspur.example",
+            role: "User",
+            until: UNTIL,
+            first_name: "Oksana",
+            last_name: "Petrenko",
+            show_password: None,
+            errors: &[],
+        }
+    }
+
+    fn joined() -> JoinedPage<'static> {
+        JoinedPage {
+            base: "",
+            organization: "Larkspur Freight",
+            slug: "larkspur-freight",
+            person: "Oksana Petrenko",
+            email: "oksana.petrenko@larkspur.example",
+            role: "User",
+            mcp_url: "https://usher.larkspur.example/mcp/larkspur-freight",
+        }
+    }
+
+    fn dead(why: DeadLink) -> DeadLinkPage<'static> {
+        DeadLinkPage {
+            base: "",
+            organization: "Larkspur Freight",
+            why,
+            date: UNTIL,
+        }
+    }
+
+    const DEAD: [DeadLink; 5] = [
+        DeadLink::Expired,
+        DeadLink::Superseded,
+        DeadLink::Withdrawn,
+        DeadLink::Used,
+        DeadLink::Suspended,
+    ];
+
+    /// Every page, named.
+    fn all() -> Vec<(String, Page)> {
+        const ERRORS: &[FieldError] = &[
+            FieldError {
+                field: "password",
+                message: "This password is among the first that are tried. Take a longer sentence.",
+            },
+            FieldError {
+                field: "form",
+                message: "The organization changed meanwhile. Look again and choose Join.",
+            },
+        ];
+        let mut pages = vec![
+            ("accept".to_owned(), render(&accept())),
+            (
+                "accept-errors".to_owned(),
+                render(&AcceptPage {
+                    errors: ERRORS,
+                    ..accept()
+                }),
+            ),
+            (
+                "accept-show".to_owned(),
+                render(&AcceptPage {
+                    show_password: Some("a \"quoted\" sentence"),
+                    ..accept()
+                }),
+            ),
+            ("joined".to_owned(), render(&joined())),
+            ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
+            (
+                "wait".to_owned(),
+                render(&TooManyTriesPage {
+                    base: "",
+                    retry_after_seconds: 90,
+                }),
+            ),
+            (
+                "index".to_owned(),
+                render(&IndexPage {
+                    base: "",
+                    mcp_url: "https://usher.larkspur.example/mcp/{organization}",
+                }),
+            ),
+        ];
+        pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
+        pages.extend(Fault::ALL.map(|fault| {
+            let page = ErrorPage {
+                base: "",
+                fault,
+                request_id: "01990b1c-7e1a-7000-8000-000000000001",
+            };
+            (format!("error-{fault:?}"), render(&page))
+        }));
+        pages
+    }
+
+    #[test]
+    fn every_page_keeps_the_content_security_policy() {
+        for (name, page) in all() {
+            for banned in [
+                "<script",
+                " style=",
+                "<style",
+                " onclick",
+                "javascript:",
+                "http-equiv",
+                "<iframe",
+            ] {
+                assert!(!page.html.contains(banned), "{name} holds {banned}");
+            }
+            // The only absolute addresses are shown as text, never loaded.
+            for attribute in ["src=\"", "href=\"http", "href=\"//", "action=\"http"] {
+                assert!(!page.html.contains(attribute), "{name} holds {attribute}");
+            }
+            assert_eq!(page.html.matches("<h1").count(), 1, "{name}");
+            assert_eq!(page.html.matches("<main>").count(), 1, "{name}");
+            assert!(page.html.contains("href=\"/assets/style.css\""), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_page_has_a_dead_link() {
+        for (name, page) in all() {
+            assert!(
+                !page.html.contains("<a "),
+                "{name} links to a page of a later release"
+            );
+            assert!(!page.html.to_lowercase().contains("sign in"), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_page_has_its_status() {
+        let status = |wanted: &str| {
+            all()
+                .into_iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, page)| page.status.as_u16())
+        };
+        for (name, wanted) in [
+            ("accept", 200),
+            ("accept-show", 200),
+            ("accept-errors", 422),
+            ("joined", 200),
+            ("unknown", 404),
+            ("wait", 429),
+            ("index", 200),
+            ("dead-Expired", 410),
+            ("dead-Superseded", 410),
+            ("dead-Withdrawn", 410),
+            ("dead-Used", 410),
+            ("dead-Suspended", 410),
+            ("error-NotFound", 404),
+            ("error-MethodNotAllowed", 405),
+            ("error-TooLarge", 413),
+            ("error-Internal", 500),
+        ] {
+            assert_eq!(status(name), Some(wanted), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_form_posts_the_fields_of_the_interface() {
+        let html = render(&accept()).html;
+        for field in [
+            "name=\"first_name\"",
+            "name=\"last_name\"",
+            "name=\"password\" type=\"password\"",
+            "name=\"do\" value=\"join\"",
+            "name=\"do\" value=\"show\"",
+            "method=\"post\" action=\"/invite/3vX9kQ2mT7pLr0WzB4cJ\"",
+            "name=\"username\" autocomplete=\"username\" value=\"oksana.petrenko@larkspur.example\"",
+            "oksana.petrenko<wbr>@larkspur.example",
+            "datetime=\"2026-12-02T14:00:00.000Z\"",
+        ] {
+            assert!(html.contains(field), "missing: {field}");
+        }
+        // Enter presses the first button.
+        assert!(html.find("value=\"join\"") < html.find("value=\"show\""));
+    }
+
+    #[test]
+    fn an_error_keeps_what_was_typed_except_the_password() {
+        let errors = [
+            FieldError {
+                field: "password",
+                message: "Too short: take 15 characters or more.",
+            },
+            FieldError {
+                field: "last_name",
+                message: "Last name is missing.",
+            },
+        ];
+        let html = render(&AcceptPage {
+            first_name: "Oksana <Ksenia>",
+            last_name: "",
+            errors: &errors,
+            ..accept()
+        })
+        .html;
+        assert!(html.contains("value=\"Oksana &#60;Ksenia&#62;\""));
+        assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"np-e\""));
+        assert!(html.contains("Too short: take 15 characters or more."));
+        assert!(!html.contains("id=\"np-h\""), "the error replaces the hint");
+        assert_eq!(html.matches(" autofocus").count(), 1);
+        assert!(html.contains("aria-describedby=\"ln-e\" autofocus"));
+        assert!(!html.contains("name=\"password\" type=\"password\" autocomplete=\"new-password\" minlength=\"15\" required value"));
+    }
+
+    #[test]
+    fn do_show_renders_the_password_as_text() {
+        let html = render(&AcceptPage {
+            show_password: Some("a \"quoted\" <sentence>"),
+            ..accept()
+        })
+        .html;
+        assert!(html.contains("name=\"password\" type=\"text\""));
+        assert!(html.contains("value=\"a &#34;quoted&#34; &#60;sentence&#62;\""));
+        assert!(!html.contains("value=\"show\""));
+    }
+
+    #[test]
+    fn r_b88_names_are_text_everywhere() {
+        let errors = [FieldError {
+            field: "x",
+            message: HOSTILE,
+        }];
+        let moment = Moment {
+            iso: HOSTILE,
+            words: HOSTILE,
+        };
+        let pages = [
+            render(&AcceptPage {
+                base: HOSTILE,
+                action: HOSTILE,
+                organization: HOSTILE,
+                inviter: HOSTILE,
+                person: HOSTILE,
+                email: HOSTILE,
+                role: HOSTILE,
+                until: moment,
+                first_name: HOSTILE,
+                last_name: HOSTILE,
+                show_password: Some(HOSTILE),
+                errors: &errors,
+            }),
+            render(&JoinedPage {
+                base: HOSTILE,
+                organization: HOSTILE,
+                slug: HOSTILE,
+                person: HOSTILE,
+                email: HOSTILE,
+                role: HOSTILE,
+                mcp_url: HOSTILE,
+            }),
+            render(&DeadLinkPage {
+                base: HOSTILE,
+                organization: HOSTILE,
+                why: DeadLink::Used,
+                date: moment,
+            }),
+            render(&ErrorPage {
+                base: HOSTILE,
+                fault: Fault::NotFound,
+                request_id: HOSTILE,
+            }),
+            render(&IndexPage {
+                base: HOSTILE,
+                mcp_url: HOSTILE,
+            }),
+        ];
+        for page in pages {
+            assert!(!page.html.contains("<img"), "{}", page.html);
+            assert!(!page.html.contains("<svg/onload"), "{}", page.html);
+            assert!(!page.html.contains("onerror=alert(1)>"), "{}", page.html);
+        }
+    }
+
+    #[test]
+    fn r_b70_a_dead_link_names_the_organization_alone() {
+        for why in DEAD {
+            let html = render(&dead(why)).html;
+            assert!(html.contains("Larkspur Freight"));
+            assert!(html.contains("2 Dec 2026, 14:00 UTC"));
+            for secret in ["Oksana", "Mirela", "@", "Administrator</dd>", ">User<"] {
+                assert!(!html.contains(secret), "{why:?} shows {secret}");
+            }
+        }
+    }
+
+    #[test]
+    fn r_b28_a_superseded_link_says_so() {
+        assert!(
+            render(&dead(DeadLink::Superseded))
+                .html
+                .contains("A newer invite was sent")
+        );
+    }
+
+    #[test]
+    fn b11_an_expired_link_says_what_to_do() {
+        let html = render(&dead(DeadLink::Expired)).html;
+        assert!(html.contains("This invite has expired"));
+        assert!(html.contains("resend the invite"));
+    }
+
+    #[test]
+    fn assets_hang_below_the_base() {
+        let html = render(&UnknownLinkPage { base: "/usher" }).html;
+        assert!(html.contains("href=\"/usher/assets/style.css\""));
+        assert!(html.contains("href=\"/usher/assets/icon.svg\""));
+    }
+
+    #[test]
+    fn assets_have_their_own_tags() {
+        assert_ne!(STYLE.etag(), ICON.etag());
+        for asset in ASSETS {
+            assert_eq!(asset.etag().len(), 18);
+            assert!(asset.etag().starts_with('"') && asset.etag().ends_with('"'));
+            // No style sheet or icon may pull in anything from elsewhere.
+            let text = String::from_utf8_lossy(asset.body);
+            assert!(!text.contains("url(") && !text.contains("@import"));
+        }
+    }
+
+    #[test]
+    fn the_command_survives_any_address() {
+        let command = |email| JoinedPage { email, ..joined() }.token_command();
+        assert_eq!(
+            command("oksana.petrenko@larkspur.example"),
+            "usher token create --org larkspur-freight --user oksana.petrenko@larkspur.example"
+        );
+        assert_eq!(
+            command("o'neill&reboot`id`$HOME@example.com"),
+            r"usher token create --org larkspur-freight --user 'o'\''neill&reboot`id`$HOME@example.com'"
+        );
+    }
+
+    #[test]
+    fn initials_skip_what_is_no_letter() {
+        assert_eq!(initials("Mirela Vasquez-Thorne"), "MV");
+        assert_eq!(initials("Dana (Vendor)"), "DV");
+        assert_eq!(initials("Ana María de la Cruz"), "AC");
+        assert_eq!(initials("Plato"), "P");
+        assert_eq!(initials("…"), "");
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up() {
+        let wait = |retry_after_seconds| {
+            TooManyTriesPage {
+                base: "",
+                retry_after_seconds,
+            }
+            .wait()
+        };
+        assert_eq!(wait(0), "1 minute");
+        assert_eq!(wait(60), "1 minute");
+        assert_eq!(wait(61), "2 minutes");
+    }
+}

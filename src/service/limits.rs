@@ -1,0 +1,44 @@
+//! Budgets for mail: invites per organization and inviter, resends per recipient. Counted in the database, under
+//! the lock, so that they survive a restart and hold over nodes and surfaces (R-B151).
+
+use super::Writing;
+use crate::{
+    domain::DAY,
+    error::{Budget, Error},
+    store::links::{self, Sent},
+};
+
+/// One more invite mail of this organization and inviter.
+pub(crate) async fn one_more_invite(writing: &mut Writing<'_>) -> Result<(), Error> {
+    let limit = writing.app.limits.invites_per_day;
+    if limit == 0 {
+        return Ok(());
+    }
+    let since = writing.work.now().plus(-DAY);
+    let sent = links::sent_by_organization(&mut writing.work, since, limit).await?;
+    within(Budget::Invites, sent, limit, DAY, writing)?;
+    if let Some(inviter) = writing.call.actor.user() {
+        let own = (limit / 5).max(1);
+        let sent = links::sent_by_inviter(&mut writing.work, inviter.key, since, own).await?;
+        within(Budget::Invites, sent, own, DAY, writing)?;
+    }
+    Ok(())
+}
+
+/// One more mail to a person who has been sent one before.
+pub(crate) async fn one_more_resend(writing: &mut Writing<'_>, user_key: i64) -> Result<(), Error> {
+    for (limit, window) in writing.app.limits.resends.clone() {
+        let since = writing.work.now().plus(-window);
+        let sent = links::resent_to(&mut writing.work, user_key, since, limit).await?;
+        within(Budget::Resends, sent, limit, window, writing)?;
+    }
+    Ok(())
+}
+
+fn within(budget: Budget, sent: Sent, limit: i64, window: i64, writing: &Writing<'_>) -> Result<(), Error> {
+    if sent.count < limit {
+        return Ok(());
+    }
+    let free_again = sent.oldest.map_or(window, |oldest| oldest.plus(window).as_millis() - writing.work.now().as_millis());
+    Err(Error::RateLimited { budget, retry_after_ms: free_again.max(1) })
+}

@@ -1,0 +1,217 @@
+//! One function per use case. MCP tools, pages and commands are thin fronts on these.
+//!
+//! Each reads as a recipe: parse, begin (lock), facts, authorize, write, finish. [`Writing`] holds what all
+//! writes share: the permission asked before anything else, dry runs, idempotency keys, and that whatever
+//! was read inside the transaction is answered only once it is durable.
+
+pub mod access;
+pub mod audit;
+pub mod groups;
+pub mod joining;
+pub mod limits;
+pub mod organizations;
+pub mod parse;
+pub mod people;
+pub mod tokens;
+pub mod view;
+
+use crate::{
+    app::App,
+    authz::{self, Action, Actor, Standing},
+    domain::{Invalid, RequestId, Untrusted},
+    error::Error,
+    store::{Context, Work, idempotency},
+};
+use uuid::Uuid;
+
+/// How a unit of work may be run again: the database's own conflicts, a bounded number of times, in one place.
+const TRIES: u32 = 5;
+
+/// Runs a use case again when two transactions met in a way that the database can't order
+/// (serialization failure, deadlock).
+pub async fn retrying<T, F>(mut run: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut tries = 0;
+    loop {
+        match run().await {
+            Err(error) if error.is_retryable() && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(std::time::Duration::from_millis(u64::from(tries) * 7)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The three arguments of every write.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// Run the same code, then take everything back.
+    pub dry_run: bool,
+    /// Why, for the audit log.
+    pub reason: Option<Untrusted>,
+    /// The caller's key for this write, and a keyed digest of its arguments.
+    pub idempotency: Option<(String, [u8; 32])>,
+}
+
+/// One call of a use case, whichever surface it came from.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who acts.
+    pub actor: Actor,
+    /// What they could do when this request was authenticated. Reads decide on it; writes ask again under the lock.
+    pub standing: Standing,
+    /// Which request.
+    pub request_id: RequestId,
+    /// Which tool.
+    pub tool: Option<&'static str>,
+    /// A write's options.
+    pub options: WriteOptions,
+}
+
+impl Call {
+    /// A call of the operator on the host.
+    #[must_use]
+    pub fn on_the_host(app: &App, org: authz::Org) -> Self {
+        Self {
+            actor: Actor::operator_on_the_host(org),
+            standing: Standing::above_roles(),
+            request_id: RequestId::new(app.clock.now(), &app.random),
+            tool: None,
+            options: WriteOptions::default(),
+        }
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            request_id: self.request_id,
+            tool: self.tool,
+            reason: self.options.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+        }
+    }
+}
+
+/// A write that is under way.
+pub(crate) struct Writing<'a> {
+    app: &'a App,
+    call: &'a Call,
+    pub(crate) work: Work,
+    /// Read under the lock.
+    pub(crate) standing: Standing,
+    mails: bool,
+}
+
+/// What a use case did.
+pub(crate) struct Done<T> {
+    /// The answer.
+    pub(crate) value: T,
+    /// Whether anything is other than before.
+    pub(crate) changed: bool,
+    /// What a repeat under the same idempotency key is about.
+    pub(crate) subject: String,
+}
+
+impl<'a> Writing<'a> {
+    /// Asks for the tool's own permission (before any look-up, and before taking the lock, so that a flood of
+    /// refused calls holds nobody up), takes the lock, and asks again there.
+    pub(crate) async fn begin<A: Action>(app: &'a App, call: &'a Call, own: bool) -> Result<Self, Error> {
+        authz::needs::<A>(&call.actor, &call.standing, own)?;
+        let mut work = Work::begin(&app.pool, call.actor.org(), call.context(), &app.clock, &app.random).await?;
+        let standing = match work.standing(&call.actor).await {
+            Ok(Some(standing)) => standing,
+            Ok(None) => {
+                work.rollback().await?;
+                return Err(Error::Unauthenticated);
+            }
+            Err(error) => {
+                work.rollback().await?;
+                return Err(error.into());
+            }
+        };
+        if let Err(reason) = authz::needs::<A>(&call.actor, &standing, own) {
+            work.rollback().await?;
+            return Err(reason.into());
+        }
+        Ok(Self { app, call, work, standing, mails: false })
+    }
+
+    /// What this call's idempotency key stood for before, if it did.
+    pub(crate) async fn replayed(&mut self) -> Result<Option<String>, Error> {
+        let (Some((key, digest)), Some(tool), Some(credential)) =
+            (&self.call.options.idempotency, self.call.tool, self.call.actor.credential_id())
+        else {
+            return Ok(None);
+        };
+        let Some(known) = idempotency::recall(&mut self.work, credential.as_uuid(), tool, key).await? else { return Ok(None) };
+        if known.digest != digest {
+            return Err(Error::Conflict("This idempotency_key was used with other arguments."));
+        }
+        Ok(Some(known.subject))
+    }
+
+    /// Once this commits there is mail to send.
+    pub(crate) fn mails(&mut self) {
+        self.mails = true;
+    }
+
+    /// Commits what was done; takes back a refusal, a dry run, or a write that already held.
+    pub(crate) async fn finish<T>(mut self, result: Result<Done<T>, Error>) -> Result<T, Error> {
+        let done = match result {
+            Ok(done) => done,
+            Err(error) => {
+                self.work.rollback().await?;
+                return Err(error);
+            }
+        };
+        if self.call.options.dry_run {
+            self.work.rollback().await?;
+            return Ok(done.value);
+        }
+        let remembered = match self.remember(&done.subject).await {
+            Ok(remembered) => remembered,
+            Err(error) => {
+                self.work.rollback().await?;
+                return Err(error);
+            }
+        };
+        if done.changed || remembered {
+            self.work.commit().await?;
+        } else {
+            self.work.rollback().await?;
+        }
+        if self.mails && done.changed {
+            self.app.mail.wake();
+        }
+        Ok(done.value)
+    }
+
+    async fn remember(&mut self, subject: &str) -> Result<bool, Error> {
+        let (Some((key, digest)), Some(tool), Some(credential)) =
+            (&self.call.options.idempotency, self.call.tool, self.call.actor.credential_id())
+        else {
+            return Ok(false);
+        };
+        idempotency::remember(&mut self.work, credential.as_uuid(), tool, key, *digest, subject).await?;
+        Ok(true)
+    }
+}
+
+/// The id in an idempotency row's subject.
+pub(crate) fn subject_id(subject: &str) -> Result<Uuid, Error> {
+    Uuid::parse_str(subject).map_err(|_| Error::Internal("idempotency subject".to_owned()))
+}
+
+/// Somebody changed it since the caller read it.
+pub(crate) fn same_version(wanted: Option<i64>, version: i64) -> Result<(), Error> {
+    match wanted {
+        Some(wanted) if wanted != version => Err(Error::Conflict("Somebody changed this since you read it: if_version is not its version now.")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A refusal of one argument.
+pub(crate) fn invalid(field: &'static str, message: &'static str, hint: &'static str) -> Error {
+    Error::Invalid(Invalid { field, message: message.into(), hint: Some(hint.into()) })
+}

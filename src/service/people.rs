@@ -1,0 +1,392 @@
+//! People: inviting, listing, changing, deactivating.
+
+use super::{Call, Done, Writing, invalid, limits, parse, same_version, subject_id, view};
+use crate::{
+    app::App,
+    authz::{
+        self,
+        action::{DeactivateUser, GroupFacts, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
+    },
+    domain::{Email, LinkId, NamePart, OutboxId, PersonName, Role, Status, Timestamp, Untrusted, UserId},
+    error::Error,
+    keys::sha256,
+    store::{
+        groups, links,
+        people::{self, Filter, Found, Person, Who},
+    },
+};
+use usher_tools as contract;
+
+/// Page size where none is asked for.
+const LIMIT: u32 = 25;
+/// So many Administrators are usually enough (B05).
+const ENOUGH_ADMINISTRATORS: i64 = 3;
+
+/// Lists people, newest first.
+pub async fn list(app: &App, call: &Call, people_in_all: i64, params: &contract::ListUsersParams) -> Result<contract::ListUsersOutput, Error> {
+    authz::visible(&call.actor, &call.standing, false)?;
+    let now = app.clock.now();
+    let org = call.actor.org();
+    let group = match &params.access_group {
+        Some(name) => Some(groups::find(&app.pool, org, &parse::which(name)).await?.ok_or(Error::GroupNotFound)?.key),
+        None => None,
+    };
+    let filter = Filter {
+        query: parse::query(params.query.as_deref()),
+        status: params.status.map(Status::from),
+        role: params.role.map(Role::from),
+        group,
+        invite_expired: params.invite_expired,
+    };
+    let words = serde_json::json!([filter.query, params.status, params.role, group, params.invite_expired]).to_string();
+    let before = parse::cursor(app, &call.actor, "list_users", &words, params.cursor.as_deref())?;
+    let limit = i64::from(params.limit.unwrap_or(LIMIT));
+    let page = people::list(&app.pool, org, &filter, people_in_all, before, limit, now).await?;
+    Ok(contract::ListUsersOutput {
+        users: page.people.into_iter().map(|person| view::user(person, now)).collect(),
+        total: u64::try_from(page.total).unwrap_or_default(),
+        total_is_exact: page.total_is_exact,
+        next_cursor: parse::next_cursor(app, &call.actor, "list_users", &words, page.next),
+    })
+}
+
+/// The caller's own address, by its folded key: asked only when an address is named and the caller lacks the permission.
+async fn own_email_key(app: &App, call: &Call, who: &Who) -> Result<Option<String>, Error> {
+    let (Who::EmailKey(_), Some(me)) = (who, call.actor.user()) else { return Ok(None) };
+    let own = people::find(&app.pool, call.actor.org(), &Who::Id(me.id), authz::Visible::Only(me)).await?;
+    Ok(own.and_then(|person| Email::parse(&person.email).ok()).map(|email| email.key().to_owned()))
+}
+
+/// Whether `who` is the caller.
+pub(crate) async fn names_oneself(app: &App, call: &Call, who: &Who) -> Result<bool, Error> {
+    let own = own_email_key(app, call, who).await?;
+    Ok(parse::is_own(&call.actor, who, own.as_deref()))
+}
+
+/// Reads one person.
+pub async fn get(app: &App, call: &Call, params: &contract::GetUserParams) -> Result<contract::GetUserOutput, Error> {
+    let who = parse::who("user", &params.user)?;
+    let person = seen(app, call, &who).await?.ok_or(Error::UserNotFound)?;
+    Ok(contract::GetUserOutput { user: view::user(person, app.clock.now()) })
+}
+
+/// A person as far as the caller may know of them.
+pub(crate) async fn seen(app: &App, call: &Call, who: &Who) -> Result<Option<Person>, Error> {
+    let own = !call.standing.holds(crate::domain::builtin::USERS_READ) && names_oneself(app, call, who).await?;
+    let visible = authz::visible(&call.actor, &call.standing, own)?;
+    Ok(people::find(&app.pool, call.actor.org(), who, visible).await?)
+}
+
+/// The groups a call names, each once, under the lock.
+pub(crate) async fn named_groups(writing: &mut Writing<'_>, names: &[String]) -> Result<Vec<GroupFacts>, Error> {
+    let mut found: Vec<GroupFacts> = Vec::with_capacity(names.len());
+    for name in names {
+        let group = groups::facts(&mut writing.work, &parse::which(name)).await?.ok_or(Error::GroupNotFound)?;
+        if found.iter().all(|known| known.key != group.key) {
+            found.push(group);
+        }
+    }
+    Ok(found)
+}
+
+/// The person a call names, under the lock.
+pub(crate) async fn named_person(writing: &mut Writing<'_>, who: &Who) -> Result<Found, Error> {
+    people::facts(&mut writing.work, who).await?.ok_or(Error::UserNotFound)
+}
+
+async fn shown(writing: &mut Writing<'_>, key: i64) -> Result<contract::User, Error> {
+    let person = people::show(&mut writing.work, key).await?;
+    Ok(view::user(person, writing.work.now()))
+}
+
+/// The next generation of somebody's invite; its token is derived, hashed, and forgotten.
+async fn new_link(writing: &mut Writing<'_>, generation: i64) -> Result<links::NewLink, Error> {
+    let now = writing.work.now();
+    let id = LinkId::new(now, &writing.app.random);
+    let locator = crate::store::organizations::locator(&mut writing.work).await?;
+    Ok(links::NewLink {
+        id,
+        generation,
+        hash: sha256(writing.app.keyring.link_token(&locator, id, generation).as_bytes()),
+        mail: OutboxId::new(now, &writing.app.random),
+    })
+}
+
+fn many_administrators(writing: &Writing<'_>) -> Vec<String> {
+    if writing.work.administrators() > ENOUGH_ADMINISTRATORS {
+        vec!["This organization now has more than three Administrators. Two or three are usually enough: consider the role User with an access group.".to_owned()]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Invites somebody: a Pending person, a link good for seven days, and its mail, in one transaction.
+pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams) -> Result<contract::InviteUserOutput, Error> {
+    authz::needs::<InviteUser>(&call.actor, &call.standing, false)?;
+    let email = Email::parse(&params.email)?;
+    if email.lookalike() {
+        return Err(invalid(
+            "email",
+            "The domain mixes letters of several scripts, as look-alike addresses do.",
+            "Ask for the address in writing; if it is really meant, pass the domain in its xn-- form's readable original, typed in one script.",
+        ));
+    }
+    let name = PersonName::parse(&params.first_name, &params.last_name)?;
+    let role = params.role.map_or(Role::User, Role::from);
+    let mut writing = Writing::begin::<InviteUser>(app, call, false).await?;
+    let result = async {
+        if let Some(subject) = writing.replayed().await? {
+            let who = Who::Id(UserId::from_uuid(subject_id(&subject)?));
+            let found = named_person(&mut writing, &who).await?;
+            let user = shown(&mut writing, found.facts.person.key).await?;
+            let value = contract::InviteUserOutput { user, delivery: None, warnings: Vec::new(), changed: false, dry_run: call.options.dry_run };
+            return Ok(Done { value, changed: false, subject });
+        }
+        let groups = named_groups(&mut writing, &params.access_groups).await?;
+        let id = UserId::new(writing.work.now(), &app.random);
+        let action = InviteUser { id, email: email.clone(), name: name.clone(), role, groups: groups.clone() };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        if let Some((user, status, _)) = people::holder(&mut writing.work, email.key()).await?.filter(|_| app.mail.route().is_none()) {
+            return Err(Error::EmailInUse { user, status });
+        }
+        let delivery = app.mail.route().ok_or(Error::MailUnavailable)?;
+        let link = new_link(&mut writing, 1).await?;
+        // The budget is asked after the unique key, so that a repeated invite says what it is.
+        let Some(key) = people::invite(&mut writing.work, proof, &link).await? else {
+            let (user, status, _) = people::holder(&mut writing.work, email.key())
+                .await?
+                .ok_or_else(|| Error::Internal("an address is taken by nobody".to_owned()))?;
+            return Err(Error::EmailInUse { user, status });
+        };
+        limits::one_more_invite(&mut writing).await?;
+        writing.mails();
+        let warnings = match role {
+            Role::Administrator => many_administrators(&writing),
+            Role::User => Vec::new(),
+        };
+        let now = writing.work.now();
+        let person = Person {
+            key,
+            id,
+            email: email.typed().to_owned(),
+            first_name: name.first().to_owned(),
+            last_name: name.last().to_owned(),
+            role,
+            status: Status::Pending,
+            slack_id: None,
+            created_at: now,
+            activated_at: None,
+            deactivated_at: None,
+            last_seen_at: None,
+            version: 1,
+            invite_sent_at: Some(now),
+            invite_expires_at: Some(now.plus(crate::domain::INVITE_LIFETIME)),
+            delivery: Some((contract::DeliveryState::Queued.as_str().to_owned(), None)),
+            groups: groups.into_iter().map(|group| (group.id, group.name)).collect(),
+        };
+        let value = contract::InviteUserOutput {
+            user: view::user(person, now),
+            delivery: Some(delivery),
+            warnings,
+            changed: true,
+            dry_run: call.options.dry_run,
+        };
+        Ok(Done { value, changed: true, subject: id.to_string() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Sends a new link; every earlier one ends.
+pub async fn resend(app: &App, call: &Call, params: &contract::ResendInviteParams) -> Result<contract::ResendInviteOutput, Error> {
+    authz::needs::<ResendInvite>(&call.actor, &call.standing, false)?;
+    let who = parse::who("user", &params.user)?;
+    let mut writing = Writing::begin::<ResendInvite>(app, call, false).await?;
+    let result = async {
+        let found = named_person(&mut writing, &who).await?;
+        let (key, id) = (found.facts.person.key, found.facts.person.id);
+        if let Some(subject) = writing.replayed().await? {
+            authz::needs::<ResendInvite>(&call.actor, &writing.standing, false)?;
+            let user = shown(&mut writing, key).await?;
+            let value = contract::ResendInviteOutput { user, delivery: None, changed: false, dry_run: call.options.dry_run };
+            return Ok(Done { value, changed: false, subject });
+        }
+        let generation = found.facts.invite_generation + 1;
+        let proof = authz::authorize(&call.actor, &writing.standing, ResendInvite { person: found.facts })?;
+        let delivery = app.mail.route().ok_or(Error::MailUnavailable)?;
+        limits::one_more_resend(&mut writing, key).await?;
+        limits::one_more_invite(&mut writing).await?;
+        let link = new_link(&mut writing, generation).await?;
+        people::resend(&mut writing.work, proof, &link).await?;
+        writing.mails();
+        let user = shown(&mut writing, key).await?;
+        let value = contract::ResendInviteOutput { user, delivery: Some(delivery), changed: true, dry_run: call.options.dry_run };
+        Ok(Done { value, changed: true, subject: id.to_string() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Changes names, Slack ID or role.
+pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams) -> Result<contract::UpdateUserOutput, Error> {
+    authz::scope(&call.actor, true)?;
+    let who = parse::who("user", &params.user)?;
+    let own = names_oneself(app, call, &who).await?;
+    authz::needs::<UpdateUser>(&call.actor, &call.standing, own)?;
+    let first = params.first_name.as_deref().map(|text| NamePart::parse("first_name", text)).transpose()?;
+    let last = params.last_name.as_deref().map(|text| NamePart::parse("last_name", text)).transpose()?;
+    let slack_id = match contract::Change::of(params.slack_id.as_deref()) {
+        contract::Change::Keep => None,
+        contract::Change::Clear => Some(None),
+        contract::Change::Set(text) => Some(Some(slack_id(text)?)),
+    };
+    let role = params.role.map(Role::from);
+    if first.is_none() && last.is_none() && slack_id.is_none() && role.is_none() {
+        return Err(invalid("first_name", "Nothing to change was given.", "Pass first_name, last_name, slack_id or role."));
+    }
+    let mut writing = Writing::begin::<UpdateUser>(app, call, own).await?;
+    let result = async {
+        let found = named_person(&mut writing, &who).await?;
+        let (key, id) = (found.facts.person.key, found.facts.person.id);
+        let name = PersonName::from_parts(
+            first.clone().map_or_else(|| NamePart::parse("first_name", &found.first_name), Ok)?,
+            last.clone().map_or_else(|| NamePart::parse("last_name", &found.last_name), Ok)?,
+        );
+        let new_slack = slack_id.clone().filter(|new| new.as_ref().map(Untrusted::as_str) != found.slack_id.as_deref());
+        let slack_now = slack_id.as_ref().map_or(found.slack_id.as_deref(), |new| new.as_ref().map(Untrusted::as_str));
+        let email = Email::parse(&found.email)?;
+        let active_administrators = people::active_administrators(&mut writing.work).await?;
+        let named = first.is_some() || last.is_some();
+        let action = UpdateUser {
+            person: found.facts.clone(),
+            name: named.then(|| name.clone()),
+            // Asked for is what needs the right, also where it would change nothing.
+            role,
+            slack_id: slack_id.clone(),
+            folded: people::folded(name.first(), name.last(), &email, slack_now),
+            active_administrators,
+        };
+        let replayed = writing.replayed().await?.is_some();
+        let proof = match authz::authorize(&call.actor, &writing.standing, UpdateUser { slack_id: new_slack.clone(), ..action.clone() }) {
+            Ok(proof) => {
+                authz::needs::<UpdateUser>(&call.actor, &writing.standing, own)?;
+                if slack_id.is_some() && new_slack.is_none() {
+                    drop(authz::authorize(&call.actor, &writing.standing, action)?);
+                }
+                proof
+            }
+            // A demotion that already holds takes nobody's last say away.
+            Err(reason) => return Err(reason.into()),
+        };
+        let changed = !replayed
+            && (role.is_some_and(|role| role != found.facts.role)
+                || new_slack.is_some()
+                || name.first() != found.first_name
+                || name.last() != found.last_name);
+        let mut warnings = Vec::new();
+        if changed {
+            same_version(params.if_version, found.facts.version)?;
+            people::update(&mut writing.work, proof, &found).await?;
+            if role == Some(Role::Administrator) && found.facts.role == Role::User {
+                warnings = many_administrators(&writing);
+            }
+        } else {
+            drop(proof);
+        }
+        let user = shown(&mut writing, key).await?;
+        let value = contract::UpdateUserOutput { user, warnings, changed, dry_run: call.options.dry_run };
+        Ok(Done { value, changed, subject: id.to_string() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+fn slack_id(text: &str) -> Result<Untrusted, Error> {
+    let text = parse::line("slack_id", text, 32)?;
+    if text.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(text)
+    } else {
+        Err(invalid("slack_id", "A Slack ID has letters and digits only.", "Pass the member id from the person's Slack profile, such as U012AB3CD, or none to clear it."))
+    }
+}
+
+/// Ends all access of a person at once. On a Pending person it withdraws the invite.
+pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUserParams) -> Result<contract::DeactivateUserOutput, Error> {
+    authz::needs::<DeactivateUser>(&call.actor, &call.standing, false)?;
+    let who = parse::who("user", &params.user)?;
+    let mut writing = Writing::begin::<DeactivateUser>(app, call, false).await?;
+    let result = async {
+        let found = named_person(&mut writing, &who).await?;
+        let (key, id, status) = (found.facts.person.key, found.facts.person.id, found.facts.status);
+        let active_administrators = people::active_administrators(&mut writing.work).await?;
+        let proof = authz::authorize(&call.actor, &writing.standing, DeactivateUser { person: found.facts, active_administrators })?;
+        let replayed = writing.replayed().await?.is_some();
+        let changed = !replayed
+            && match status {
+                Status::Pending | Status::Active => true,
+                Status::Deactivated => false,
+            };
+        let ended = if changed { people::deactivate(&mut writing.work, proof).await? } else { people::Ended::default() };
+        let user = shown(&mut writing, key).await?;
+        let value = contract::DeactivateUserOutput {
+            user,
+            ended: contract::Ended { sessions: 0, mcp_tokens: ended.mcp_tokens, oauth_grants: 0, links: ended.links },
+            changed,
+            dry_run: call.options.dry_run,
+        };
+        Ok(Done { value, changed, subject: id.to_string() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Lets a person back in: Active where they had joined, else Pending with a new invite. Old credentials stay dead.
+pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUserParams) -> Result<contract::ReactivateUserOutput, Error> {
+    authz::needs::<ReactivateUser>(&call.actor, &call.standing, false)?;
+    let who = parse::who("user", &params.user)?;
+    let mut writing = Writing::begin::<ReactivateUser>(app, call, false).await?;
+    let result = async {
+        let found = named_person(&mut writing, &who).await?;
+        let (key, id, status, role) = (found.facts.person.key, found.facts.person.id, found.facts.status, found.facts.role);
+        let generation = found.facts.invite_generation + 1;
+        let had_joined = found.had_joined;
+        let proof = authz::authorize(&call.actor, &writing.standing, ReactivateUser { person: found.facts, had_joined })?;
+        let replayed = writing.replayed().await?.is_some();
+        let changed = !replayed
+            && match status {
+                Status::Pending | Status::Active => false,
+                Status::Deactivated => true,
+            };
+        let mut delivery = None;
+        let mut warnings = Vec::new();
+        if changed {
+            let link = if had_joined {
+                None
+            } else {
+                delivery = Some(app.mail.route().ok_or(Error::MailUnavailable)?);
+                limits::one_more_resend(&mut writing, key).await?;
+                limits::one_more_invite(&mut writing).await?;
+                Some(new_link(&mut writing, generation).await?)
+            };
+            people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
+            if link.is_some() {
+                writing.mails();
+            }
+            if role == Role::Administrator {
+                warnings = many_administrators(&writing);
+            }
+        } else {
+            drop(proof);
+        }
+        let user = shown(&mut writing, key).await?;
+        let value = contract::ReactivateUserOutput { user, delivery, warnings, changed, dry_run: call.options.dry_run };
+        Ok(Done { value, changed, subject: id.to_string() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Time as the contract writes it.
+pub(crate) fn written(at: Timestamp) -> String {
+    at.to_rfc3339()
+}

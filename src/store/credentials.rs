@@ -1,0 +1,259 @@
+//! Credentials: personal MCP tokens now; sessions and OAuth tokens join the same table.
+//!
+//! One indexed statement answers everything a request needs to begin: is the secret known, is it
+//! alive, is its person Active, which role and permissions do they have at this moment.
+
+use super::{
+    audit::{self, Change, Entry, Said},
+    sql::{Pool, Row, StoreError, Tx},
+    work::Work,
+};
+use crate::{
+    authz::{
+        Authorized, Org, PersonRef, Scopes, Standing,
+        action::{CreateToken, RevokeToken},
+    },
+    domain::{CredentialId, OrgId, PermissionSet, Role, Timestamp, UserId},
+};
+use uuid::Uuid;
+
+macro_rules! alive_sql {
+    ($which:literal) => {
+        concat!(
+            "SELECT c.id, c.label, c.client, c.scopes, c.expires_at, c.last_used_at, u.key, u.id, u.first_name, u.last_name, u.role,
+                    o.number, o.id, o.slug, o.name,
+                    h.pending_administrators + h.pending_users + h.active_administrators + h.active_users
+                      + h.deactivated_administrators + h.deactivated_users,
+                    (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
+                      WHERE m.user_key = u.key)
+               FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
+               JOIN org_heads h ON h.org = c.org
+              WHERE ",
+            $which,
+            " AND c.revoked_at IS NULL AND c.expires_at > $2 AND u.status = 'active' AND o.suspended_at IS NULL"
+        )
+    };
+}
+
+/// A live credential with its person, organization, role and permissions: one row, one moment.
+#[derive(Clone, Debug)]
+pub struct Alive {
+    /// Which credential.
+    pub id: CredentialId,
+    /// Its label.
+    pub label: String,
+    /// Name of the client that last said `initialize` with it.
+    pub client: Option<String>,
+    /// What it may be used for.
+    pub scopes: Scopes,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it was last used, exact to a minute.
+    pub last_used_at: Option<Timestamp>,
+    /// Whose.
+    pub person: PersonRef,
+    /// First and last name.
+    pub name: String,
+    /// Role and permissions now.
+    pub standing: Standing,
+    /// Organization.
+    pub org: Org,
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub organization: String,
+    /// How many people it has, of any status.
+    pub people: i64,
+}
+
+fn read(row: &Row) -> Result<Alive, StoreError> {
+    let mut c = row.columns();
+    Ok(Alive {
+        id: CredentialId::from_uuid(c.take()?),
+        label: c.take()?,
+        client: c.take()?,
+        scopes: c.parse(Scopes::parse)?,
+        expires_at: c.time()?,
+        last_used_at: c.maybe_time()?,
+        person: PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) },
+        name: format!("{} {}", c.take::<String>()?, c.take::<String>()?),
+        standing: Standing { role: c.parse(Role::parse)?, permissions: PermissionSet::default() },
+        org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) },
+        slug: c.take()?,
+        organization: c.take()?,
+        people: c.take()?,
+    })
+    .and_then(|alive: Alive| {
+        let permissions: Option<String> = c.take()?;
+        let permissions = PermissionSet::parse_joined(permissions.as_deref().unwrap_or_default());
+        Ok(Alive { standing: Standing { permissions, ..alive.standing }, ..alive })
+    })
+}
+
+/// The live credential with this hash.
+pub async fn authenticate(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result<Option<Alive>, StoreError> {
+    let row = pool.query(alive_sql!("c.hash = $1")).bind(hash).bind(now).optional().await?;
+    row.map(|row| read(&row)).transpose()
+}
+
+/// The same credential under the lock.
+pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<Option<Alive>, StoreError> {
+    let row = tx.query(alive_sql!("c.id = $1")).bind(id).bind(now).optional().await?;
+    row.map(|row| read(&row)).transpose()
+}
+
+/// Ends every credential of a person; how many were alive.
+pub(super) async fn end_all(tx: &mut Tx, user: i64, now: Timestamp) -> Result<u64, StoreError> {
+    let row = tx
+        .query("SELECT count(*) FROM credentials WHERE user_key = $1 AND revoked_at IS NULL AND expires_at > $2")
+        .bind(user)
+        .bind(now)
+        .one()
+        .await?;
+    let alive: i64 = row.get(0)?;
+    tx.query("UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL").bind(user).bind(now).execute().await?;
+    Ok(u64::try_from(alive).unwrap_or_default())
+}
+
+/// Stores a new token by its hash.
+pub async fn create(work: &mut Work, proof: Authorized<CreateToken>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let scopes = Scopes { write: action.write };
+    work.tx
+        .query(
+            "INSERT INTO credentials (id, org, user_key, kind, hash, label, scopes, created_at, expires_at)
+             VALUES ($1, $2, $3, 'token', $4, $5, $6, $7, $8)",
+        )
+        .bind(action.id.as_uuid())
+        .bind(work.org.number)
+        .bind(action.person.person.key)
+        .bind(action.hash)
+        .bind(action.label.as_str())
+        .bind(scopes.as_str())
+        .bind(work.now)
+        .bind(action.expires_at)
+        .execute()
+        .await?;
+    let changes = vec![
+        Change::set("user_id", Said::Plain(action.person.person.id.to_string())),
+        Change::set("scopes", Said::Plain(scopes.as_str().to_owned())),
+        Change::set("expires_at", Said::Plain(action.expires_at.to_rfc3339())),
+    ];
+    audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Ends one token; `false` when it had ended before.
+pub async fn revoke(work: &mut Work, proof: Authorized<RevokeToken>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let now = work.now;
+    let ended = work
+        .tx
+        .query("UPDATE credentials SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+        .bind(action.id.as_uuid())
+        .bind(now)
+        .execute()
+        .await?;
+    if ended == 0 {
+        return Ok(false);
+    }
+    let changes = vec![Change::set("user_id", Said::Plain(action.user.to_string()))];
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(true)
+}
+
+/// A token as `usher token list` shows it.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Which.
+    pub id: CredentialId,
+    /// Whose.
+    pub user: UserId,
+    /// Their address.
+    pub email: String,
+    /// What it is called.
+    pub label: String,
+    /// What it may be used for.
+    pub scopes: Scopes,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it was last used.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was ended.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// All tokens of an organization, or of one person in it; newest first.
+pub async fn list(pool: &Pool, org: Org, user: Option<i64>) -> Result<Vec<Token>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT c.id, u.id, u.email, c.label, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
+               FROM credentials c JOIN users u ON u.key = c.user_key WHERE c.org = $1 AND ($2 IS NULL OR c.user_key = $2)
+              ORDER BY c.created_at DESC, c.id DESC",
+        )
+        .bind(org.number)
+        .bind(user)
+        .all()
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let mut c = row.columns();
+            Ok(Token {
+                id: CredentialId::from_uuid(c.take()?),
+                user: UserId::from_uuid(c.take()?),
+                email: c.take()?,
+                label: c.take()?,
+                scopes: c.parse(Scopes::parse)?,
+                created_at: c.time()?,
+                expires_at: c.time()?,
+                last_used_at: c.maybe_time()?,
+                revoked_at: c.maybe_time()?,
+            })
+        })
+        .collect()
+}
+
+/// A token under the lock: whose and what it is called.
+pub async fn facts(work: &mut Work, id: CredentialId) -> Result<Option<(UserId, String)>, StoreError> {
+    let row = work
+        .tx
+        .query("SELECT u.id, c.label FROM credentials c JOIN users u ON u.key = c.user_key WHERE c.org = $1 AND c.id = $2")
+        .bind(work.org.number)
+        .bind(id.as_uuid())
+        .optional()
+        .await?;
+    row.map(|row| Ok((UserId::from_uuid(row.get(0)?), row.get(1)?))).transpose()
+}
+
+/// Writes gathered uses: credentials and their people, exact to a minute, in two statements outside any lock.
+pub async fn mark_used(pool: &Pool, used: &[(CredentialId, i64, Timestamp)]) -> Result<(), StoreError> {
+    if used.is_empty() {
+        return Ok(());
+    }
+    let mut tx = pool.begin().await?;
+    let sql = tx.engine().either(
+        "UPDATE credentials SET last_used_at = s.at
+           FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS at FROM json_each($1)) s
+          WHERE credentials.id = s.id AND coalesce(credentials.last_used_at, 0) < s.at",
+        "UPDATE credentials SET last_used_at = s.at
+           FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS at FROM json_array_elements($1::json)) s
+          WHERE credentials.id = s.id AND coalesce(credentials.last_used_at, 0) < s.at",
+    );
+    let mut rows: Vec<(String, i64)> =
+        used.iter().map(|(id, _, at)| (id.as_uuid().simple().to_string(), at.as_millis())).collect();
+    // One order for all nodes, so that two of them never wait for each other crosswise.
+    rows.sort();
+    tx.query(sql).bind(serde_json::json!(rows).to_string()).execute().await?;
+    let mut seen: Vec<(i64, i64)> = used.iter().map(|(_, key, at)| (*key, at.as_millis())).collect();
+    seen.sort_unstable();
+    super::people::mark_seen(&mut tx, &seen).await?;
+    tx.commit().await
+}
+
+/// Remembers which client said `initialize` with a token, for calls that do not say it again.
+pub async fn remember_client(pool: &Pool, id: CredentialId, client: &str) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    tx.query("UPDATE credentials SET client = $2 WHERE id = $1").bind(id.as_uuid()).bind(client).execute().await?;
+    tx.commit().await
+}

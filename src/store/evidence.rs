@@ -1,0 +1,98 @@
+//! Evidence of what was refused: bounded, gathered in memory, written outside the refused call.
+//!
+//! Refusals of somebody with a live credential become entries of their organization's audit log;
+//! callers without one leave rows in `security_events`, which has no chain and takes no lock.
+
+use super::{
+    audit::{self, Entry, Outcome},
+    sql::{Pool, StoreError},
+    work::Work,
+};
+use crate::{
+    authz::Stamp,
+    domain::Timestamp,
+};
+use uuid::Uuid;
+
+/// An action that was refused, `count` times with the same words.
+#[derive(Debug)]
+pub struct RefusedAction {
+    /// Who tried what on whom.
+    pub stamp: Stamp,
+    /// Name of the actor then.
+    pub actor_name: Option<String>,
+    /// With which error code.
+    pub code: &'static str,
+    /// How often.
+    pub count: i64,
+}
+
+/// Writes a refusal into the chain. Evidence needs no authority: it is the one entry that is not made from a proof.
+pub async fn refused(work: &mut Work, refusal: RefusedAction) -> Result<(), StoreError> {
+    work.actor_name = refusal.actor_name;
+    let entry = Entry { stamp: refusal.stamp, outcome: Outcome::Refused, code: Some(refusal.code), repeated: refusal.count, changes: Vec::new() };
+    audit::append(work, entry).await
+}
+
+/// A caller without a live credential.
+#[derive(Clone, Debug)]
+pub struct SecurityEvent {
+    /// Row id.
+    pub id: Uuid,
+    /// When first.
+    pub at: Timestamp,
+    /// What: `dead_token`, `dead_link`.
+    pub kind: &'static str,
+    /// Where.
+    pub surface: &'static str,
+    /// Keyed hash of the caller's address, if known.
+    pub address: Option<[u8; 32]>,
+    /// How often in that minute.
+    pub count: i64,
+}
+
+/// Writes gathered events in one transaction.
+pub async fn security_events(pool: &Pool, events: &[SecurityEvent]) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut tx = pool.begin().await?;
+    for event in events {
+        tx.query("INSERT INTO security_events (id, at, kind, surface, address, count) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(event.id)
+            .bind(event.at)
+            .bind(event.kind)
+            .bind(event.surface)
+            .bind(event.address.map(|hash| hash.to_vec()))
+            .bind(event.count)
+            .execute()
+            .await?;
+    }
+    tx.commit().await
+}
+
+/// Takes away what is older than its time: security events before `events`, idempotency keys before `keys`.
+pub async fn sweep(pool: &Pool, events: Timestamp, keys: Timestamp) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    tx.query("DELETE FROM security_events WHERE at < $1").bind(events).execute().await?;
+    tx.query("DELETE FROM idempotency_keys WHERE created_at < $1").bind(keys).execute().await?;
+    tx.commit().await
+}
+
+/// Marks links that have run out as ended, so that a clock set back revives nothing.
+pub async fn end_expired(pool: &Pool, now: Timestamp) -> Result<u64, StoreError> {
+    let mut tx = pool.begin().await?;
+    let ended = tx
+        .query("UPDATE links SET ended_at = $1, ended_as = 'expired' WHERE ended_at IS NULL AND expires_at < $1")
+        .bind(now)
+        .execute()
+        .await?;
+    let tokens = tx
+        .query("UPDATE credentials SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at <= $1")
+        .bind(now)
+        .execute()
+        .await?;
+    tx.commit().await?;
+    Ok(ended + tokens)
+}
+

@@ -1,0 +1,293 @@
+//! Access groups, their permissions and their members.
+
+use super::{
+    audit::{self, Change, Entry, Said},
+    people::group_said,
+    sql::{Pool, Row, StoreError, Tx},
+    work::Work,
+};
+use crate::{
+    authz::{
+        Authorized, Org,
+        action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
+    },
+    domain::{GroupId, PermissionSet, Timestamp, search_fold},
+};
+
+/// By what a group is named in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// By id.
+    Id(GroupId),
+    /// By the folded key of its name.
+    NameKey(String),
+}
+
+/// A page of groups, oldest first.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Its groups.
+    pub groups: Vec<GroupFacts>,
+    /// Where the next page begins.
+    pub next: Option<i64>,
+    /// How many there are in all.
+    pub total: i64,
+}
+
+macro_rules! group_columns {
+    () => {
+        "g.key, g.id, g.name, (SELECT string_agg(p.permission, ' ') FROM group_permissions p WHERE p.group_key = g.key),
+         g.members, g.version, g.description"
+    };
+}
+
+fn read(row: &Row) -> Result<GroupFacts, StoreError> {
+    let mut c = row.columns();
+    Ok(GroupFacts {
+        key: c.take()?,
+        id: GroupId::from_uuid(c.take()?),
+        name: c.take()?,
+        permissions: PermissionSet::parse_joined(c.take::<Option<String>>()?.as_deref().unwrap_or_default()),
+        members: c.take()?,
+        version: c.take()?,
+        description: c.take()?,
+    })
+}
+
+/// Groups above `after`, those whose name or description holds the folded `query`.
+pub async fn list(pool: &Pool, org: Org, query: &str, after: Option<i64>, limit: i64) -> Result<Page, StoreError> {
+    let low = org.number << 32;
+    let found = pool.engine().either("instr(g.folded, $3) > 0", "strpos(g.folded, $3) > 0");
+    let sql = if found.starts_with("instr") {
+        concat!("SELECT ", group_columns!(), ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR instr(t.folded, $3) > 0))
+          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR instr(g.folded, $3) > 0) ORDER BY g.key LIMIT $5")
+    } else {
+        concat!("SELECT ", group_columns!(), ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR strpos(t.folded, $3) > 0))
+          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR strpos(g.folded, $3) > 0) ORDER BY g.key LIMIT $5")
+    };
+    let rows = pool
+        .query(sql)
+        .bind(after.unwrap_or(low))
+        .bind(low + (1 << 32))
+        .bind(query)
+        .bind(org.number)
+        .bind(limit + 1)
+        .all()
+        .await?;
+    let total = rows.first().map_or(Ok(0), |row| row.get(7))?;
+    let mut groups = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = groups.len() > wanted;
+    groups.truncate(wanted);
+    let next = if more { groups.last().map(|group| group.key) } else { None };
+    Ok(Page { groups, next, total })
+}
+
+/// One group, outside any transaction.
+pub async fn find(pool: &Pool, org: Org, which: &Which) -> Result<Option<GroupFacts>, StoreError> {
+    let query = match which {
+        Which::Id(id) => pool
+            .query(concat!("SELECT ", group_columns!(), " FROM access_groups g WHERE g.org = $1 AND g.id = $2"))
+            .bind(org.number)
+            .bind(id.as_uuid()),
+        Which::NameKey(key) => pool
+            .query(concat!("SELECT ", group_columns!(), " FROM access_groups g WHERE g.org = $1 AND g.name_key = $2"))
+            .bind(org.number)
+            .bind(key.clone()),
+    };
+    query.optional().await?.map(|row| read(&row)).transpose()
+}
+
+/// One group under the lock.
+pub async fn facts(work: &mut Work, which: &Which) -> Result<Option<GroupFacts>, StoreError> {
+    let org = work.org.number;
+    let query = match which {
+        Which::Id(id) => work
+            .tx
+            .query(concat!("SELECT ", group_columns!(), " FROM access_groups g WHERE g.org = $1 AND g.id = $2"))
+            .bind(org)
+            .bind(id.as_uuid()),
+        Which::NameKey(key) => work
+            .tx
+            .query(concat!("SELECT ", group_columns!(), " FROM access_groups g WHERE g.org = $1 AND g.name_key = $2"))
+            .bind(org)
+            .bind(key.clone()),
+    };
+    query.optional().await?.map(|row| read(&row)).transpose()
+}
+
+fn folded(name: &str, description: &str) -> String {
+    format!("{}\n{}", search_fold(name), search_fold(description))
+}
+
+/// Makes a group. `false` when the name is taken.
+pub async fn create(work: &mut Work, proof: Authorized<CreateAccessGroup>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let key = (work.org.number << 32) | (work.head.group_seq + 1);
+    let (name, description) = (action.name.as_str(), action.description.as_str());
+    let inserted = work
+        .tx
+        .query(
+            "INSERT INTO access_groups (key, id, org, name, name_key, folded, description, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (org, name_key) DO NOTHING",
+        )
+        .bind(key)
+        .bind(action.id.as_uuid())
+        .bind(work.org.number)
+        .bind(name)
+        .bind(action.name.key())
+        .bind(folded(name, description))
+        .bind(description)
+        .bind(work.now)
+        .execute()
+        .await?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    work.head.group_seq += 1;
+    work.head.access_groups += 1;
+    let mut changes = vec![Change::set("name", group_said(name))];
+    if !description.is_empty() {
+        changes.push(Change::set("description", group_said(description)));
+    }
+    for permission in action.permissions.iter() {
+        grant(&mut work.tx, key, permission.as_str()).await?;
+        changes.push(Change::set("permission", Said::Plain(permission.as_str().to_owned())));
+    }
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(true)
+}
+
+async fn grant(tx: &mut Tx, group: i64, permission: &str) -> Result<(), StoreError> {
+    tx.query("INSERT INTO group_permissions (group_key, permission) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(group)
+        .bind(permission)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Writes a group's new name, description or permissions. `false` when the name is taken.
+pub async fn update(work: &mut Work, proof: Authorized<UpdateAccessGroup>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let group = &action.group;
+    let name = action.name.as_ref().map_or(group.name.as_str(), |name| name.as_str());
+    let description = action.description.as_ref().map_or(group.description.as_str(), |text| text.as_str());
+    let name_key = crate::domain::name_key(name);
+    let updated = work
+        .tx
+        .query(
+            "UPDATE access_groups SET name = $2, name_key = $3, folded = $4, description = $5, version = version + 1
+              WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM access_groups t WHERE t.org = $6 AND t.name_key = $3 AND t.key <> $1)",
+        )
+        .bind(group.key)
+        .bind(name)
+        .bind(name_key)
+        .bind(folded(name, description))
+        .bind(description)
+        .bind(work.org.number)
+        .execute()
+        .await?;
+    if updated == 0 {
+        return Ok(false);
+    }
+    let mut changes = Vec::new();
+    for (field, before, after) in [("name", group.name.as_str(), name), ("description", group.description.as_str(), description)] {
+        if before != after {
+            changes.push(Change { field, before: group_said(before), after: group_said(after) });
+        }
+    }
+    for permission in action.added() {
+        grant(&mut work.tx, group.key, &permission).await?;
+        changes.push(Change { field: "permission", before: Said::Nothing, after: Said::Plain(permission) });
+    }
+    for permission in action.removed() {
+        work.tx
+            .query("DELETE FROM group_permissions WHERE group_key = $1 AND permission = $2")
+            .bind(group.key)
+            .bind(permission.as_str())
+            .execute()
+            .await?;
+        changes.push(Change { field: "permission", before: Said::Plain(permission), after: Said::Nothing });
+    }
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(true)
+}
+
+/// Ends a group.
+pub async fn delete(work: &mut Work, proof: Authorized<DeleteAccessGroup>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let group = &action.group;
+    work.tx.query("DELETE FROM access_groups WHERE key = $1").bind(group.key).execute().await?;
+    work.head.access_groups -= 1;
+    // The entry keeps what an answer needs once the group is gone.
+    let mut changes = vec![
+        Change { field: "name", before: group_said(&group.name), after: Said::Nothing },
+        Change { field: "description", before: group_said(&group.description), after: Said::Nothing },
+        Change { field: "members", before: Said::Plain(group.members.to_string()), after: Said::Plain("0".to_owned()) },
+    ];
+    for permission in group.permissions.iter() {
+        changes.push(Change { field: "permission", before: Said::Plain(permission.as_str().to_owned()), after: Said::Nothing });
+    }
+    audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Puts a person into a group; `true` when they were not in it.
+pub(super) async fn enter(tx: &mut Tx, now: Timestamp, user: i64, group: i64) -> Result<bool, StoreError> {
+    let entered = tx
+        .query("INSERT INTO group_members (user_key, group_key, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(user)
+        .bind(group)
+        .bind(now)
+        .execute()
+        .await?;
+    if entered > 0 {
+        tx.query("UPDATE access_groups SET members = members + 1 WHERE key = $1").bind(group).execute().await?;
+    }
+    Ok(entered > 0)
+}
+
+/// Puts one person into groups; `true` when that changed anything.
+pub async fn assign(work: &mut Work, proof: Authorized<AssignGroups>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let user = action.person.person.key;
+    let mut changes = Vec::new();
+    for group in &action.groups {
+        if enter(&mut work.tx, work.now, user, group.key).await? {
+            changes.push(Change::set("access_group", group_said(&group.name)));
+            changes.push(Change::set("access_group_id", Said::Plain(group.id.to_string())));
+        }
+    }
+    moved(work, user, stamp, changes).await
+}
+
+/// Takes one person out of groups; `true` when that changed anything.
+pub async fn unassign(work: &mut Work, proof: Authorized<UnassignGroups>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let user = action.person.person.key;
+    let mut changes = Vec::new();
+    for group in &action.groups {
+        let left = work
+            .tx
+            .query("DELETE FROM group_members WHERE user_key = $1 AND group_key = $2")
+            .bind(user)
+            .bind(group.key)
+            .execute()
+            .await?;
+        if left > 0 {
+            work.tx.query("UPDATE access_groups SET members = members - 1 WHERE key = $1").bind(group.key).execute().await?;
+            changes.push(Change { field: "access_group", before: group_said(&group.name), after: Said::Nothing });
+            changes.push(Change { field: "access_group_id", before: Said::Plain(group.id.to_string()), after: Said::Nothing });
+        }
+    }
+    moved(work, user, stamp, changes).await
+}
+
+async fn moved(work: &mut Work, user: i64, stamp: crate::authz::Stamp, changes: Vec<Change>) -> Result<bool, StoreError> {
+    if changes.is_empty() {
+        return Ok(false);
+    }
+    work.tx.query("UPDATE users SET version = version + 1 WHERE key = $1").bind(user).execute().await?;
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(true)
+}

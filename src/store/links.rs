@@ -1,0 +1,249 @@
+//! Links: one row per generation, never overwritten, so that a dead link can say why it is dead.
+//!
+//! A row holds the SHA-256 of its token. The token itself is derived anew whenever the mail is rendered
+//! (`keys::Keyring::link_token`), so a copy of the database opens nothing.
+
+use super::{
+    sql::{Pool, StoreError},
+    work::Work,
+};
+use crate::{
+    authz::{Org, PersonRef},
+    domain::{INVITE_LIFETIME, LinkId, OrgId, OutboxId, Role, Timestamp, UserId},
+};
+
+/// The next generation of somebody's invite, ready to be stored with its mail.
+#[derive(Clone, Debug)]
+pub struct NewLink {
+    /// Id of the link.
+    pub id: LinkId,
+    /// Generation, from 1.
+    pub generation: i64,
+    /// SHA-256 of its token.
+    pub hash: [u8; 32],
+    /// Id of the mail that carries it.
+    pub mail: OutboxId,
+}
+
+/// Stores a link and queues its mail; earlier live links of the person end as superseded.
+pub(super) async fn insert(work: &mut Work, user_key: i64, link: &NewLink, inviter: Option<UserId>) -> Result<(), StoreError> {
+    if link.generation > 1 {
+        end_live(work, user_key, "superseded").await?;
+        work.tx.query("UPDATE users SET invite_generation = $2 WHERE key = $1").bind(user_key).bind(link.generation).execute().await?;
+    }
+    let expires = work.now.plus(INVITE_LIFETIME);
+    work.tx
+        .query(
+            "INSERT INTO links (id, org, user_key, kind, generation, hash, inviter_key, sent_at, expires_at)
+             VALUES ($1, $2, $3, 'invite', $4, $5, (SELECT key FROM users WHERE id = $6), $7, $8)",
+        )
+        .bind(link.id.as_uuid())
+        .bind(work.org.number)
+        .bind(user_key)
+        .bind(link.generation)
+        .bind(link.hash)
+        .bind(inviter.map(|id| id.as_uuid()))
+        .bind(work.now)
+        .bind(expires)
+        .execute()
+        .await?;
+    work.tx
+        .query("INSERT INTO outbox (id, org, user_key, link_id, state, next_at, created_at) VALUES ($1, $2, $3, $4, 'queued', $5, $5)")
+        .bind(link.mail.as_uuid())
+        .bind(work.org.number)
+        .bind(user_key)
+        .bind(link.id.as_uuid())
+        .bind(work.now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Ends a person's live links and drops mail of theirs that has not left; the number of links that were still good.
+pub(super) async fn end_live(work: &mut Work, user_key: i64, as_what: &'static str) -> Result<u64, StoreError> {
+    let now = work.now;
+    work.tx
+        .query("UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued'")
+        .bind(user_key)
+        .bind(now)
+        .execute()
+        .await?;
+    // A link that had run out by itself ends as expired; it did not live to be ended otherwise.
+    work.tx
+        .query("UPDATE links SET ended_at = $2, ended_as = 'expired' WHERE user_key = $1 AND ended_at IS NULL AND expires_at < $2")
+        .bind(user_key)
+        .bind(now)
+        .execute()
+        .await?;
+    work.tx
+        .query("UPDATE links SET ended_at = $2, ended_as = $3 WHERE user_key = $1 AND ended_at IS NULL")
+        .bind(user_key)
+        .bind(now)
+        .bind(as_what)
+        .execute()
+        .await
+}
+
+/// Why a link is dead, if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// It works.
+    Live,
+    /// Seven days are over.
+    Expired,
+    /// A newer one was sent.
+    Superseded,
+    /// The invite was taken back.
+    Withdrawn,
+    /// Its person joined with it.
+    Used,
+    /// Its organization is suspended.
+    Suspended,
+}
+
+/// A link with what its pages show.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Which.
+    pub id: LinkId,
+    /// Where.
+    pub org: Org,
+    /// That organization's name.
+    pub organization: String,
+    /// Whose.
+    pub person: PersonRef,
+    /// First name now.
+    pub first_name: String,
+    /// Last name now.
+    pub last_name: String,
+    /// Address as typed.
+    pub email: String,
+    /// Role to be.
+    pub role: Role,
+    /// Who invited, if that person still has a name.
+    pub inviter: Option<String>,
+    /// When the mail's transaction committed.
+    pub sent_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+    /// Whether it was ended.
+    pub ended: bool,
+    /// What it is now.
+    pub state: LinkState,
+}
+
+macro_rules! link_sql {
+    ($where:literal) => {
+        concat!(
+            "SELECT l.id, o.number, o.id, o.name, u.key, u.id, u.first_name, u.last_name, u.email, u.role,
+                    i.first_name, i.last_name, l.sent_at, l.expires_at, l.ended_at, l.ended_as, o.suspended_at
+               FROM links l JOIN users u ON u.key = l.user_key JOIN organizations o ON o.number = l.org
+               LEFT JOIN users i ON i.key = l.inviter_key
+              WHERE l.kind = 'invite' AND ",
+            $where
+        )
+    };
+}
+
+/// The link with this hash, as of `now`.
+pub async fn by_hash(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result<Option<Link>, StoreError> {
+    let row = pool.query(link_sql!("l.hash = $1")).bind(hash).optional().await?;
+    row.map(|row| read(&row, now)).transpose()
+}
+
+/// The same inside a unit of work.
+pub async fn by_hash_locked(work: &mut Work, hash: [u8; 32]) -> Result<Option<Link>, StoreError> {
+    let now = work.now;
+    let row = work.tx.query(link_sql!("l.hash = $1")).bind(hash).optional().await?;
+    row.map(|row| read(&row, now)).transpose()
+}
+
+fn read(row: &super::sql::Row, now: Timestamp) -> Result<Link, StoreError> {
+    let mut c = row.columns();
+    let id = LinkId::from_uuid(c.take()?);
+    let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
+    let organization = c.take()?;
+    let person = PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) };
+    let (first_name, last_name, email) = (c.take()?, c.take()?, c.take()?);
+    let role = c.parse(Role::parse)?;
+    let inviter: (Option<String>, Option<String>) = (c.take()?, c.take()?);
+    let (sent_at, expires_at) = (c.time()?, c.time()?);
+    let ended = c.maybe_time()?.is_some();
+    let ended_as: Option<String> = c.take()?;
+    let suspended = c.maybe_time()?.is_some();
+    let state = match ended_as.as_deref() {
+        Some("superseded") => LinkState::Superseded,
+        Some("withdrawn") => LinkState::Withdrawn,
+        Some("used") => LinkState::Used,
+        Some(_) => LinkState::Expired,
+        None if suspended => LinkState::Suspended,
+        None if now > expires_at => LinkState::Expired,
+        None => LinkState::Live,
+    };
+    Ok(Link {
+        id,
+        org,
+        organization,
+        person,
+        first_name,
+        last_name,
+        email,
+        role,
+        inviter: inviter.0.zip(inviter.1).map(|(first, last)| format!("{first} {last}")),
+        sent_at,
+        expires_at,
+        ended,
+        state,
+    })
+}
+
+/// How many links went out since `since`, and when the oldest of the counted ones was sent: for budgets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    /// How many, counted up to the limit asked for.
+    pub count: i64,
+    /// When the oldest counted one was sent.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Invites and resends of the organization since `since`, newest first, counted up to `up_to`.
+pub async fn sent_by_organization(work: &mut Work, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
+    let org = work.org.number;
+    let query = work
+        .tx
+        .query(
+            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE org = $1 AND kind = 'invite' AND sent_at > $2
+                                                  ORDER BY sent_at DESC LIMIT $3) counted",
+        )
+        .bind(org);
+    sent(query.bind(since).bind(up_to).one().await)
+}
+
+/// The same by one inviter.
+pub async fn sent_by_inviter(work: &mut Work, inviter: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
+    let query = work
+        .tx
+        .query(
+            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE inviter_key = $1 AND kind = 'invite' AND sent_at > $2
+                                                  ORDER BY sent_at DESC LIMIT $3) counted",
+        )
+        .bind(inviter);
+    sent(query.bind(since).bind(up_to).one().await)
+}
+
+/// Resends to one person: every generation after the first.
+pub async fn resent_to(work: &mut Work, user_key: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
+    let query = work
+        .tx
+        .query(
+            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE user_key = $1 AND kind = 'invite' AND generation > 1
+                                                  AND sent_at > $2 ORDER BY sent_at DESC LIMIT $3) counted",
+        )
+        .bind(user_key);
+    sent(query.bind(since).bind(up_to).one().await)
+}
+
+fn sent(row: Result<super::sql::Row, StoreError>) -> Result<Sent, StoreError> {
+    let row = row?;
+    Ok(Sent { count: row.get(0)?, oldest: row.get::<Option<i64>>(1)?.map(Timestamp::from_millis) })
+}

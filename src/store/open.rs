@@ -1,0 +1,266 @@
+//! Opening a database, and its migrations.
+
+use super::{
+    sql::{Engine, Inner, Pool, StoreError},
+    sqlite::Writer,
+};
+use crate::failpoint::Faults;
+use sqlx::{
+    ConnectOptions, Connection, PgPool,
+    migrate::{Migrate, MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    fs::{File, OpenOptions},
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Readers of one SQLite file: more than four do not read faster (measured).
+const SQLITE_READERS: u32 = 4;
+/// Connections of one node to PostgreSQL.
+const POSTGRES_CONNECTIONS: u32 = 8;
+
+/// Where the rows are.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A `postgres://` address.
+    Server(Box<PgConnectOptions>),
+}
+
+impl Database {
+    /// Reads `--database-url`: `postgres://…` or `postgresql://…`, `sqlite:PATH` or a path; without one the
+    /// file `usher.db` in `data_dir`. The error is a sentence for the operator and holds no password.
+    pub fn parse(url: Option<&str>, data_dir: &Path) -> Result<Self, String> {
+        match url {
+            None => Ok(Self::File(data_dir.join("usher.db"))),
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                PgConnectOptions::from_str(url)
+                    .map(|options| Self::Server(Box::new(options.application_name("usher"))))
+                    .map_err(|_| "--database-url is not a postgres:// address: give postgres://USER@HOST:PORT/DATABASE".to_owned())
+            }
+            Some(url) if url.contains("://") && !url.starts_with("sqlite://") => {
+                Err("--database-url takes postgres://… or the path of a SQLite file".to_owned())
+            }
+            Some(path) => Ok(Self::File(PathBuf::from(
+                path.strip_prefix("sqlite://").or_else(|| path.strip_prefix("sqlite:")).unwrap_or(path),
+            ))),
+        }
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::File(_) => Engine::Sqlite,
+            Self::Server(_) => Engine::Postgres,
+        }
+    }
+
+    /// For the operator's eyes: no user, no password.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::File(path) => format!("SQLite file {}", path.display()),
+            Self::Server(options) => {
+                format!("PostgreSQL at {}:{}, database {}", options.get_host(), options.get_port(), options.get_database().unwrap_or("?"))
+            }
+        }
+    }
+
+    /// Opens it. A SQLite file is made where it is absent; tables are not.
+    pub async fn open(&self, faults: Faults) -> Result<Pool, StoreError> {
+        let inner = match self {
+            Self::File(path) => {
+                let options = sqlite_options(path);
+                let side = side_files(path);
+                let writer = Arc::new(Writer::open(&options, side).await?);
+                let readers = SqlitePoolOptions::new()
+                    .max_connections(SQLITE_READERS)
+                    .acquire_timeout(Duration::from_secs(10))
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .test_before_acquire(false)
+                    .connect_lazy_with(options.create_if_missing(false).pragma("query_only", "ON"));
+                Inner::Sqlite { readers, writer }
+            }
+            Self::Server(options) => Inner::Postgres(postgres_pool(options)),
+        };
+        Ok(Pool { inner, faults })
+    }
+}
+
+fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(200)
+        // So that INSERT OR REPLACE meets the triggers that guard the audit log.
+        .pragma("recursive_triggers", "ON")
+        .pragma("secure_delete", "ON")
+        .pragma("cache_size", "-8192")
+        .pragma("temp_store", "MEMORY")
+}
+
+fn side_files(path: &Path) -> Option<(File, File)> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-waiting");
+    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).ok();
+    open().zip(open())
+}
+
+fn postgres_pool(options: &PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options.clone().statement_cache_capacity(200).options([
+            ("statement_timeout", "30000"),
+            ("lock_timeout", "20000"),
+            ("idle_in_transaction_session_timeout", "60000"),
+            ("default_transaction_isolation", "read committed"),
+        ]))
+}
+
+/// How a database's schema stands to this binary's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MigrationState {
+    /// No table of usher's.
+    Empty,
+    /// Older than this binary: `usher migrate`.
+    Old,
+    /// As this binary wants it, or newer: a newer binary migrated, and migrations only add.
+    Ready,
+}
+
+/// Looks without changing anything.
+pub async fn migration_state(database: &Database) -> Result<MigrationState, StoreError> {
+    let applied: Vec<i64> = match database {
+        Database::File(path) => {
+            if !path.exists() {
+                return Ok(MigrationState::Empty);
+            }
+            let mut conn = sqlite_options(path).connect().await?;
+            let applied = applied_versions(&mut conn, &SQLITE_MIGRATIONS).await;
+            conn.close().await?;
+            applied?
+        }
+        Database::Server(options) => {
+            let mut conn = options.connect().await?;
+            let applied = applied_versions(&mut conn, &POSTGRES_MIGRATIONS).await;
+            conn.close().await?;
+            applied?
+        }
+    };
+    if applied.is_empty() {
+        return Ok(MigrationState::Empty);
+    }
+    let wanted = match database {
+        Database::File(_) => &SQLITE_MIGRATIONS,
+        Database::Server(_) => &POSTGRES_MIGRATIONS,
+    };
+    let all_there = wanted.iter().all(|migration| applied.contains(&migration.version));
+    Ok(if all_there { MigrationState::Ready } else { MigrationState::Old })
+}
+
+async fn applied_versions<C: Migrate>(conn: &mut C, migrator: &Migrator) -> Result<Vec<i64>, StoreError> {
+    match conn.list_applied_migrations(&migrator.table_name).await {
+        Ok(list) => Ok(list.into_iter().map(|migration| migration.version).collect()),
+        // No table of migrations yet.
+        Err(MigrateError::Execute(sqlx::Error::Database(_))) => Ok(Vec::new()),
+        Err(error) => Err(migrate_error(error)),
+    }
+}
+
+/// Brings the schema to this binary's; several processes at once take turns. On PostgreSQL `serving_role`
+/// gets what `serve` needs and no more: on `audit_log` INSERT and SELECT, on `audit_values` also DELETE.
+pub async fn migrate(database: &Database, serving_role: Option<&str>) -> Result<(), StoreError> {
+    match database {
+        Database::File(path) => {
+            // Migrations of one file take turns by a lock of their own: sqlx takes none on SQLite.
+            let mut name = path.as_os_str().to_owned();
+            name.push("-migrating");
+            let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).ok();
+            let lock = tokio::task::spawn_blocking(move || lock.inspect(|file| drop(file.lock()))).await.ok().flatten();
+            let mut conn = sqlite_options(path).busy_timeout(Duration::from_secs(30)).connect().await?;
+            let done = tolerant(&SQLITE_MIGRATIONS).run_direct(None, &mut conn).await;
+            conn.close().await?;
+            drop(lock);
+            done.map_err(migrate_error)
+        }
+        Database::Server(options) => {
+            let mut conn = options.connect().await?;
+            let done = tolerant(&POSTGRES_MIGRATIONS).run_direct(None, &mut conn).await.map_err(migrate_error);
+            let granted = match (done, serving_role) {
+                (Ok(()), Some(role)) => grant(&mut conn, role).await,
+                (done, _) => done,
+            };
+            conn.close().await?;
+            granted
+        }
+    }
+}
+
+fn tolerant(migrator: &'static Migrator) -> Migrator {
+    let mut migrator = Migrator { migrations: migrator.migrations.clone(), ..Migrator::DEFAULT };
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+async fn grant(conn: &mut sqlx::PgConnection, role: &str) -> Result<(), StoreError> {
+    // The only SQL that depends on a value: a role's name can't be a parameter. PostgreSQL itself quotes it.
+    let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)").bind(role).fetch_one(&mut *conn).await?;
+    let text = format!(
+        "GRANT USAGE ON SCHEMA public TO {quoted};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted};
+         GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted};
+         REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM {quoted};
+         REVOKE UPDATE, TRUNCATE ON audit_values FROM {quoted};
+         REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON _sqlx_migrations FROM {quoted};"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(conn).await?;
+    Ok(())
+}
+
+fn migrate_error(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::Unavailable(error),
+        other => StoreError::Corrupt(other.to_string()),
+    }
+}
+
+impl Pool {
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.query("SELECT 1").one().await.map(drop)
+    }
+
+    /// The database's own clock in Unix milliseconds; on SQLite it is this machine's.
+    pub async fn clock(&self) -> Result<i64, StoreError> {
+        let sql = self.engine().either(
+            "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+            "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+        );
+        self.query(sql).one().await?.get(0)
+    }
+
+    /// Whether this connection may change the audit log's past: true where the server serves as the
+    /// tables' owner, so that the triggers hold alone. Always false on SQLite, which has no roles.
+    pub async fn owns_audit_log(&self) -> Result<bool, StoreError> {
+        match self.engine() {
+            Engine::Sqlite => Ok(false),
+            Engine::Postgres => self.query("SELECT has_table_privilege('audit_log', 'DELETE')").one().await?.get(0),
+        }
+    }
+}

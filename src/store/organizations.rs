@@ -1,0 +1,181 @@
+//! Organizations and their head rows.
+
+use super::{
+    audit::{self, Change, Entry, Said},
+    people::{self, group_said, theirs},
+    sql::{Pool, Row, StoreError},
+    work::{Context, Work},
+};
+use crate::{
+    authz::{
+        Authorized, Org,
+        action::{ChangeOrganization, CreateOrganization},
+    },
+    domain::{Clock, OrgId, Random, Role, Status, Timestamp},
+};
+
+/// An organization as the host's commands show it.
+#[derive(Clone, Debug)]
+pub struct Organization {
+    /// Number and id.
+    pub org: Org,
+    /// Part of its MCP URL; never changes.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// First characters of its secrets.
+    pub locator: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when nobody gets in, if so.
+    pub suspended_at: Option<Timestamp>,
+    /// How many people it has.
+    pub people: i64,
+}
+
+macro_rules! organization_sql {
+    ($tail:literal) => {
+        concat!(
+            "SELECT o.number, o.id, o.slug, o.name, o.locator, o.created_at, o.suspended_at,
+                    h.pending_administrators + h.pending_users + h.active_administrators + h.active_users
+                      + h.deactivated_administrators + h.deactivated_users
+               FROM organizations o JOIN org_heads h ON h.org = o.number ",
+            $tail
+        )
+    };
+}
+
+fn read(row: &Row) -> Result<Organization, StoreError> {
+    let mut c = row.columns();
+    Ok(Organization {
+        org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) },
+        slug: c.take()?,
+        name: c.take()?,
+        locator: c.take()?,
+        created_at: c.time()?,
+        suspended_at: c.maybe_time()?,
+        people: c.take()?,
+    })
+}
+
+/// All of them, oldest first.
+pub async fn list(pool: &Pool) -> Result<Vec<Organization>, StoreError> {
+    pool.query(organization_sql!("ORDER BY o.number")).all().await?.iter().map(read).collect()
+}
+
+/// The one with this slug.
+pub async fn by_slug(pool: &Pool, slug: &str) -> Result<Option<Organization>, StoreError> {
+    pool.query(organization_sql!("WHERE o.slug = $1")).bind(slug).optional().await?.map(|row| read(&row)).transpose()
+}
+
+/// The only one there is, if there is exactly one.
+pub async fn only(pool: &Pool) -> Result<Option<Organization>, StoreError> {
+    let rows = pool.query(organization_sql!("ORDER BY o.number LIMIT 2")).all().await?;
+    match rows.as_slice() {
+        [row] => read(row).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The first characters of the secrets of the organization whose lock `work` holds.
+pub async fn locator(work: &mut Work) -> Result<String, StoreError> {
+    let org = work.org.number;
+    work.tx.query("SELECT locator FROM organizations WHERE number = $1").bind(org).one().await?.get(0)
+}
+
+/// A new organization's unguessed parts.
+#[derive(Clone, Debug)]
+pub struct NewOrganization {
+    /// Its id.
+    pub id: OrgId,
+    /// Wanted slug; a number is added where it is taken.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// First characters of its secrets.
+    pub locator: String,
+}
+
+/// Makes the rows of an organization and hands out the unit of work that holds its lock: nothing is
+/// committed before its first Administrator is in it.
+pub async fn begin(
+    pool: &Pool,
+    new: &NewOrganization,
+    context: Context,
+    clock: &Clock,
+    random: &Random,
+) -> Result<(Work, Organization), StoreError> {
+    // The organization's row must be there before its head can be locked: two short transactions would
+    // leave an empty organization behind a crash, so both are one, on the connection of the work itself.
+    let now = clock.now();
+    let mut tx = pool.begin().await?;
+    let mut slug = new.slug.clone();
+    let mut number = None;
+    for attempt in 2..1000 {
+        let row = tx
+            .query(
+                "INSERT INTO organizations (id, slug, name, locator, created_at) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (slug) DO NOTHING RETURNING number",
+            )
+            .bind(new.id.as_uuid())
+            .bind(slug.as_str())
+            .bind(new.name.as_str())
+            .bind(new.locator.as_str())
+            .bind(now)
+            .optional()
+            .await?;
+        if let Some(row) = row {
+            number = Some(row.get::<i64>(0)?);
+            break;
+        }
+        slug = format!("{}-{attempt}", new.slug);
+    }
+    let number = number.ok_or_else(|| StoreError::Corrupt("no free slug".to_owned()))?;
+    tx.query("INSERT INTO org_heads (org, audit_hash) VALUES ($1, $2)").bind(number).bind([0u8; 32]).execute().await?;
+    let org = Org { number, id: new.id };
+    let organization = Organization {
+        org,
+        slug,
+        name: new.name.clone(),
+        locator: new.locator.clone(),
+        created_at: now,
+        suspended_at: None,
+        people: 0,
+    };
+    let work = Work::with_new_head(tx, org, context, now, random);
+    Ok((work, organization))
+}
+
+/// Puts the first Administrator in, Active from the start (B14).
+pub async fn found(work: &mut Work, proof: Authorized<CreateOrganization>, organization: &str) -> Result<i64, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let name = (action.name.first(), action.name.last());
+    let key = people::insert(work, action.id, &action.email, name, Role::Administrator, Status::Active)
+        .await?
+        .ok_or_else(|| StoreError::Corrupt("a new organization has people".to_owned()))?;
+    let changes = vec![
+        Change::set("organization", group_said(organization)),
+        Change::set("email", theirs(action.id, action.email.typed())),
+        Change::set("role", Said::Plain(Role::Administrator.as_str().to_owned())),
+        Change::set("status", Said::Plain(Status::Active.as_str().to_owned())),
+    ];
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(key)
+}
+
+/// Renames, suspends or resumes.
+pub async fn change(work: &mut Work, proof: Authorized<ChangeOrganization>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let mut changes = Vec::new();
+    let (number, now) = (work.org.number, work.now);
+    if let Some(name) = &action.rename {
+        work.tx.query("UPDATE organizations SET name = $2 WHERE number = $1").bind(number).bind(name.as_str()).execute().await?;
+        changes.push(Change { field: "name", before: group_said(&action.name), after: group_said(name.as_str()) });
+    }
+    if let Some(suspend) = action.suspend {
+        let since = suspend.then_some(now);
+        work.tx.query("UPDATE organizations SET suspended_at = $2 WHERE number = $1").bind(number).bind(since).execute().await?;
+        changes.push(Change::set("suspended", Said::Plain(suspend.to_string())));
+    }
+    audit::append(work, Entry::done(stamp, changes)).await
+}

@@ -1,0 +1,90 @@
+//! From types to the schemas that every host understands: JSON Schema 2020-12, reduced to its plainest form.
+//!
+//! Hosts have dropped tools, or whole lists, over `$ref`, top-level combinators, a missing `properties`, numeric
+//! formats and nullable inputs (R-B128, R-B130, R-B134). What is left here is `type`, `properties`, `required`, `items`,
+//! `enum`, bounds and descriptions.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value};
+
+/// The schema of a tool's arguments: closed, and an optional argument has a plain type.
+pub(crate) fn input<P: JsonSchema>() -> Map<String, Value> {
+    let mut schema = root::<P>(settings().for_deserialize());
+    for property in properties_mut(&mut schema) {
+        if let Some(Value::Array(types)) = property.get("type")
+            && let Some(plain) = types
+                .iter()
+                .find(|kind| kind.as_str() != Some("null"))
+                .cloned()
+        {
+            property.insert("type".to_owned(), plain);
+        }
+        // In an `enum`, too, leaving an argument out is said by leaving it out.
+        if let Some(Value::Array(values)) = property.get_mut("enum") {
+            values.retain(|value| !value.is_null());
+        }
+    }
+    schema
+}
+
+/// The schema of a tool's result, as it is written: what may be null is required and nullable.
+pub(crate) fn output<O: JsonSchema>() -> Map<String, Value> {
+    root::<O>(settings().for_serialize())
+}
+
+fn settings() -> SchemaSettings {
+    SchemaSettings::draft2020_12().with(|settings| {
+        settings.meta_schema = None;
+        settings.inline_subschemas = true;
+    })
+}
+
+fn root<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {
+    let mut value = SchemaGenerator::new(settings)
+        .into_root_schema_for::<T>()
+        .to_value();
+    let mut schema = value
+        .as_object_mut()
+        .map(std::mem::take)
+        .unwrap_or_default();
+    tidy(&mut schema);
+    // The tool itself has a title and a description.
+    schema.remove("description");
+    schema
+        .entry("properties")
+        .or_insert_with(|| Value::Object(Map::new()));
+    schema
+}
+
+/// Takes away what hosts stumble over and what says nothing, here and in every schema below.
+fn tidy(schema: &mut Map<String, Value>) {
+    schema.remove("title");
+    schema.remove("format");
+    if schema
+        .get("default")
+        .is_some_and(|default| default.is_null() || default.as_array().is_some_and(Vec::is_empty))
+    {
+        schema.remove("default");
+    }
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+    for property in properties_mut(schema) {
+        tidy(property);
+    }
+    if let Some(Value::Object(items)) = schema.get_mut("items") {
+        tidy(items);
+    }
+}
+
+fn properties_mut(
+    schema: &mut Map<String, Value>,
+) -> impl Iterator<Item = &mut Map<String, Value>> {
+    schema
+        .get_mut("properties")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(|properties| properties.iter_mut())
+        .filter_map(|(_, property)| property.as_object_mut())
+}
