@@ -12,6 +12,7 @@ use crate::{
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as GovernorClock, Reference},
+    middleware::NoOpMiddleware,
     nanos::Nanos,
     state::keyed::DashMapStateStore,
 };
@@ -48,7 +49,9 @@ pub struct App {
 
 /// Calls per minute and credential, on this node. A bucket of that many calls, refilled evenly.
 #[derive(Debug)]
-pub struct CallLimiter(Option<RateLimiter<CredentialId, DashMapStateStore<CredentialId>, LimiterClock>>);
+pub struct CallLimiter(Option<(Limiter, LimiterClock)>);
+
+type Limiter = RateLimiter<CredentialId, DashMapStateStore<CredentialId>, LimiterClock, NoOpMiddleware<Nanos>>;
 
 /// governor's view of the server's own clock, so that tests move both together.
 #[derive(Clone, Debug)]
@@ -67,15 +70,16 @@ impl CallLimiter {
     #[must_use]
     pub fn new(per_minute: u32, clock: &Clock) -> Self {
         Self(NonZeroU32::new(per_minute).map(|limit| {
-            RateLimiter::new(Quota::per_minute(limit), DashMapStateStore::default(), LimiterClock(clock.clone()))
+            let clock = LimiterClock(clock.clone());
+            (RateLimiter::new(Quota::per_minute(limit), DashMapStateStore::default(), clock.clone()), clock)
         }))
     }
 
     /// Counts a call; when it is one too many, after how many milliseconds to come back.
     pub fn check(&self, credential: CredentialId) -> Result<(), i64> {
-        let Some(limiter) = &self.0 else { return Ok(()) };
+        let Some((limiter, clock)) = &self.0 else { return Ok(()) };
         limiter.check_key(&credential).map_err(|not_until| {
-            let now = limiter.clock().now();
+            let now = clock.now();
             let wait = not_until.earliest_possible().duration_since(now);
             i64::try_from(wait.as_u64().div_ceil(1_000_000)).unwrap_or(i64::MAX)
         })
@@ -83,7 +87,7 @@ impl CallLimiter {
 
     /// Forgets credentials that have not called for a while.
     pub fn sweep(&self) {
-        if let Some(limiter) = &self.0 {
+        if let Some((limiter, _)) = &self.0 {
             limiter.retain_recent();
         }
     }

@@ -218,8 +218,10 @@ impl Keyring {
 }
 
 fn keyed(key: &[u8; 32]) -> HmacSha256 {
-    // HMAC takes keys of any length.
-    <HmacSha256 as hmac::KeyInit>::new(key.into())
+    // HMAC pads a shorter key with zeros to its block (RFC 2104, section 2).
+    let mut block = Zeroizing::new([0u8; 64]);
+    block[..32].copy_from_slice(key);
+    <HmacSha256 as hmac::KeyInit>::new((&*block).into())
 }
 
 /// SHA-256, the stored form of every bearer secret.

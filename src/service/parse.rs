@@ -4,7 +4,7 @@ use super::invalid;
 use crate::{
     app::App,
     authz::Actor,
-    domain::{Email, GroupId, Permission, PermissionSet, Slug, Timestamp, Untrusted, UserId, name_key, search_fold},
+    domain::{Email, GroupId, Permission, PermissionSet, Timestamp, Untrusted, UserId, name_key, search_fold},
     error::Error,
     gather::Named,
     store::{groups::Which, people::Who},
@@ -101,11 +101,6 @@ pub fn time(field: &'static str, text: Option<&str>) -> Result<Option<Timestamp>
             .ok_or_else(|| invalid(field, "This is not a time.", "Write it as 2026-11-25T14:00:00Z."))
     })
     .transpose()
-}
-
-/// An organization's slug.
-pub fn slug(text: &str) -> Result<Slug, Error> {
-    Ok(Slug::parse(text)?)
 }
 
 /// Bytes that bind a cursor to a list: its tool, its filters, its caller and their organization.

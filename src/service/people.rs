@@ -7,7 +7,7 @@ use crate::{
         self,
         action::{DeactivateUser, GroupFacts, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
     },
-    domain::{Email, LinkId, NamePart, OutboxId, PersonName, Role, Status, Timestamp, Untrusted, UserId},
+    domain::{Email, LinkId, OutboxId, PersonName, Role, Status, Timestamp, Untrusted, UserId},
     error::Error,
     keys::sha256,
     store::{
@@ -233,8 +233,8 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     let who = parse::who("user", &params.user)?;
     let own = names_oneself(app, call, &who).await?;
     authz::needs::<UpdateUser>(&call.actor, &call.standing, own)?;
-    let first = params.first_name.as_deref().map(|text| NamePart::parse("first_name", text)).transpose()?;
-    let last = params.last_name.as_deref().map(|text| NamePart::parse("last_name", text)).transpose()?;
+    let first = params.first_name.as_deref().map(|text| PersonName::parse_first(text)).transpose()?;
+    let last = params.last_name.as_deref().map(|text| PersonName::parse_last(text)).transpose()?;
     let slack_id = match contract::Change::of(params.slack_id.as_deref()) {
         contract::Change::Keep => None,
         contract::Change::Clear => Some(None),
@@ -248,9 +248,9 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     let result = async {
         let found = named_person(&mut writing, &who).await?;
         let (key, id) = (found.facts.person.key, found.facts.person.id);
-        let name = PersonName::from_parts(
-            first.clone().map_or_else(|| NamePart::parse("first_name", &found.first_name), Ok)?,
-            last.clone().map_or_else(|| NamePart::parse("last_name", &found.last_name), Ok)?,
+        let name = PersonName::new(
+            first.clone().map_or_else(|| PersonName::parse_first(&found.first_name), Ok)?,
+            last.clone().map_or_else(|| PersonName::parse_last(&found.last_name), Ok)?,
         );
         let new_slack = slack_id.clone().filter(|new| new.as_ref().map(Untrusted::as_str) != found.slack_id.as_deref());
         let slack_now = slack_id.as_ref().map_or(found.slack_id.as_deref(), |new| new.as_ref().map(Untrusted::as_str));

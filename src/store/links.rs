@@ -126,8 +126,8 @@ pub struct Link {
     pub sent_at: Timestamp,
     /// Until when it is good.
     pub expires_at: Timestamp,
-    /// Whether it was ended.
-    pub ended: bool,
+    /// When it was ended, if it was.
+    pub ended_at: Option<Timestamp>,
     /// What it is now.
     pub state: LinkState,
 }
@@ -168,7 +168,7 @@ fn read(row: &super::sql::Row, now: Timestamp) -> Result<Link, StoreError> {
     let role = c.parse(Role::parse)?;
     let inviter: (Option<String>, Option<String>) = (c.take()?, c.take()?);
     let (sent_at, expires_at) = (c.time()?, c.time()?);
-    let ended = c.maybe_time()?.is_some();
+    let ended_at = c.maybe_time()?;
     let ended_as: Option<String> = c.take()?;
     let suspended = c.maybe_time()?.is_some();
     let state = match ended_as.as_deref() {
@@ -192,7 +192,7 @@ fn read(row: &super::sql::Row, now: Timestamp) -> Result<Link, StoreError> {
         inviter: inviter.0.zip(inviter.1).map(|(first, last)| format!("{first} {last}")),
         sent_at,
         expires_at,
-        ended,
+        ended_at,
         state,
     })
 }

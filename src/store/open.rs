@@ -194,14 +194,14 @@ pub async fn migrate(database: &Database, serving_role: Option<&str>) -> Result<
             let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).ok();
             let lock = tokio::task::spawn_blocking(move || lock.inspect(|file| drop(file.lock()))).await.ok().flatten();
             let mut conn = sqlite_options(path).busy_timeout(Duration::from_secs(30)).connect().await?;
-            let done = tolerant(&SQLITE_MIGRATIONS).run_direct(None, &mut conn).await;
+            let done = tolerant(&SQLITE_MIGRATIONS).run_direct(None, &mut conn, false).await;
             conn.close().await?;
             drop(lock);
             done.map_err(migrate_error)
         }
         Database::Server(options) => {
             let mut conn = options.connect().await?;
-            let done = tolerant(&POSTGRES_MIGRATIONS).run_direct(None, &mut conn).await.map_err(migrate_error);
+            let done = tolerant(&POSTGRES_MIGRATIONS).run_direct(None, &mut conn, false).await.map_err(migrate_error);
             let granted = match (done, serving_role) {
                 (Ok(()), Some(role)) => grant(&mut conn, role).await,
                 (done, _) => done,

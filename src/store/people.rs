@@ -694,3 +694,16 @@ pub async fn id_of(pool: &Pool, org: Org, email_key: &str) -> Result<Option<Uuid
     let row = pool.query("SELECT id FROM users WHERE org = $1 AND email_key = $2").bind(org.number).bind(email_key).optional().await?;
     row.map(|row| row.get(0)).transpose()
 }
+
+/// What a person's groups give them now.
+pub async fn permissions_of(pool: &Pool, key: i64) -> Result<PermissionSet, StoreError> {
+    let row = pool
+        .query(
+            "SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
+              WHERE m.user_key = $1",
+        )
+        .bind(key)
+        .one()
+        .await?;
+    Ok(PermissionSet::parse_joined(row.get::<Option<String>>(0)?.as_deref().unwrap_or_default()))
+}

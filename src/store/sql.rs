@@ -221,7 +221,7 @@ pub(in crate::store) struct Query<'a> {
 }
 
 macro_rules! bound {
-    ($engine:ty, $self:expr) => {{
+    ($engine:ident, $self:expr) => {{
         let mut query = sqlx::query::<$engine>($self.sql);
         for value in $self.values {
             query = match value {
@@ -325,6 +325,12 @@ pub struct Pool {
 pub(in crate::store) enum Inner {
     Sqlite { readers: SqlitePool, writer: Arc<Writer> },
     Postgres(PgPool),
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("engine", &self.engine()).finish_non_exhaustive()
+    }
 }
 
 impl Pool {

@@ -1,0 +1,208 @@
+//! The command line on the host: the same use cases, as the operator.
+
+mod output;
+mod run;
+
+use crate::config::Options;
+use clap::{Args, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// usher keeps an organization's roster, and lets AI tools manage it as the person who asked.
+#[derive(Debug, Parser)]
+#[command(name = "usher", version, about, after_help = "Begin with: usher quickstart")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make everything that is absent (database, keys, organization, first Administrator, token), then serve.
+    Quickstart {
+        /// Name of the organization.
+        #[arg(long, default_value = "My organization")]
+        org: String,
+        /// Address of the first Administrator.
+        #[arg(long, default_value = "admin@example.com")]
+        admin_email: String,
+        /// Their first name.
+        #[arg(long, default_value = "First")]
+        admin_first_name: String,
+        /// Their last name.
+        #[arg(long, default_value = "Administrator")]
+        admin_last_name: String,
+    },
+    /// Serve. SQLite is migrated by itself; an old PostgreSQL schema is refused.
+    Serve,
+    /// Bring the database's schema to this version, as its owner.
+    Migrate {
+        /// PostgreSQL role that will serve; it gets what it needs and no more.
+        #[arg(long)]
+        serving_role: Option<String>,
+    },
+    /// Check configuration, database, keys, mail and clock, and say what to do for each.
+    Doctor,
+    /// List the MCP tools.
+    Tools,
+    /// Organizations.
+    #[command(subcommand)]
+    Org(Org),
+    /// People: recovery on the host.
+    #[command(subcommand)]
+    User(User),
+    /// Personal MCP tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Mail.
+    #[command(subcommand)]
+    Mail(MailCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum Org {
+    /// Make an organization with its first Administrator.
+    Create {
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        /// Address of the first Administrator.
+        #[arg(long)]
+        admin_email: String,
+        /// Their first name.
+        #[arg(long)]
+        admin_first_name: String,
+        /// Their last name.
+        #[arg(long)]
+        admin_last_name: String,
+    },
+    /// List organizations.
+    List,
+    /// Give an organization another name; its slug stays.
+    Rename {
+        /// Slug.
+        #[arg(long)]
+        org: String,
+        /// New name.
+        #[arg(long)]
+        name: String,
+    },
+    /// Let nobody in until `resume`.
+    Suspend {
+        /// Slug.
+        #[arg(long)]
+        org: String,
+    },
+    /// Let people in again.
+    Resume {
+        /// Slug.
+        #[arg(long)]
+        org: String,
+    },
+}
+
+#[derive(Args, Debug)]
+struct OfUser {
+    /// Slug of the organization.
+    #[arg(long)]
+    org: String,
+    /// Address or id of the person.
+    #[arg(long)]
+    user: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum User {
+    /// List people, newest first.
+    List {
+        /// Slug of the organization.
+        #[arg(long)]
+        org: String,
+    },
+    /// Make somebody an Administrator.
+    Promote(OfUser),
+    /// Let a deactivated person back in.
+    Reactivate(OfUser),
+}
+
+#[derive(Debug, Subcommand)]
+enum Token {
+    /// Make a token. It is shown once.
+    Create {
+        #[command(flatten)]
+        of: OfUser,
+        /// What it is called.
+        #[arg(long, default_value = "made on the host")]
+        label: String,
+        /// Days until it ends, at most 365.
+        #[arg(long, default_value_t = crate::service::tokens::DEFAULT_DAYS)]
+        expires_in_days: u32,
+        /// Only tools that read.
+        #[arg(long)]
+        read_only: bool,
+    },
+    /// List tokens, without their secrets.
+    List {
+        /// Slug of the organization.
+        #[arg(long)]
+        org: String,
+        /// Only this person's.
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// End a token.
+    Revoke {
+        /// Slug of the organization.
+        #[arg(long)]
+        org: String,
+        /// Id of the token.
+        #[arg(long)]
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Walk the whole chain; exit code 1 and the first bad entry where it is broken.
+    Verify {
+        /// Slug of the organization.
+        #[arg(long)]
+        org: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum MailCommand {
+    /// Send one test mail by the configured way.
+    Test {
+        /// To whom.
+        #[arg(long)]
+        to: String,
+    },
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let options = match cli.options.with_secret_files() {
+        Ok(options) => options,
+        Err(message) => return output::fail(&message),
+    };
+    if let Err(message) = output::init_log(&options) {
+        return output::fail(&message);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&format!("the runtime cannot start: {error}")),
+    };
+    match runtime.block_on(run::run(cli.command, options)) {
+        Ok(code) => code,
+        Err(message) => output::fail(&message),
+    }
+}

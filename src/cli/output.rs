@@ -1,0 +1,35 @@
+//! Results go to stdout, everything else to stderr.
+
+use crate::config::{LogFormat, Options};
+use std::{io::Write as _, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// A result, as one line of JSON or as words.
+pub(super) fn result(json: bool, value: &serde_json::Value, words: &str) {
+    let line = if json { value.to_string() } else { words.to_owned() };
+    // Whoever closed our stdout does not want to read it.
+    drop(writeln!(std::io::stdout(), "{line}"));
+    drop(std::io::stdout().flush());
+}
+
+/// A refusal on stderr.
+pub(super) fn fail(message: &str) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "usher: {message}"));
+    ExitCode::FAILURE
+}
+
+/// A remark on stderr.
+pub(super) fn remark(message: &str) {
+    drop(writeln!(std::io::stderr(), "{message}"));
+}
+
+/// Logs to stderr.
+pub(super) fn init_log(options: &Options) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&options.log).map_err(|_| "--log takes error, warn, info, debug, trace or a filter".to_owned())?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match options.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,459 @@
+//! Each command, from its flags to its result.
+
+use super::{Audit, Command, MailCommand, Org, Token, User, output};
+use crate::{
+    app::{App, CallLimiter, SharedApp},
+    authn::password::Hasher,
+    config::{Options, PublicUrl, make_data_dir},
+    domain::{Catalogue, Clock, Random, RequestId, Role},
+    error::Error,
+    failpoint::Faults,
+    gather::{Evidence, Seen},
+    http::server,
+    keys::Keyring,
+    mail::Mailer,
+    service::{Call, organizations, people, tokens},
+    store::{self, Database, Engine, MigrationState, audit, credentials, meta, organizations::Organization},
+};
+use serde_json::json;
+use std::{process::ExitCode, sync::Arc};
+use tokio::net::TcpListener;
+use usher_tools as contract;
+
+type Outcome = Result<ExitCode, String>;
+
+fn said(app: &App, error: &Error) -> String {
+    let body = error.body(RequestId::new(app.clock.now(), &app.random));
+    match body.hint {
+        Some(hint) => format!("{} ({}). {hint}", body.message, body.code.as_str()),
+        None => format!("{} ({})", body.message, body.code.as_str()),
+    }
+}
+
+fn database_said(database: &Database, error: &store::StoreError) -> String {
+    tracing::debug!(?error, "the database");
+    format!("{} does not answer: check that it runs and that --database-url names it ({error})", database.describe())
+}
+
+/// Runs one command.
+pub(super) async fn run(command: Command, options: Options) -> Outcome {
+    match command {
+        Command::Quickstart { org, admin_email, admin_first_name, admin_last_name } => {
+            let listener = listen(&options).await?;
+            let app = open(&options, Some(&listener), true).await?;
+            let made = make_absent(&app, &org, [&admin_email, &admin_first_name, &admin_last_name]).await?;
+            serve(app, listener, &options, made).await
+        }
+        Command::Serve => {
+            let listener = listen(&options).await?;
+            let app = open(&options, Some(&listener), false).await?;
+            serve(app, listener, &options, None).await
+        }
+        Command::Migrate { serving_role } => {
+            let database = options.database()?;
+            make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
+            store::migrate(&database, serving_role.as_deref()).await.map_err(|error| database_said(&database, &error))?;
+            output::result(options.json, &json!({"ok": true}), "The schema is up to date.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Doctor => doctor(&options).await,
+        Command::Tools => {
+            let catalogue = contract::catalogue();
+            let words: Vec<String> = catalogue.iter().map(|tool| format!("{:24} {}", tool.name, tool.title)).collect();
+            output::result(options.json, &json!(catalogue), &words.join("\n"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Org(command) => org(command, &options).await,
+        Command::User(command) => user(command, &options).await,
+        Command::Token(command) => token(command, &options).await,
+        Command::Audit(Audit::Verify { org }) => {
+            let app = open(&options, None, false).await?;
+            let organization = organization(&app, &org).await?;
+            let verdict = audit::verify(&app.pool, organization.org).await.map_err(|error| error.to_string())?;
+            let ok = verdict.first_bad.is_none();
+            let words = match verdict.first_bad {
+                None => format!("Unbroken: {} entries.", verdict.entries),
+                Some(bad) => format!("Broken at entry {bad} of {}.", verdict.entries),
+            };
+            let value = json!({"ok": ok, "entries": verdict.entries, "head": verdict.head, "first_bad": verdict.first_bad});
+            output::result(options.json, &value, &words);
+            Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Mail(MailCommand::Test { to }) => {
+            let app = open(&options, None, false).await?;
+            let sent = app.mail.test(&app, &to).await?;
+            output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn listen(options: &Options) -> Result<TcpListener, String> {
+    TcpListener::bind(&options.listen)
+        .await
+        .map_err(|error| format!("{} cannot be listened on ({error}): pass another --listen, or port 0 for a free one", options.listen))
+}
+
+/// Opens the database, the keyring and everything else; `create` makes what is absent on either engine.
+async fn open(options: &Options, listener: Option<&TcpListener>, create: bool) -> Result<SharedApp, String> {
+    let database = options.database()?;
+    make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
+    let state = store::migration_state(&database).await.map_err(|error| database_said(&database, &error))?;
+    match (state, database.engine(), create) {
+        (MigrationState::Ready, _, _) => {}
+        (MigrationState::Empty | MigrationState::Old, Engine::Sqlite, _) | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, true) => {
+            store::migrate(&database, None).await.map_err(|error| database_said(&database, &error))?;
+        }
+        (MigrationState::Empty | MigrationState::Old, Engine::Postgres, false) => {
+            return Err("the database's schema is older than this version: run `usher migrate` as its owner first".to_owned());
+        }
+    }
+    let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
+    let random = Random::os();
+    let clock = Clock::system();
+    let keyring = keyring(options, &pool, &random).await?;
+    let public_url = public_url(options, &pool, listener).await?;
+    let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
+    let limits = options.limits()?;
+    let extended = options.data_dir.join("permissions.json");
+    let catalogue = match std::fs::read_to_string(&extended) {
+        Ok(text) => Catalogue::extended(&text).map_err(|invalid| format!("{}: {}", extended.display(), invalid.message))?,
+        Err(_) => Catalogue::builtin(),
+    };
+    Ok(Arc::new(App {
+        pool,
+        keyring,
+        calls: CallLimiter::new(limits.calls_per_minute, &clock),
+        clock,
+        random,
+        limits,
+        catalogue,
+        public_url,
+        mail,
+        hasher: Hasher::default(),
+        seen: Seen::default(),
+        evidence: Evidence::default(),
+    }))
+}
+
+async fn keyring(options: &Options, pool: &store::Pool, random: &Random) -> Result<Keyring, String> {
+    let path = options.key_file();
+    let known = meta::get(pool, meta::KEYRING).await.map_err(|error| error.to_string())?;
+    let keyring = match known {
+        Some(_) => Keyring::read(&path),
+        None => Keyring::create_or_read(&path, random),
+    }
+    .map_err(|error| error.to_string())?;
+    let stands = match known {
+        Some(known) => known,
+        None => meta::set_once(pool, meta::KEYRING, keyring.fingerprint()).await.map_err(|error| error.to_string())?,
+    };
+    if stands == keyring.fingerprint() {
+        Ok(keyring)
+    } else {
+        Err(crate::keys::KeyringError::Foreign(path.display().to_string()).to_string())
+    }
+}
+
+/// The recorded public URL; a given one is recorded, and where there is none or only a derived one, the listener's.
+async fn public_url(options: &Options, pool: &store::Pool, listener: Option<&TcpListener>) -> Result<PublicUrl, String> {
+    let fail = |error: store::StoreError| error.to_string();
+    let recorded = meta::get(pool, meta::PUBLIC_URL).await.map_err(fail)?;
+    let derived = meta::get(pool, meta::PUBLIC_URL_DERIVED).await.map_err(fail)?.as_deref() != Some("0");
+    let own = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
+    let (text, record) = match (&options.public_url, recorded, own) {
+        (Some(given), _, _) => (given.clone(), listener.is_some().then_some("0")),
+        (None, Some(recorded), _) if !derived => (recorded, None),
+        (None, _, Some(own)) => (own, Some("1")),
+        (None, Some(recorded), None) => (recorded, None),
+        (None, None, None) => ("http://127.0.0.1:8080".to_owned(), None),
+    };
+    let url = PublicUrl::parse(&text).map_err(|invalid| format!("--public-url: {}", invalid.message))?;
+    if let Some(derived) = record {
+        meta::set(pool, meta::PUBLIC_URL, url.as_str()).await.map_err(fail)?;
+        meta::set(pool, meta::PUBLIC_URL_DERIVED, derived).await.map_err(fail)?;
+    }
+    if let Some(address) = listener.and_then(|listener| listener.local_addr().ok())
+        && url.is_loopback()
+        && url.port() != address.port()
+    {
+        tracing::warn!(public_url = url.as_str(), listen = %address, "mails and snippets name the recorded public URL, not this listener; --public-url changes it");
+    }
+    Ok(url)
+}
+
+/// What quickstart made: the organization, and a token the first time.
+type Made = Option<(Organization, Option<String>)>;
+
+async fn make_absent(app: &SharedApp, name: &str, [email, first, last]: [&str; 3]) -> Result<Made, String> {
+    let all = store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?;
+    if let Some(organization) = all.into_iter().next() {
+        return Ok(Some((organization, None)));
+    }
+    let (organization, user) = organizations::create(app, name, email, first, last).await.map_err(|error| said(app, &error))?;
+    let call = Call::on_the_host(app, organization.org);
+    let token = tokens::create(app, &call, &user.to_string(), "quickstart", tokens::DEFAULT_DAYS, false).await.map_err(|error| said(app, &error))?;
+    Ok(Some((organization, Some(token.token))))
+}
+
+async fn first_administrator(app: &App, organization: &Organization) -> Option<String> {
+    let filter = store::people::Filter { role: Some(Role::Administrator), ..Default::default() };
+    let page = store::people::list(&app.pool, organization.org, &filter, organization.people, None, 100, app.clock.now()).await.ok()?;
+    page.people.last().map(|person| person.email.clone())
+}
+
+async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: Made) -> Outcome {
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let (organization, token) = match made {
+        Some((organization, token)) => (Some(organization), token),
+        None => (store::organizations::only(&app.pool).await.map_err(|error| error.to_string())?, None),
+    };
+    let admin = match &organization {
+        Some(organization) => first_administrator(&app, organization).await,
+        None => None,
+    };
+    let slug = organization.map(|organization| organization.slug);
+    let mcp_url = match &slug {
+        Some(slug) => format!("{}/mcp/{slug}", app.public_url.as_str()),
+        None => format!("{}/mcp", app.public_url.as_str()),
+    };
+    let value = json!({
+        "listen": address.to_string(),
+        "public_url": app.public_url.as_str(),
+        "mcp_url": mcp_url,
+        "org": slug,
+        "admin_email": admin,
+        "token": token,
+        "sign_in_url": null,
+        "mail_dir": options.mail_dir().display().to_string(),
+        "data_dir": options.data_dir.display().to_string(),
+    });
+    let words = words(&mcp_url, token.as_deref(), &options.mail_dir().display().to_string());
+    if app.mail.route().is_none() {
+        tracing::warn!("no mail can leave: inviting is refused until --smtp-url is set");
+    }
+    // The listener is bound already: a client that reads this line is answered.
+    output::result(options.json, &value, &words);
+    server::serve(app, listener, interrupted()).await.map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn words(mcp_url: &str, token: Option<&str>, mail_dir: &str) -> String {
+    let Some(token) = token else { return format!("usher serves {mcp_url}") };
+    format!(
+        "usher serves {mcp_url}
+Mails lie in {mail_dir}
+
+Your token, shown this once:
+
+  {token}
+
+Claude Code:
+
+  claude mcp add --transport http usher {mcp_url} --header 'Authorization: Bearer {token}'
+
+Cursor (~/.cursor/mcp.json):
+
+  {{\"mcpServers\":{{\"usher\":{{\"url\":\"{mcp_url}\",\"headers\":{{\"Authorization\":\"Bearer {token}\"}}}}}}}}
+
+VS Code (.vscode/mcp.json):
+
+  {{\"servers\":{{\"usher\":{{\"type\":\"http\",\"url\":\"{mcp_url}\",\"headers\":{{\"Authorization\":\"Bearer {token}\"}}}}}}}}
+
+Then ask: \"Invite Ana Ruiz, ana@example.com, as a User.\""
+    )
+}
+
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+            return;
+        }
+    }
+    drop(interrupt.await);
+}
+
+async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
+    store::organizations::by_slug(&app.pool, slug)
+        .await
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| "there is no such organization: `usher org list` shows all slugs".to_owned())
+}
+
+async fn org(command: Org, options: &Options) -> Outcome {
+    let app = open(options, None, false).await?;
+    match command {
+        Org::Create { name, admin_email, admin_first_name, admin_last_name } => {
+            let (organization, user) = organizations::create(&app, &name, &admin_email, &admin_first_name, &admin_last_name)
+                .await
+                .map_err(|error| said(&app, &error))?;
+            let value = json!({"org": organization.slug, "admin_email": admin_email.trim(), "user_id": user.to_string()});
+            output::result(options.json, &value, &format!("Made {}. Its MCP URL ends in /mcp/{}", organization.name, organization.slug));
+        }
+        Org::List => {
+            let all = store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?;
+            let value: Vec<_> = all
+                .iter()
+                .map(|o| json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some()}))
+                .collect();
+            let words: Vec<String> = all.iter().map(|o| format!("{:24} {} ({} people)", o.slug, o.name, o.people)).collect();
+            output::result(options.json, &json!(value), &words.join("\n"));
+        }
+        Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
+        Org::Suspend { org } => change(&app, options, &org, None, Some(true)).await?,
+        Org::Resume { org } => change(&app, options, &org, None, Some(false)).await?,
+    }
+    app.pool.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, suspend: Option<bool>) -> Result<(), String> {
+    let organization = organization(app, slug).await?;
+    let call = Call::on_the_host(app, organization.org);
+    organizations::change(app, &call, &organization.name, rename, suspend).await.map_err(|error| said(app, &error))?;
+    output::result(options.json, &json!({"org": slug, "changed": true}), "Done.");
+    Ok(())
+}
+
+async fn user(command: User, options: &Options) -> Outcome {
+    let app = open(options, None, false).await?;
+    match command {
+        User::List { org } => {
+            let organization = organization(&app, &org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let mut params = contract::ListUsersParams { limit: Some(100), ..Default::default() };
+            let mut users = Vec::new();
+            loop {
+                let page = people::list(&app, &call, organization.people, &params).await.map_err(|error| said(&app, &error))?;
+                users.extend(page.users);
+                match page.next_cursor {
+                    Some(next) => params.cursor = Some(next),
+                    None => break,
+                }
+            }
+            let words: Vec<String> = users
+                .iter()
+                .map(|u| format!("{:32} {:28} {:14} {}", u.email, format!("{} {}", u.first_name, u.last_name), u.role.as_str(), u.status.as_str()))
+                .collect();
+            output::result(options.json, &json!(users), &words.join("\n"));
+        }
+        User::Promote(of) => {
+            let organization = organization(&app, &of.org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let params = contract::UpdateUserParams { user: of.user, role: Some(contract::Role::Administrator), ..Default::default() };
+            let done = people::update(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
+            output::result(options.json, &json!(done), "Promoted.");
+        }
+        User::Reactivate(of) => {
+            let organization = organization(&app, &of.org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let params = contract::ReactivateUserParams { user: of.user, ..Default::default() };
+            let done = people::reactivate(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
+            output::result(options.json, &json!(done), "Reactivated.");
+        }
+    }
+    app.pool.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn token(command: Token, options: &Options) -> Outcome {
+    let app = open(options, None, false).await?;
+    match command {
+        Token::Create { of, label, expires_in_days, read_only } => {
+            let organization = organization(&app, &of.org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let made = tokens::create(&app, &call, &of.user, &label, expires_in_days, read_only).await.map_err(|error| said(&app, &error))?;
+            let value = json!({"token": made.token, "id": made.id.to_string(), "expires_at": made.expires_at.to_rfc3339()});
+            output::result(options.json, &value, &made.token);
+        }
+        Token::List { org, user } => {
+            let organization = organization(&app, &org).await?;
+            let mut all = credentials::list(&app.pool, organization.org, None).await.map_err(|error| error.to_string())?;
+            if let Some(user) = user {
+                all.retain(|token| token.email.eq_ignore_ascii_case(user.trim()) || token.user.to_string() == user.trim());
+            }
+            let value: Vec<_> = all
+                .iter()
+                .map(|t| {
+                    json!({"id": t.id.to_string(), "user_id": t.user.to_string(), "email": t.email, "label": t.label,
+                           "scopes": t.scopes.as_str(), "created_at": t.created_at.to_rfc3339(), "expires_at": t.expires_at.to_rfc3339(),
+                           "last_used_at": t.last_used_at.map(|at| at.to_rfc3339()), "revoked_at": t.revoked_at.map(|at| at.to_rfc3339())})
+                })
+                .collect();
+            let words: Vec<String> = all.iter().map(|t| format!("{} {:32} {}", t.id, t.email, t.label)).collect();
+            output::result(options.json, &json!(value), &words.join("\n"));
+        }
+        Token::Revoke { org, id } => {
+            let organization = organization(&app, &org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let changed = tokens::revoke(&app, &call, &id).await.map_err(|error| said(&app, &error))?;
+            output::result(options.json, &json!({"id": id, "changed": changed}), if changed { "Ended." } else { "It had ended before." });
+        }
+    }
+    app.pool.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each check in one line, with what to do.
+async fn doctor(options: &Options) -> Outcome {
+    let mut checks: Vec<(&str, Result<String, String>)> = Vec::new();
+    match open(options, None, false).await {
+        Err(message) => checks.push(("database", Err(message))),
+        Ok(app) => {
+            let database = options.database()?;
+            checks.push(("database", app.pool.ping().await.map(|()| database.describe()).map_err(|error| database_said(&database, &error))));
+            checks.push(("keyring", Ok(format!("{} fits the database", options.key_file().display()))));
+            let skew = app.pool.clock().await.map(|theirs| (theirs - app.clock.now().as_millis()).abs());
+            checks.push((
+                "clock",
+                match skew {
+                    Ok(skew) if skew <= 2000 => Ok(format!("within {skew} ms of the database's")),
+                    Ok(skew) => Err(format!("{skew} ms from the database's: set both by NTP")),
+                    Err(error) => Err(error.to_string()),
+                },
+            ));
+            checks.push((
+                "mail",
+                match app.mail.route() {
+                    Some(contract::DeliveryRoute::Queued) => Ok("goes to the relay; try `usher mail test --to YOU`".to_owned()),
+                    Some(contract::DeliveryRoute::Folder) => Ok(format!("lies in {} (loopback only)", options.mail_dir().display())),
+                    None => Err("cannot leave: set --smtp-url and --mail-from".to_owned()),
+                },
+            ));
+            checks.push(("public URL", Ok(app.public_url.as_str().to_owned())));
+            let owner = app.pool.owns_audit_log().await.unwrap_or(false);
+            checks.push((
+                "audit log",
+                if owner {
+                    Err("this role owns the tables, so only triggers guard the past: run `usher migrate --serving-role ROLE` and serve as ROLE".to_owned())
+                } else {
+                    Ok("guarded".to_owned())
+                },
+            ));
+            app.pool.close().await;
+        }
+    }
+    let ok = checks.iter().all(|(_, outcome)| outcome.is_ok());
+    let value: Vec<_> = checks
+        .iter()
+        .map(|(name, outcome)| match outcome {
+            Ok(text) => json!({"check": name, "ok": true, "message": text}),
+            Err(text) => json!({"check": name, "ok": false, "message": text}),
+        })
+        .collect();
+    let words: Vec<String> = checks
+        .iter()
+        .map(|(name, outcome)| match outcome {
+            Ok(text) => format!("ok    {name}: {text}"),
+            Err(text) => format!("MEND  {name}: {text}"),
+        })
+        .collect();
+    output::result(options.json, &json!({"ok": ok, "checks": value}), &words.join("\n"));
+    if !ok {
+        output::remark("Some checks say what to mend.");
+    }
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,197 @@
+//! Who may knock (Host, Origin), and who is let in (bearer → actor, or 401).
+
+use super::json::{self, Fault};
+use crate::{
+    app::SharedApp,
+    authn::credential,
+    config::is_loopback_name,
+    domain::RequestId,
+    gather,
+    mcp::Incoming,
+    store::organizations,
+};
+use axum::{
+    body::Body,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Largest MCP request.
+const MAX_BODY: usize = 256 * 1024;
+
+/// The header's value, when it stands exactly once and is text.
+fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+fn split_port(authority: &str) -> (&str, Option<u16>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && !host.ends_with(':') => {
+            (host, port.parse().ok())
+        }
+        Some(_) | None => (authority, None),
+    }
+}
+
+/// The public URL's host, and loopback names with any port.
+fn host_is_ours(app: &SharedApp, authority: &str) -> bool {
+    let (host, port) = split_port(authority);
+    if is_loopback_name(host) {
+        return true;
+    }
+    host.eq_ignore_ascii_case(app.public_url.host()) && port.is_none_or(|port| port == app.public_url.port())
+}
+
+/// The public origin; loopback ones with any port where the public URL is loopback.
+fn origin_is_ours(app: &SharedApp, origin: &str) -> bool {
+    if origin.eq_ignore_ascii_case(&app.public_url.origin()) {
+        return true;
+    }
+    app.public_url.is_loopback()
+        && origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"))
+            .is_some_and(|authority| is_loopback_name(split_port(authority).0))
+}
+
+fn plain(status: StatusCode, error: &str, message: &str) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"error": error, "message": message}).to_string()).into_response()
+}
+
+/// Turns foreign Host and Origin headers away (DNS rebinding; MCP transport, section "Security Warning").
+pub async fn gate(State(app): State<SharedApp>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let host = single(headers, &header::HOST).map(str::to_owned).or_else(|| request.uri().authority().map(ToString::to_string));
+    if !host.is_some_and(|host| host_is_ours(&app, &host)) {
+        tracing::warn!("a request named a foreign host; --public-url says which one is this server's");
+        return plain(StatusCode::FORBIDDEN, "forbidden_host", "This server does not answer to that host name. Its operator sets it with --public-url.");
+    }
+    if headers.contains_key(header::ORIGIN) && !single(headers, &header::ORIGIN).is_some_and(|origin| origin_is_ours(&app, origin)) {
+        return plain(StatusCode::FORBIDDEN, "forbidden_origin", "Requests from that origin are not accepted.");
+    }
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// 401. With a dead token `error="invalid_token"`, without any none (RFC 6750, section 3.1). Nothing else differs.
+fn unauthorized(shown: bool) -> Response {
+    let challenge = if shown { r#"Bearer realm="usher", error="invalid_token""# } else { r#"Bearer realm="usher""# };
+    let mut response = plain(
+        StatusCode::UNAUTHORIZED,
+        if shown { "invalid_token" } else { "unauthorized" },
+        if shown {
+            "This token is not valid. Ask an Administrator for a new one."
+        } else {
+            "Send a personal MCP token as: Authorization: Bearer usher_pat_…"
+        },
+    );
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn rpc_error(code: i32, message: &str) -> Response {
+    let body = serde_json::json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// The address of whoever calls: the peer's, or what a trusted proxy says.
+#[must_use]
+pub fn address(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
+}
+
+/// Lets live credentials into `/mcp`, with everything the tool call needs; looks the body over before anything acts on it.
+pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let Some(authorization) = authorization else { return unauthorized(false) };
+    let token = authorization
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let from = gather::hashed(&app, address(&request));
+    let dead = |app: &SharedApp| {
+        app.evidence.stranger(app.clock.now(), "dead_token", "mcp", from);
+        unauthorized(true)
+    };
+    let Some(token) = token.filter(|token| !token.is_empty()) else { return dead(&app) };
+    let caller = match credential::authenticate(&app, token).await {
+        Ok(Some(caller)) => caller,
+        Ok(None) => return dead(&app),
+        Err(error) => {
+            tracing::error!(%error, "authentication failed");
+            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database did not answer in time. Try again in a moment.");
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            return response;
+        }
+    };
+    // A token of another organization is the same 401 as an unknown one.
+    let wanted = request.uri().path().strip_prefix("/mcp/").map(str::to_owned);
+    if wanted.is_some_and(|slug| slug != caller.alive.slug) {
+        return dead(&app);
+    }
+    if request.headers().get(header::ACCEPT).is_none_or(|accept| accept.as_bytes().windows(3).any(|part| part == b"*/*"))
+        || !request.headers().get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|text| text.contains("text/event-stream")))
+    {
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    }
+    let request_id = RequestId::new(app.clock.now(), &app.random);
+    let limited = app.calls.check(caller.alive.id).err();
+    let (mut parts, body) = request.into_parts();
+    let mut bytes = bytes::Bytes::new();
+    if parts.method == Method::POST {
+        bytes = match http_body_util::Limited::new(body, MAX_BODY).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(_) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A request has at most 256 KiB."),
+        };
+        let envelope = match json::look(&bytes) {
+            Ok(envelope) => envelope,
+            Err(Fault::Parse) => return rpc_error(-32700, "Parse error: the body is not JSON."),
+            Err(Fault::Request) => return rpc_error(-32600, "Invalid request: one JSON-RPC object, without duplicate keys, nested at most 32 deep."),
+        };
+        if let Some(wait) = limited
+            && envelope.method.as_deref() != Some("tools/call")
+        {
+            return too_many(wait);
+        }
+    } else if let Some(wait) = limited {
+        return too_many(wait);
+    }
+    let died = Arc::new(AtomicBool::new(false));
+    parts.extensions.insert(Arc::new(Incoming { caller, request_id, limited, dead: Arc::clone(&died) }));
+    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    if died.load(Ordering::Acquire) { dead(&app) } else { response }
+}
+
+fn too_many(wait: i64) -> Response {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests with this credential.");
+    let seconds = u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1);
+    if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// The MCP URL people are shown: of the only organization, or with a placeholder.
+pub async fn mcp_url(app: &SharedApp) -> String {
+    let slug = organizations::only(&app.pool).await.ok().flatten().map(|organization| organization.slug);
+    match slug {
+        Some(slug) => format!("{}/mcp/{slug}", app.public_url.as_str()),
+        None => format!("{}/mcp", app.public_url.as_str()),
+    }
+}

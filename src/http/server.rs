@@ -1,0 +1,140 @@
+//! The router, the background work, and an orderly end.
+
+use super::{auth, web};
+use crate::{
+    app::SharedApp,
+    domain::DAY,
+    mail,
+    mcp::Usher,
+    store::evidence,
+};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Seconds by which a node's clock may differ from its database's.
+const CLOCK_SKEW_MS: i64 = 2000;
+
+/// All routes.
+pub fn router(app: SharedApp) -> Router {
+    let service = {
+        let usher = Usher::new(Arc::clone(&app));
+        StreamableHttpService::new(
+            move || Ok(usher.clone()),
+            Arc::new(NeverSessionManager::default()),
+            // Host and Origin are checked in front of every route, and the body before the library sees it.
+            StreamableHttpServerConfig::default()
+                .with_legacy_session_mode(false)
+                .with_json_response(true)
+                .with_sse_keep_alive(None)
+                .disable_allowed_hosts()
+                .disable_allowed_origins(),
+        )
+    };
+    let mcp = Router::new()
+        .route_service("/mcp", service.clone())
+        .route_service("/mcp/{organization}", service)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::mcp));
+    let base = app.public_url.base().to_owned();
+    let pages = Router::new()
+        .route("/", get(web::index))
+        .route("/invite/{token}", get(web::invite).post(web::accept))
+        .route("/assets/{name}", get(web::asset))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/.well-known/{*path}", get(well_known))
+        .fallback(web::not_found)
+        .layer(DefaultBodyLimit::max(64 * 1024));
+    let routes = pages.merge(mcp).with_state(Arc::clone(&app));
+    // A proxy may keep the public URL's path or strip it: both reach the same routes.
+    let routes = if base.is_empty() { routes } else { Router::new().nest(&base, routes.clone()).merge(routes) };
+    routes.layer(middleware::from_fn_with_state(app, auth::gate)).layer(CatchPanicLayer::custom(panicked))
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request panicked");
+    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "application/json")], r#"{"error":"internal"}"#).into_response()
+}
+
+async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// Whether this node may be sent requests: its database answers, and their clocks agree.
+async fn readyz(State(app): State<SharedApp>) -> Response {
+    let state = match app.pool.clock().await {
+        Ok(theirs) if (theirs - app.clock.now().as_millis()).abs() > CLOCK_SKEW_MS => "clock_skew",
+        Ok(_) => "ready",
+        Err(_) => "database_unavailable",
+    };
+    let status = if state == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"state": state}).to_string()).into_response()
+}
+
+async fn well_known() -> Response {
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], r#"{"error":"not_found"}"#).into_response()
+}
+
+/// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.
+async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker) {
+    let mailer = Arc::clone(&app);
+    let stopped = stop.clone();
+    tasks.spawn(async move {
+        while !stopped.is_cancelled() {
+            match mail::round(&mailer).await {
+                Ok(handled) if handled > 0 => {}
+                Ok(_) => tokio::select! { () = mailer.mail.wait() => {}, () = stopped.cancelled() => {} },
+                Err(error) => {
+                    tracing::warn!(%error, "a round of mail failed");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    });
+    let mut second = tokio::time::interval(Duration::from_millis(500));
+    let mut rounds = 0u32;
+    loop {
+        tokio::select! { _ = second.tick() => {}, () = stop.cancelled() => break }
+        rounds = rounds.wrapping_add(1);
+        warn(app.evidence.flush(&app, false).await);
+        if rounds.is_multiple_of(120) {
+            warn(app.seen.flush(&app).await);
+            app.calls.sweep();
+            let now = app.clock.now();
+            warn(evidence::end_expired(&app.pool, now).await);
+            warn(evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await);
+        }
+    }
+    warn(app.evidence.flush(&app, true).await);
+    warn(app.seen.flush(&app).await);
+}
+
+fn warn<T>(result: Result<T, crate::store::StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "background work failed; it is tried again");
+    }
+}
+
+/// Serves until `stop` ends; calls in flight finish first, and what was gathered is written.
+pub async fn serve(app: SharedApp, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let token = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    tasks.spawn(background(Arc::clone(&app), token.clone(), tasks.clone()));
+    let routes = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
+    token.cancel();
+    tasks.close();
+    tasks.wait().await;
+    app.pool.close().await;
+    served
+}

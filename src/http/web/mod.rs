@@ -1,0 +1,274 @@
+//! Pages: the invite, the index, and what goes wrong.
+//!
+//! `GET /invite/{token}` changes nothing: it moves to `/invite/{id}` with the token in a short HttpOnly cookie named
+//! after that very invite, so that two invites in one browser never mix and no address that stays valid holds a
+//! secret. Only a same-origin POST accepts.
+
+pub mod views;
+
+use crate::{
+    app::SharedApp,
+    domain::{LinkId, RequestId},
+    error::Error,
+    gather,
+    service::{
+        joining::{self, Acceptance},
+        retrying,
+    },
+    store::links::{Link, LinkState},
+};
+use axum::{
+    Form,
+    extract::{ConnectInfo, Path, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use std::net::SocketAddr;
+use views::{AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, UnknownLinkPage, View};
+use zeroize::Zeroizing;
+
+/// How long the cookie with the link's token lives, in seconds.
+const COOKIE_SECONDS: u32 = 1800;
+
+fn page(app: &SharedApp, view: &impl View) -> Response {
+    let page = views::render(view);
+    let mut response = (page.status, page.html).into_response();
+    for (name, value) in PAGE_HEADERS {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if app.public_url.is_https() {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    }
+    response
+}
+
+fn fault(app: &SharedApp, fault: Fault) -> Response {
+    let request_id = RequestId::new(app.clock.now(), &app.random).to_string();
+    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: &request_id })
+}
+
+/// What this server is.
+pub async fn index(State(app): State<SharedApp>) -> Response {
+    let mcp_url = format!("{}/mcp/{{organization}}", app.public_url.as_str());
+    page(&app, &IndexPage { base: app.public_url.base(), mcp_url: &mcp_url })
+}
+
+/// An address that is none.
+pub async fn not_found(State(app): State<SharedApp>) -> Response {
+    fault(&app, Fault::NotFound)
+}
+
+fn cookie_name(id: LinkId) -> String {
+    format!("usher_invite_{}", id.as_uuid().simple())
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+fn set_cookie(app: &SharedApp, id: LinkId, token: &str, seconds: u32) -> String {
+    let secure = if app.public_url.is_https() { "; Secure" } else { "" };
+    format!("{}={token}; Path={}/invite/{id}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", cookie_name(id), app.public_url.base())
+}
+
+fn dead(app: &SharedApp, link: &Link) -> Response {
+    let (why, date) = match link.state {
+        LinkState::Expired | LinkState::Live => (DeadLink::Expired, link.expires_at),
+        LinkState::Superseded => (DeadLink::Superseded, link.ended_at.unwrap_or(link.sent_at)),
+        LinkState::Withdrawn => (DeadLink::Withdrawn, link.ended_at.unwrap_or(link.sent_at)),
+        LinkState::Used => (DeadLink::Used, link.ended_at.unwrap_or(link.sent_at)),
+        LinkState::Suspended => (DeadLink::Suspended, link.sent_at),
+    };
+    let (iso, words) = (date.to_rfc3339(), date.short_utc());
+    let date = Moment { iso: &iso, words: &words };
+    page(app, &DeadLinkPage { base: app.public_url.base(), organization: &link.organization, why, date })
+}
+
+fn stranger(app: &SharedApp, peer: Option<SocketAddr>) -> Response {
+    app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, peer.map(|peer| peer.ip())));
+    page(app, &UnknownLinkPage { base: app.public_url.base() })
+}
+
+/// `GET /invite/{token}` and `GET /invite/{id}`.
+pub async fn invite(
+    State(app): State<SharedApp>,
+    peer: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    Path(segment): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let peer = peer.map(|axum::Extension(ConnectInfo(peer))| peer);
+    let id = LinkId::parse(&segment);
+    let token = match id {
+        Some(id) => cookie(&headers, &cookie_name(id)).unwrap_or_default().to_owned(),
+        None => segment,
+    };
+    match joining::look(&app, &token).await {
+        Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
+        Ok(Some(found)) if id == Some(found.id) => form(&app, &found, &found.first_name, &found.last_name, None, &[]),
+        Ok(Some(found)) if id.is_none() => {
+            let mut response = StatusCode::SEE_OTHER.into_response();
+            let place = format!("{}/invite/{}", app.public_url.base(), found.id);
+            for (name, value) in [
+                (header::LOCATION, place),
+                (header::SET_COOKIE, set_cookie(&app, found.id, &token, COOKIE_SECONDS)),
+                (header::CACHE_CONTROL, "no-store".to_owned()),
+                (header::REFERRER_POLICY, "no-referrer".to_owned()),
+            ] {
+                if let Ok(value) = HeaderValue::from_str(&value) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            response
+        }
+        Ok(Some(_) | None) => stranger(&app, peer),
+        Err(_) => fault(&app, Fault::Unavailable),
+    }
+}
+
+fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str>, errors: &[FieldError<'_>]) -> Response {
+    let (iso, words) = (link.expires_at.to_rfc3339(), link.expires_at.short_utc());
+    let action = format!("{}/invite/{}", app.public_url.base(), link.id);
+    let person = format!("{} {}", link.first_name, link.last_name);
+    page(
+        app,
+        &AcceptPage {
+            base: app.public_url.base(),
+            action: &action,
+            organization: &link.organization,
+            inviter: link.inviter.as_deref().unwrap_or("The operator of this server"),
+            person: &person,
+            email: &link.email,
+            role: usher_tools::Role::from(link.role).as_str(),
+            until: Moment { iso: &iso, words: &words },
+            first_name: first,
+            last_name: last,
+            show_password: show,
+            errors,
+        },
+    )
+}
+
+/// The accepting form.
+#[derive(serde::Deserialize)]
+pub struct AcceptForm {
+    #[serde(default)]
+    first_name: String,
+    #[serde(default)]
+    last_name: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default, rename = "do")]
+    act: String,
+}
+
+impl std::fmt::Debug for AcceptForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AcceptForm").field("act", &self.act).finish_non_exhaustive()
+    }
+}
+
+/// Whether a browser says that another site sent this form. Programs that say nothing are not browsers.
+fn is_cross_site(app: &SharedApp, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    match (site, origin) {
+        (Some("same-origin" | "none"), _) => false,
+        (Some(_), _) => true,
+        (None, Some(origin)) => origin != app.public_url.origin() && !app.public_url.is_loopback(),
+        (None, None) => false,
+    }
+}
+
+/// `POST /invite/{id}`.
+pub async fn accept(
+    State(app): State<SharedApp>,
+    peer: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    Path(segment): Path<String>,
+    headers: HeaderMap,
+    Form(mut sent): Form<AcceptForm>,
+) -> Response {
+    if is_cross_site(&app, &headers) {
+        return fault(&app, Fault::CrossSite);
+    }
+    let peer = peer.map(|axum::Extension(ConnectInfo(peer))| peer);
+    // The address itself may be posted to by a program that never took the cookie.
+    let token = match LinkId::parse(&segment) {
+        Some(id) => cookie(&headers, &cookie_name(id)).unwrap_or_default().to_owned(),
+        None => segment,
+    };
+    let password = Zeroizing::new(std::mem::take(&mut sent.password));
+    let found = match joining::look(&app, &token).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return stranger(&app, peer),
+        Err(_) => return fault(&app, Fault::Unavailable),
+    };
+    if sent.act == "show" && found.state == LinkState::Live {
+        return form(&app, &found, &sent.first_name, &sent.last_name, Some(&password), &[]);
+    }
+    let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
+    let request_id = RequestId::new(app.clock.now(), &app.random);
+    match retrying(|| joining::accept(&app, &token, request_id, &acceptance)).await {
+        Ok(joined) => {
+            let slug = crate::store::organizations::by_number(&app.pool, joined.org.number).await.ok().flatten();
+            let slug = slug.map(|organization| organization.slug).unwrap_or_default();
+            let mcp_url = format!("{}/mcp/{slug}", app.public_url.as_str());
+            let person = format!("{} {}", acceptance.first_name.trim(), acceptance.last_name.trim());
+            let view = JoinedPage {
+                base: app.public_url.base(),
+                organization: &joined.organization,
+                slug: &slug,
+                person: &person,
+                email: &joined.email,
+                role: usher_tools::Role::from(joined.role).as_str(),
+                mcp_url: &mcp_url,
+            };
+            let mut response = page(&app, &view);
+            if let Ok(value) = HeaderValue::from_str(&set_cookie(&app, joined.id, "", 0)) {
+                response.headers_mut().insert(header::SET_COOKIE, value);
+            }
+            response
+        }
+        Err(Error::Invalid(invalid)) => {
+            let message = match &invalid.hint {
+                Some(hint) => format!("{} {hint}", invalid.message),
+                None => invalid.message.clone().into_owned(),
+            };
+            let errors = [FieldError { field: invalid.field, message: &message }];
+            form(&app, &found, &sent.first_name, &sent.last_name, None, &errors)
+        }
+        Err(Error::DeadLink) => match joining::look(&app, &token).await {
+            Ok(Some(now)) => dead(&app, &now),
+            Ok(None) => stranger(&app, peer),
+            Err(_) => fault(&app, Fault::Unavailable),
+        },
+        Err(Error::RateLimited { .. } | Error::Unavailable(_)) => fault(&app, Fault::Unavailable),
+        Err(error) => {
+            tracing::error!(request_id = %request_id, error = ?error, "accepting failed");
+            fault(&app, Fault::Internal)
+        }
+    }
+}
+
+/// `GET /assets/{name}`.
+pub async fn asset(State(app): State<SharedApp>, Path(name): Path<String>) -> Response {
+    let wanted = format!("/assets/{name}");
+    match views::ASSETS.iter().find(|asset| asset.path == wanted) {
+        Some(asset) => (
+            [
+                (header::CONTENT_TYPE, asset.content_type.to_owned()),
+                (header::CACHE_CONTROL, "no-cache".to_owned()),
+                (header::ETAG, asset.etag()),
+            ],
+            asset.body,
+        )
+            .into_response(),
+        None => fault(&app, Fault::NotFound),
+    }
+}

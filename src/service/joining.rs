@@ -1,0 +1,81 @@
+//! Joining by an invite: looking changes nothing, accepting makes the person Active with a password.
+
+use super::{Call, Done, Writing};
+use crate::{
+    app::App,
+    authn::{link, password},
+    authz::{self, Standing, action::AcceptInvite},
+    domain::{PermissionSet, PersonName, RequestId, Role},
+    error::Error,
+    keys::sha256,
+    store::{
+        links::{self, Link},
+        people::{self, Who},
+    },
+};
+use zeroize::Zeroizing;
+
+/// The link behind a token as it is now; `None` for what never was one.
+pub async fn look(app: &App, token: &str) -> Result<Option<Link>, Error> {
+    if !link::is_well_formed(token) {
+        return Ok(None);
+    }
+    Ok(links::by_hash(&app.pool, sha256(token.as_bytes()), app.clock.now()).await?)
+}
+
+/// What the form of the accepting page says.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// First name, perhaps corrected (B08).
+    pub first_name: String,
+    /// Last name, perhaps corrected.
+    pub last_name: String,
+    /// The new password.
+    pub password: Zeroizing<String>,
+}
+
+/// Accepts: the password is checked and hashed before the transaction, the link is looked at again inside it.
+pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Acceptance) -> Result<Link, Error> {
+    let seen = look(app, token).await?.ok_or(Error::DeadLink)?;
+    if seen.state != links::LinkState::Live {
+        return Err(Error::DeadLink);
+    }
+    let name = PersonName::parse(&form.first_name, &form.last_name)?;
+    let local = seen.email.split('@').next().unwrap_or_default();
+    password::check(&form.password, &[name.first(), name.last(), &seen.email, local, &seen.organization, "usher"])?;
+    let password_hash = app.hasher.hash(form.password.clone()).await?;
+    let call = Call {
+        actor: link::actor(&seen),
+        standing: Standing { role: Role::User, permissions: PermissionSet::default() },
+        request_id,
+        tool: None,
+        options: super::WriteOptions::default(),
+    };
+    let mut writing = Writing::begin::<AcceptInvite>(app, &call, true).await?;
+    let result = async {
+        let link = links::by_hash_locked(&mut writing.work, sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
+        let found = people::facts(&mut writing.work, &Who::Id(link.person.id)).await?.ok_or(Error::DeadLink)?;
+        let email = crate::domain::Email::parse(&found.email)?;
+        let action = AcceptInvite {
+            person: found.facts.clone(),
+            link: link.id,
+            expires_at: link.expires_at,
+            ended: link.state != links::LinkState::Live,
+            now: writing.work.now(),
+            name: name.clone(),
+            folded: people::folded(name.first(), name.last(), &email, found.slack_id.as_deref()),
+            password_hash: password_hash.clone(),
+        };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        people::accept(&mut writing.work, proof, &found).await?;
+        Ok(Done { value: link, changed: true, subject: String::new() })
+    }
+    .await;
+    let result = writing.finish(result).await;
+    if let Err(error @ Error::DeadLink) = &result {
+        let named = crate::gather::Named::User(seen.person.id);
+        let name = format!("{} {}", seen.first_name, seen.last_name);
+        app.evidence.refused(app.clock.now(), &call.actor, &name, "invite:accepted", None, named, error.code().as_str(), request_id);
+    }
+    result
+}

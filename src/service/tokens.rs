@@ -1,0 +1,74 @@
+//! Personal MCP tokens, made and ended on the host.
+
+use super::{Call, Done, Writing, parse};
+use crate::{
+    app::App,
+    authn::credential,
+    authz::{
+        self,
+        action::{CreateToken, RevokeToken},
+    },
+    domain::{CredentialId, DAY, Timestamp},
+    error::Error,
+    keys::sha256,
+    store::{credentials, organizations, people},
+};
+
+/// A new token; its text is shown once and kept nowhere.
+#[derive(Debug)]
+pub struct NewToken {
+    /// The secret.
+    pub token: String,
+    /// Its id.
+    pub id: CredentialId,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Days a token lives where nothing else is said.
+pub const DEFAULT_DAYS: u32 = 90;
+/// Days a token lives at most.
+pub const MAX_DAYS: u32 = 365;
+
+/// Makes a token for an Active person.
+pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, read_only: bool) -> Result<NewToken, Error> {
+    if days == 0 || days > MAX_DAYS {
+        return Err(super::invalid("expires_in_days", "A token lives 1 to 365 days.", "Pass a number of days from 1 to 365."));
+    }
+    let who = parse::who("user", user)?;
+    let label = parse::line("label", label, 100)?;
+    let mut writing = Writing::begin::<CreateToken>(app, call, false).await?;
+    let result = async {
+        let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
+        let locator = organizations::locator(&mut writing.work).await?;
+        let token = credential::new_token(&locator, &app.random);
+        let now = writing.work.now();
+        let id = CredentialId::new(now, &app.random);
+        let expires_at = now.plus(i64::from(days) * DAY);
+        let action =
+            CreateToken { person: found.facts, id, label: label.clone(), hash: sha256(token.as_bytes()), write: !read_only, expires_at };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)
+            .map_err(|_| Error::Conflict("Only an Active person can have a token."))?;
+        credentials::create(&mut writing.work, proof).await?;
+        Ok(Done { value: NewToken { token, id, expires_at }, changed: true, subject: id.to_string() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Ends a token; `false` when it had ended before.
+pub async fn revoke(app: &App, call: &Call, id: &str) -> Result<bool, Error> {
+    let id = CredentialId::parse(id.trim())
+        .ok_or_else(|| super::invalid("id", "This is not a token's id.", "Pass the id that `usher token list` shows."))?;
+    let mut writing = Writing::begin::<RevokeToken>(app, call, false).await?;
+    let result = async {
+        let (user, label) = credentials::facts(&mut writing.work, id)
+            .await?
+            .ok_or_else(|| super::invalid("id", "There is no such token in this organization.", "`usher token list` shows all."))?;
+        let proof = authz::authorize(&call.actor, &writing.standing, RevokeToken { id, user, label })?;
+        let changed = credentials::revoke(&mut writing.work, proof).await?;
+        Ok(Done { value: changed, changed, subject: id.to_string() })
+    }
+    .await;
+    writing.finish(result).await
+}
