@@ -1,9 +1,16 @@
 //! What the operator set: flags and variables, no file.
 
-use crate::{domain::{DAY, HOUR, Invalid, MINUTE, SECOND}, store::Database};
+use crate::{
+    domain::{DAY, HOUR, Invalid, MINUTE, SECOND},
+    store::Database,
+};
 use clap::Args;
 use ipnet::IpNet;
-use std::{net::IpAddr, path::{Path, PathBuf}, str::FromStr};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 use url::{Host, Url};
 
 /// The flags every command takes, before and after its name.
@@ -45,7 +52,7 @@ pub struct Options {
     /// Resends per recipient: COUNT/WINDOW, separated by commas, with windows such as 10m, h, d; 0 for no limit.
     #[arg(long, env = "USHER_RESENDS", global = true, default_value = "3/10m,10/d", help_heading = "Limits")]
     pub resends: String,
-    /// What goes to the log on stderr: error, warn, info, debug, trace, or a filter such as usher_mcp=debug.
+    /// What goes to the log on stderr: error, warn, info, debug, trace, or a filter such as `usher_mcp=debug`.
     #[arg(long, env = "USHER_LOG", global = true, default_value = "info", help_heading = "Output")]
     pub log: String,
     /// Form of the log.

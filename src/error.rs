@@ -269,22 +269,22 @@ fn denied(reason: &Reason) -> ErrorBody {
         Reason::Scope => ErrorBody::new(ErrorCode::PermissionDenied, "This token may only read.")
             .with_details(json!({"scope": "write"}))
             .with_hint("Use a token that was made without --read-only."),
-        Reason::Permission(permission) => ErrorBody::new(ErrorCode::PermissionDenied, "Your access groups do not give the permission for this.")
-            .with_details(json!({"permission": permission}))
-            .with_hint("Ask an Administrator to put you into an access group that holds it; whoami lists what you hold."),
+        Reason::Permission(permission) => {
+            ErrorBody::new(ErrorCode::PermissionDenied, "Your access groups do not give the permission for this.")
+                .with_details(json!({"permission": permission}))
+                .with_hint("Ask an Administrator to put you into an access group that holds it; whoami lists what you hold.")
+        }
         Reason::Administrator => ErrorBody::new(ErrorCode::PermissionDenied, "Only an Administrator may do this.")
             .with_details(json!({"role": "Administrator"}))
             .with_hint("Ask an Administrator."),
-        Reason::Escalation { missing } => ErrorBody::new(
-            ErrorCode::EscalationForbidden,
-            "This would give more than you hold yourself.",
-        )
-        .with_details(json!({"missing": missing}))
-        .with_hint("Leave out what gives the missing permissions, or ask an Administrator."),
+        Reason::Escalation { missing } => ErrorBody::new(ErrorCode::EscalationForbidden, "This would give more than you hold yourself.")
+            .with_details(json!({"missing": missing}))
+            .with_hint("Leave out what gives the missing permissions, or ask an Administrator."),
         Reason::LastAdministrator => ErrorBody::new(ErrorCode::LastAdministrator, "This is the last active Administrator.")
             .with_hint("Promote somebody else first: update_user with role Administrator."),
-        Reason::SelfDeactivation => ErrorBody::new(ErrorCode::SelfDeactivation, "Nobody deactivates themselves.")
-            .with_hint("Ask another Administrator."),
+        Reason::SelfDeactivation => {
+            ErrorBody::new(ErrorCode::SelfDeactivation, "Nobody deactivates themselves.").with_hint("Ask another Administrator.")
+        }
         Reason::NotPending | Reason::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "There is no invite that waits."),
         Reason::Deactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated."),
     }

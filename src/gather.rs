@@ -169,9 +169,12 @@ struct Refusals {
     per_actor: HashMap<(i64, Option<UserId>), u32>,
 }
 
+/// What a stranger did, where, and the keyed hash of their address.
+type Deed = (&'static str, &'static str, Option<[u8; 32]>);
+
 #[derive(Debug)]
 struct Events {
-    minutes: Minutes<(&'static str, &'static str, Option<[u8; 32]>), (&'static str, &'static str, Option<[u8; 32]>, Timestamp)>,
+    minutes: Minutes<Deed, (Deed, Timestamp)>,
     rows: u32,
 }
 
@@ -219,8 +222,7 @@ impl Evidence {
         let room = *in_org + 2 <= REFUSALS_PER_ORGANIZATION;
         let own_room = *by_actor + 4 <= REFUSALS_PER_ACTOR;
         let key = RefusalKey { org, actor: person, what: Some((action, named.clone(), code)) };
-        let refusal =
-            Refusal { actor: actor.clone(), actor_name: actor_name.to_owned(), action, tool, named, code, request_id };
+        let refusal = Refusal { actor: actor.clone(), actor_name: actor_name.to_owned(), action, tool, named, code, request_id };
         let counted = match minutes.count(key, refusal.clone(), room && own_room) {
             Counted::Full => {
                 let key = RefusalKey { org, actor: person, what: None };
@@ -246,8 +248,8 @@ impl Evidence {
             events.rows = 0;
         }
         let room = events.rows + 4 <= EVENTS_PER_MINUTE;
-        let counted = match events.minutes.count((kind, surface, address), (kind, surface, address, now), room) {
-            Counted::Full => events.minutes.count(("more", surface, None), ("more", surface, None, now), true),
+        let counted = match events.minutes.count((kind, surface, address), ((kind, surface, address), now), room) {
+            Counted::Full => events.minutes.count(("more", surface, None), (("more", surface, None), now), true),
             counted => counted,
         };
         if counted == Counted::First {
@@ -268,7 +270,7 @@ impl Evidence {
             }
             std::mem::take(&mut events.minutes.ready)
                 .into_iter()
-                .map(|((kind, surface, address, at), count)| SecurityEvent {
+                .map(|(((kind, surface, address), at), count)| SecurityEvent {
                     id: crate::domain::EntryId::new(at, &app.random).as_uuid(),
                     at,
                     kind,
@@ -358,4 +360,3 @@ async fn target(app: &App, org: Org, named: &Named) -> Result<Target, StoreError
 pub fn hashed(app: &App, address: Option<IpAddr>) -> Option<[u8; 32]> {
     address.map(|address| app.keyring.address(address))
 }
-

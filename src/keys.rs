@@ -65,7 +65,9 @@ impl std::fmt::Debug for Keyring {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// No file where one must be.
-    #[error("the key file {0} is missing: copy it from the node that made this database (it never changes), or give its place with --key-file")]
+    #[error(
+        "the key file {0} is missing: copy it from the node that made this database (it never changes), or give its place with --key-file"
+    )]
     Missing(String),
     /// Not a key file.
     #[error("{0} is not a key file of usher: restore it from a backup")]
@@ -137,7 +139,9 @@ impl Keyring {
         let root = Zeroizing::new(random.bytes::<32>());
         let mut text = Zeroizing::new(format!("{HEADER}\n"));
         for byte in root.iter() {
-            text.push_str(&format!("{byte:02x}"));
+            use std::fmt::Write as _;
+            // Writing to a String does not fail.
+            let _ = write!(text, "{byte:02x}");
         }
         text.push('\n');
         // Written whole under another name, then linked into place: nobody ever reads half a file.

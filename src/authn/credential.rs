@@ -95,14 +95,7 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Option<Caller>, Stor
     let alive = credentials::authenticate(&app.pool, sha256(token.as_bytes()), app.clock.now()).await?;
     let Some(alive) = alive.filter(|_| is_well_formed(token)) else { return Ok(None) };
     let client = app.seen.client(alive.id).or_else(|| alive.client.clone());
-    let actor = Actor::person(
-        alive.org,
-        alive.person,
-        (CredentialKind::Token, alive.id.as_uuid()),
-        alive.scopes,
-        Surface::Mcp,
-        client,
-    );
+    let actor = Actor::person(alive.org, alive.person, (CredentialKind::Token, alive.id.as_uuid()), alive.scopes, Surface::Mcp, client);
     Ok(Some(Caller { actor, standing: alive.standing.clone(), alive }))
 }
 

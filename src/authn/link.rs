@@ -17,12 +17,5 @@ pub fn is_well_formed(token: &str) -> bool {
 /// The person who holds the link, acting on a page.
 #[must_use]
 pub fn actor(link: &Link) -> Actor {
-    Actor::person(
-        link.org,
-        link.person,
-        (CredentialKind::InviteLink, link.id.as_uuid()),
-        Scopes { write: true },
-        Surface::Web,
-        None,
-    )
+    Actor::person(link.org, link.person, (CredentialKind::InviteLink, link.id.as_uuid()), Scopes { write: true }, Surface::Web, None)
 }

@@ -3,7 +3,10 @@
 //! NIST SP 800-63B-4 and OWASP: at least 15 characters, up to 256 bytes, any character, no composition rule,
 //! nothing cut off; what is common or names the person or organization is refused with a reason.
 
-use crate::{domain::Invalid, error::{Budget, Error}};
+use crate::{
+    domain::Invalid,
+    error::{Budget, Error},
+};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -18,9 +21,13 @@ const QUEUE: usize = 64;
 
 /// Checks a new password against the rules; `context` holds what must not carry it (names, address, organization).
 pub fn check(password: &str, context: &[&str]) -> Result<(), Invalid> {
-    let refuse = |message: &'static str, hint: &'static str| Invalid { field: "password", message: message.into(), hint: Some(hint.into()) };
+    let refuse =
+        |message: &'static str, hint: &'static str| Invalid { field: "password", message: message.into(), hint: Some(hint.into()) };
     if password.chars().count() < MIN_CHARS {
-        return Err(refuse("The password has fewer than 15 characters.", "A sentence of four or more words is good; pasting from a password manager is better."));
+        return Err(refuse(
+            "The password has fewer than 15 characters.",
+            "A sentence of four or more words is good; pasting from a password manager is better.",
+        ));
     }
     if password.len() > MAX_BYTES {
         return Err(refuse("The password is longer than 256 bytes.", "Use a shorter one."));

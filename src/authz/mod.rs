@@ -195,7 +195,7 @@ pub struct Actor {
 
 impl Actor {
     /// A person with a live credential. Only `authn` makes one.
-    pub(in crate) fn person(
+    pub(crate) fn person(
         org: Org,
         person: PersonRef,
         credential: (CredentialKind, Uuid),
@@ -443,10 +443,18 @@ pub fn needs<A: Action>(actor: &Actor, standing: &Standing, own: bool) -> Result
         Needs::Nothing => Ok(()),
         Needs::PermissionUnlessSelf(_) if own => Ok(()),
         Needs::Permission(permission) | Needs::PermissionUnlessSelf(permission) => {
-            if standing.holds(permission) { Ok(()) } else { Err(Reason::Permission(permission)) }
+            if standing.holds(permission) {
+                Ok(())
+            } else {
+                Err(Reason::Permission(permission))
+            }
         }
         Needs::Administrator => {
-            if standing.is_administrator() { Ok(()) } else { Err(Reason::Administrator) }
+            if standing.is_administrator() {
+                Ok(())
+            } else {
+                Err(Reason::Administrator)
+            }
         }
     }
 }
@@ -474,7 +482,7 @@ pub fn authorize<A: Action>(actor: &Actor, standing: &Standing, action: A) -> Re
     Ok(Authorized { stamp, action })
 }
 
-/// Which people a read may see: ANDed into the SQL of every read of people.
+/// Which people a read may see: joined to the SQL of every read of people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visible {
     /// Everybody of the organization.

@@ -101,7 +101,8 @@ async fn open(options: &Options, listener: Option<&TcpListener>, create: bool) -
     let state = store::migration_state(&database).await.map_err(|error| database_said(&database, &error))?;
     match (state, database.engine(), create) {
         (MigrationState::Ready, _, _) => {}
-        (MigrationState::Empty | MigrationState::Old, Engine::Sqlite, _) | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, true) => {
+        (MigrationState::Empty | MigrationState::Old, Engine::Sqlite, _)
+        | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, true) => {
             store::migrate(&database, None).await.map_err(|error| database_said(&database, &error))?;
         }
         (MigrationState::Empty | MigrationState::Old, Engine::Postgres, false) => {
@@ -192,7 +193,9 @@ async fn make_absent(app: &SharedApp, name: &str, [email, first, last]: [&str; 3
     }
     let (organization, user) = organizations::create(app, name, email, first, last).await.map_err(|error| said(app, &error))?;
     let call = Call::on_the_host(app, organization.org);
-    let token = tokens::create(app, &call, &user.to_string(), "quickstart", tokens::DEFAULT_DAYS, false).await.map_err(|error| said(app, &error))?;
+    let token = tokens::create(app, &call, &user.to_string(), "quickstart", tokens::DEFAULT_DAYS, false)
+        .await
+        .map_err(|error| said(app, &error))?;
     Ok(Some((organization, Some(token.token))))
 }
 
@@ -336,7 +339,15 @@ async fn user(command: User, options: &Options) -> Outcome {
             }
             let words: Vec<String> = users
                 .iter()
-                .map(|u| format!("{:32} {:28} {:14} {}", u.email, format!("{} {}", u.first_name, u.last_name), u.role.as_str(), u.status.as_str()))
+                .map(|u| {
+                    format!(
+                        "{:32} {:28} {:14} {}",
+                        u.email,
+                        format!("{} {}", u.first_name, u.last_name),
+                        u.role.as_str(),
+                        u.status.as_str()
+                    )
+                })
                 .collect();
             output::result(options.json, &json!(users), &words.join("\n"));
         }
@@ -365,7 +376,8 @@ async fn token(command: Token, options: &Options) -> Outcome {
         Token::Create { of, label, expires_in_days, read_only } => {
             let organization = organization(&app, &of.org).await?;
             let call = Call::on_the_host(&app, organization.org);
-            let made = tokens::create(&app, &call, &of.user, &label, expires_in_days, read_only).await.map_err(|error| said(&app, &error))?;
+            let made =
+                tokens::create(&app, &call, &of.user, &label, expires_in_days, read_only).await.map_err(|error| said(&app, &error))?;
             let value = json!({"token": made.token, "id": made.id.to_string(), "expires_at": made.expires_at.to_rfc3339()});
             output::result(options.json, &value, &made.token);
         }
@@ -380,7 +392,7 @@ async fn token(command: Token, options: &Options) -> Outcome {
                 .map(|t| {
                     json!({"id": t.id.to_string(), "user_id": t.user.to_string(), "email": t.email, "label": t.label,
                            "scopes": t.scopes.as_str(), "created_at": t.created_at.to_rfc3339(), "expires_at": t.expires_at.to_rfc3339(),
-                           "last_used_at": t.last_used_at.map(|at| at.to_rfc3339()), "revoked_at": t.revoked_at.map(|at| at.to_rfc3339())})
+                           "last_used_at": t.last_used_at.map(crate::domain::Timestamp::to_rfc3339), "revoked_at": t.revoked_at.map(crate::domain::Timestamp::to_rfc3339)})
                 })
                 .collect();
             let words: Vec<String> = all.iter().map(|t| format!("{} {:32} {}", t.id, t.email, t.label)).collect();
@@ -404,7 +416,8 @@ async fn doctor(options: &Options) -> Outcome {
         Err(message) => checks.push(("database", Err(message))),
         Ok(app) => {
             let database = options.database()?;
-            checks.push(("database", app.pool.ping().await.map(|()| database.describe()).map_err(|error| database_said(&database, &error))));
+            checks
+                .push(("database", app.pool.ping().await.map(|()| database.describe()).map_err(|error| database_said(&database, &error))));
             checks.push(("keyring", Ok(format!("{} fits the database", options.key_file().display()))));
             let skew = app.pool.clock().await.map(|theirs| (theirs - app.clock.now().as_millis()).abs());
             checks.push((

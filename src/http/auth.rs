@@ -1,15 +1,7 @@
 //! Who may knock (Host, Origin), and who is let in (bearer → actor, or 401).
 
 use super::json::{self, Fault};
-use crate::{
-    app::SharedApp,
-    authn::credential,
-    config::is_loopback_name,
-    domain::RequestId,
-    gather,
-    mcp::Incoming,
-    store::organizations,
-};
+use crate::{app::SharedApp, authn::credential, config::is_loopback_name, domain::RequestId, gather, mcp::Incoming, store::organizations};
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request, State},
@@ -67,7 +59,8 @@ fn origin_is_ours(app: &SharedApp, origin: &str) -> bool {
 }
 
 fn plain(status: StatusCode, error: &str, message: &str) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"error": error, "message": message}).to_string()).into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"error": error, "message": message}).to_string())
+        .into_response()
 }
 
 /// Turns foreign Host and Origin headers away (DNS rebinding; MCP transport, section "Security Warning").
@@ -76,7 +69,11 @@ pub async fn gate(State(app): State<SharedApp>, request: Request, next: Next) ->
     let host = single(headers, &header::HOST).map(str::to_owned).or_else(|| request.uri().authority().map(ToString::to_string));
     if !host.is_some_and(|host| host_is_ours(&app, &host)) {
         tracing::warn!("a request named a foreign host; --public-url says which one is this server's");
-        return plain(StatusCode::FORBIDDEN, "forbidden_host", "This server does not answer to that host name. Its operator sets it with --public-url.");
+        return plain(
+            StatusCode::FORBIDDEN,
+            "forbidden_host",
+            "This server does not answer to that host name. Its operator sets it with --public-url.",
+        );
     }
     if headers.contains_key(header::ORIGIN) && !single(headers, &header::ORIGIN).is_some_and(|origin| origin_is_ours(&app, origin)) {
         return plain(StatusCode::FORBIDDEN, "forbidden_origin", "Requests from that origin are not accepted.");
@@ -135,7 +132,8 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
         Ok(None) => return dead(&app),
         Err(error) => {
             tracing::error!(%error, "authentication failed");
-            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database did not answer in time. Try again in a moment.");
+            let mut response =
+                plain(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database did not answer in time. Try again in a moment.");
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             return response;
         }
@@ -162,7 +160,9 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
         let envelope = match json::look(&bytes) {
             Ok(envelope) => envelope,
             Err(Fault::Parse) => return rpc_error(-32700, "Parse error: the body is not JSON."),
-            Err(Fault::Request) => return rpc_error(-32600, "Invalid request: one JSON-RPC object, without duplicate keys, nested at most 32 deep."),
+            Err(Fault::Request) => {
+                return rpc_error(-32600, "Invalid request: one JSON-RPC object, without duplicate keys, nested at most 32 deep.");
+            }
         };
         if let Some(wait) = limited
             && envelope.method.as_deref() != Some("tools/call")

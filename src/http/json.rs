@@ -31,9 +31,8 @@ pub(super) enum Fault {
 pub(super) fn look(body: &[u8]) -> Result<Envelope, Fault> {
     let text = std::str::from_utf8(body).map_err(|_| Fault::Parse)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let strict = Strict { depth: 0 }.deserialize(&mut deserializer).map_err(|error| {
-        if error.is_data() { Fault::Request } else { Fault::Parse }
-    })?;
+    let strict =
+        Strict { depth: 0 }.deserialize(&mut deserializer).map_err(|error| if error.is_data() { Fault::Request } else { Fault::Parse })?;
     deserializer.end().map_err(|_| Fault::Parse)?;
     match strict {
         Seen::Object => {

@@ -1,13 +1,7 @@
 //! The router, the background work, and an orderly end.
 
 use super::{auth, web};
-use crate::{
-    app::SharedApp,
-    domain::DAY,
-    mail,
-    mcp::Usher,
-    store::evidence,
-};
+use crate::{app::SharedApp, domain::DAY, mail, mcp::Usher, store::evidence};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},

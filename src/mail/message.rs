@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use askama::Template;
 use lettre::address::Envelope;
-use lettre::message::header::{
-    ContentTransferEncoding, ContentType, Date, Header, HeaderName, HeaderValue,
-};
+use lettre::message::header::{ContentTransferEncoding, ContentType, Date, Header, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
@@ -58,10 +56,7 @@ pub struct InviteMail<'a> {
 /// Shows what cannot open anything: no link, no name, no address.
 impl std::fmt::Debug for InviteMail<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InviteMail")
-            .field("message_id", &self.message_id)
-            .field("date_ms", &self.date_ms)
-            .finish_non_exhaustive()
+        f.debug_struct("InviteMail").field("message_id", &self.message_id).field("date_ms", &self.date_ms).finish_non_exhaustive()
     }
 }
 
@@ -193,10 +188,7 @@ pub fn build(mail: &InviteMail) -> Result<Message, MailBuildError> {
     let message = Message::builder()
         // Given, not read back from the headers: nobody's name has a say in where the mail goes.
         .envelope(Envelope::new(Some(from.clone()), vec![to.clone()])?)
-        .from(Mailbox::new(
-            Some(format!("{organization} via usher")),
-            from,
-        ))
+        .from(Mailbox::new(Some(format!("{organization} via usher")), from))
         .to(Mailbox::new(Some(person), to))
         .subject(format!("{inviter} invited you to {organization}"))
         .header(date(mail.date_ms)?)
@@ -219,15 +211,8 @@ fn unlinked(name: &str) -> String {
     let mut rest = name.chars().peekable();
     while let Some(letter) = rest.next() {
         out.push(letter);
-        let joins = matches!(
-            letter,
-            '.' | ':' | '/' | '@' | '=' | '\u{3002}' | '\u{FF0E}' | '\u{FF61}'
-        );
-        if joins
-            && rest
-                .peek()
-                .is_some_and(|next| !next.is_whitespace() && *next != JOINER)
-        {
+        let joins = matches!(letter, '.' | ':' | '/' | '@' | '=' | '\u{3002}' | '\u{FF0E}' | '\u{FF61}');
+        if joins && rest.peek().is_some_and(|next| !next.is_whitespace() && *next != JOINER) {
             out.push(JOINER);
         }
     }
@@ -260,10 +245,7 @@ fn refuse_controls(mail: &InviteMail) -> Result<(), MailBuildError> {
 
 /// Only the characters of RFC 3986: the same bytes stand in the text, in the HTML and behind the button.
 fn check_link(link: &str) -> Result<(), MailBuildError> {
-    let after_scheme = link
-        .strip_prefix("https://")
-        .or_else(|| link.strip_prefix("http://"))
-        .ok_or(MailBuildError::Link)?;
+    let after_scheme = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://")).ok_or(MailBuildError::Link)?;
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$()*+,;=%".contains(&byte);
     if after_scheme.is_empty() || link.len() > LINK_MAX || !after_scheme.bytes().all(legal) {
         return Err(MailBuildError::Link);
@@ -275,9 +257,7 @@ fn check_link(link: &str) -> Result<(), MailBuildError> {
 fn address_of(from: &str) -> Result<Address, MailBuildError> {
     let trimmed = from.trim();
     let address = match trimmed.rsplit_once('<') {
-        Some((_, tail)) => tail
-            .strip_suffix('>')
-            .ok_or(MailBuildError::Address("from"))?,
+        Some((_, tail)) => tail.strip_suffix('>').ok_or(MailBuildError::Address("from"))?,
         None => trimmed,
     };
     plain_address("from", address)
@@ -293,16 +273,11 @@ fn plain_address(field: &'static str, text: &str) -> Result<Address, MailBuildEr
 
 /// `<left@right>` of RFC 5322, without its quoted and obsolete forms.
 fn message_id(given: &str) -> Result<String, MailBuildError> {
-    let bare = given
-        .strip_prefix('<')
-        .and_then(|rest| rest.strip_suffix('>'))
-        .unwrap_or(given);
+    let bare = given.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(given);
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
     let word = |part: &str| !part.is_empty() && part.bytes().all(legal);
     match bare.split_once('@') {
-        Some((left, right)) if word(left) && word(right) && bare.len() <= 250 => {
-            Ok(format!("<{bare}>"))
-        }
+        Some((left, right)) if word(left) && word(right) && bare.len() <= 250 => Ok(format!("<{bare}>")),
         Some(_) | None => Err(MailBuildError::MessageId),
     }
 }
@@ -323,23 +298,15 @@ fn text_body(text: String) -> Result<Body, MailBuildError> {
     if text.is_ascii() && text.lines().all(|line| line.len() <= LINE_MAX) {
         // Given as encoded, because the ordinary way breaks lines at 76 characters already. What 7bit asks for
         // (RFC 2045, 2.7) holds: ASCII, bounded lines, no NUL, no CR or LF but in CRLF.
-        let lines: Vec<u8> = text
-            .lines()
-            .flat_map(|line| [line, "\r\n"])
-            .flat_map(str::bytes)
-            .collect();
-        Ok(Body::dangerous_pre_encoded(
-            lines,
-            ContentTransferEncoding::SevenBit,
-        ))
+        let lines: Vec<u8> = text.lines().flat_map(|line| [line, "\r\n"]).flat_map(str::bytes).collect();
+        Ok(Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit))
     } else {
         quoted_printable(text)
     }
 }
 
 fn quoted_printable(text: String) -> Result<Body, MailBuildError> {
-    Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
-        .map_err(|_| MailBuildError::Encode)
+    Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable).map_err(|_| MailBuildError::Encode)
 }
 
 fn part(kind: ContentType, body: Body) -> SinglePart {
@@ -350,8 +317,7 @@ fn part(kind: ContentType, body: Body) -> SinglePart {
 mod tests {
     use super::*;
 
-    const LINK: &str =
-        "https://usher.larkspur.example/invite/3vX9kQ2mT7pLr0WzB4cJ3vX9kQ2mT7pLr0WzB4cJ3vX";
+    const LINK: &str = "https://usher.larkspur.example/invite/3vX9kQ2mT7pLr0WzB4cJ3vX9kQ2mT7pLr0WzB4cJ3vX";
 
     fn mail() -> InviteMail<'static> {
         InviteMail {
@@ -394,32 +360,16 @@ mod tests {
         assert_eq!(message.envelope().to()[0].to_string(), mail.to_email);
         let raw = String::from_utf8(message.formatted()).expect("headers and parts are ASCII");
         assert!(raw.is_ascii());
-        assert!(
-            !raw.replace("\r\n", "").contains(['\r', '\n']),
-            "a lone CR or LF"
-        );
+        assert!(!raw.replace("\r\n", "").contains(['\r', '\n']), "a lone CR or LF");
         assert!(raw.split("\r\n").all(|line| line.len() <= LINE_MAX));
         let (head, body) = raw.split_once("\r\n\r\n").expect("head and body");
         let headers = headers(head);
-        let kind = headers
-            .iter()
-            .find(|(name, _)| name == "Content-Type")
-            .expect("content type");
-        let boundary = kind
-            .1
-            .split("boundary=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next())
-            .expect("boundary");
+        let kind = headers.iter().find(|(name, _)| name == "Content-Type").expect("content type");
+        let boundary = kind.1.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("boundary");
         let parts: Vec<&str> = body.split(&format!("--{boundary}")).collect();
         assert_eq!(parts.len(), 4, "preamble, text, HTML, end");
         assert!(parts[3].starts_with("--"));
-        Received {
-            text: decoded(parts[1], "text/plain; charset=utf-8"),
-            html: decoded(parts[2], "text/html; charset=utf-8"),
-            headers,
-            raw,
-        }
+        Received { text: decoded(parts[1], "text/plain; charset=utf-8"), html: decoded(parts[2], "text/html; charset=utf-8"), headers, raw }
     }
 
     fn headers(head: &str) -> Vec<(String, String)> {
@@ -435,20 +385,11 @@ mod tests {
     fn decoded(part: &str, kind: &str) -> String {
         let (head, body) = part.trim_start().split_once("\r\n\r\n").expect("part");
         let headers = headers(head);
-        let value = |name: &str| {
-            headers
-                .iter()
-                .find(|(header, _)| header == name)
-                .expect("header")
-                .1
-                .as_str()
-        };
+        let value = |name: &str| headers.iter().find(|(header, _)| header == name).expect("header").1.as_str();
         assert_eq!(value("Content-Type"), kind);
         match value("Content-Transfer-Encoding") {
             "7bit" => body.to_owned(),
-            "quoted-printable" => {
-                String::from_utf8(unquoted(&body.replace("=\r\n", ""), b'=')).expect("UTF-8")
-            }
+            "quoted-printable" => String::from_utf8(unquoted(&body.replace("=\r\n", ""), b'=')).expect("UTF-8"),
             other => panic!("unexpected encoding {other}"),
         }
     }
@@ -481,9 +422,7 @@ mod tests {
             if !gap_between_words {
                 out.push_str(before);
             }
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(word)
-                .expect("base64");
+            let bytes = base64::engine::general_purpose::STANDARD.decode(word).expect("base64");
             out.push_str(&String::from_utf8(bytes).expect("UTF-8"));
             rest = tail;
         }
@@ -493,23 +432,11 @@ mod tests {
     #[test]
     fn the_headers_are_those_of_an_invite() {
         let received = receive(&mail());
-        assert_eq!(
-            received.header("From"),
-            "\"Larkspur Freight via usher\" <usher@larkspur.example>"
-        );
-        assert_eq!(
-            received.header("To"),
-            "\"Oksana Petrenko\" <oksana.petrenko@larkspur.example>"
-        );
-        assert_eq!(
-            received.header("Subject"),
-            "Mirela Vasquez-Thorne invited you to Larkspur Freight"
-        );
+        assert_eq!(received.header("From"), "\"Larkspur Freight via usher\" <usher@larkspur.example>");
+        assert_eq!(received.header("To"), "\"Oksana Petrenko\" <oksana.petrenko@larkspur.example>");
+        assert_eq!(received.header("Subject"), "Mirela Vasquez-Thorne invited you to Larkspur Freight");
         assert_eq!(received.header("Auto-Submitted"), "auto-generated");
-        assert_eq!(
-            received.header("Message-ID"),
-            "<01990b1c7e1a.1@usher.larkspur.example>"
-        );
+        assert_eq!(received.header("Message-ID"), "<01990b1c7e1a.1@usher.larkspur.example>");
         assert_eq!(received.header("Date"), "Wed, 25 Nov 2026 14:00:00 +0000");
         assert_eq!(received.header("MIME-Version"), "1.0");
         assert_eq!(received.headers.len(), 8, "{}", received.raw);
@@ -520,31 +447,15 @@ mod tests {
         let longest = format!("https://usher.example/invite/{}", "a".repeat(LINK_MAX - 29));
         assert_eq!(longest.len(), LINK_MAX);
         for link in [LINK, &longest] {
-            for organization in ["Larkspur Freight", "Ларкспур Фрахт Інтернешнл", "運送会社"]
-            {
-                let received = receive(&InviteMail {
-                    organization,
-                    link,
-                    ..mail()
-                });
-                assert!(
-                    received.text.lines().any(|line| line.trim() == link),
-                    "{}",
-                    received.text
-                );
+            for organization in ["Larkspur Freight", "Ларкспур Фрахт Інтернешнл", "運送会社"] {
+                let received = receive(&InviteMail { organization, link, ..mail() });
+                assert!(received.text.lines().any(|line| line.trim() == link), "{}", received.text);
                 assert_eq!(received.text.matches("http").count(), 1);
                 assert!(received.html.contains(&format!("href=\"{link}\"")));
                 assert!(received.html.contains(&format!(">{link}</a>")));
                 let targets = received.html.matches("href=\"").count();
-                assert_eq!(
-                    targets,
-                    received.html.matches(&format!("href=\"{link}\"")).count()
-                );
-                assert_eq!(
-                    received.html.matches("http").count(),
-                    3,
-                    "button, address and its text"
-                );
+                assert_eq!(targets, received.html.matches(&format!("href=\"{link}\"")).count());
+                assert_eq!(received.html.matches("http").count(), 3, "button, address and its text");
             }
         }
     }
@@ -570,11 +481,7 @@ mod tests {
             assert!(received.text.contains(fact), "text: {fact}");
             assert!(received.html.contains(fact), "HTML: {fact}");
         }
-        assert!(
-            received
-                .text
-                .contains("Mirela Vasquez-Thorne invited you to Larkspur Freight.")
-        );
+        assert!(received.text.contains("Mirela Vasquez-Thorne invited you to Larkspur Freight."));
     }
 
     #[test]
@@ -589,10 +496,7 @@ mod tests {
             assert!(!received.html.contains(tag), "{tag}");
         }
         assert!(received.html.contains("&#60;b&#62;IT&#60;"));
-        assert!(
-            received.text.contains("<b>IT<"),
-            "the text needs no escapes"
-        );
+        assert!(received.text.contains("<b>IT<"), "the text needs no escapes");
         assert_eq!(received.html.matches("href=\"").count(), 2);
         assert!(!received.html.contains("evil.example") && !received.text.contains("evil.example"));
         assert!(!received.html.contains("https://evil") && !received.text.contains("https://evil"));
@@ -620,11 +524,7 @@ mod tests {
                 assert!(!place.contains(bait), "{bait} in {place}");
             }
         }
-        assert!(
-            received
-                .text
-                .contains("Urgent: evil.\u{2060}example/\u{2060}login")
-        );
+        assert!(received.text.contains("Urgent: evil.\u{2060}example/\u{2060}login"));
         assert_eq!(
             received.header("Subject"),
             "www.\u{2060}evil.\u{2060}example invited you to Urgent: evil.\u{2060}example/\u{2060}login"
@@ -633,14 +533,7 @@ mod tests {
 
     #[test]
     fn r_b92_ordinary_names_stay_as_they_are() {
-        for name in [
-            "St. John",
-            "Larkspur Freight Inc.",
-            "O'Neill & Sons",
-            "(Vendor)",
-            "Añá",
-            "",
-        ] {
+        for name in ["St. John", "Larkspur Freight Inc.", "O'Neill & Sons", "(Vendor)", "Añá", ""] {
             assert_eq!(unlinked(name), name);
         }
         for name in ["J.R.", "a.b@c:d/e", "=?utf-8?q?x?=", "中国。公司"] {
@@ -661,30 +554,12 @@ mod tests {
             ..mail()
         });
         assert!(received.header("To").contains("Añá Núñez"));
-        assert!(
-            received
-                .header("To")
-                .ends_with("<ana@xn--bcher-kva.example>")
-        );
+        assert!(received.header("To").ends_with("<ana@xn--bcher-kva.example>"));
         assert!(received.header("From").contains("Ларкспур via usher"));
-        assert!(
-            received
-                .header("Subject")
-                .ends_with("invited you to Ларкспур")
-        );
-        for to_email in [
-            "ana@bücher.example",
-            "añá@example.com",
-            "ana",
-            "",
-            "a@b, c@d.example",
-            "Ana <ana@example.com>",
-        ] {
+        assert!(received.header("Subject").ends_with("invited you to Ларкспур"));
+        for to_email in ["ana@bücher.example", "añá@example.com", "ana", "", "a@b, c@d.example", "Ana <ana@example.com>"] {
             let result = build(&InviteMail { to_email, ..mail() });
-            assert!(
-                matches!(result, Err(MailBuildError::Address("to_email"))),
-                "{to_email}"
-            );
+            assert!(matches!(result, Err(MailBuildError::Address("to_email"))), "{to_email}");
         }
     }
 
@@ -705,14 +580,7 @@ mod tests {
             ("host", |mail, text| mail.host = text),
             ("message_id", |mail, text| mail.message_id = text),
         ];
-        for poison in [
-            "Ana\r\nBcc: evil@example.org",
-            "Ana\rX: y",
-            "Ana\n.\n",
-            "Ana\0",
-            "Ana\u{85}x",
-            "Ana\u{2028}x",
-        ] {
+        for poison in ["Ana\r\nBcc: evil@example.org", "Ana\rX: y", "Ana\n.\n", "Ana\0", "Ana\u{85}x", "Ana\u{2028}x"] {
             for (field, set) in fields {
                 let mut poisoned = mail();
                 set(&mut poisoned, poison);
@@ -738,26 +606,13 @@ mod tests {
             "undisclosed-recipients:;",
             "  ",
         ] {
-            let received = receive(&InviteMail {
-                to_first: name,
-                organization: name,
-                inviter: name,
-                ..mail()
-            });
+            let received = receive(&InviteMail { to_first: name, organization: name, inviter: name, ..mail() });
             let raw_head = received.raw.split("\r\n\r\n").next().expect("head");
             assert!(!raw_head.to_lowercase().contains("\nbcc"), "{raw_head}");
             assert!(!raw_head.contains("=?utf-8?q?Ana"), "{raw_head}");
             assert_eq!(received.headers.len(), 8, "{raw_head}");
-            assert!(
-                received
-                    .header("To")
-                    .ends_with("<oksana.petrenko@larkspur.example>")
-            );
-            assert!(
-                received
-                    .header("From")
-                    .ends_with("<usher@larkspur.example>")
-            );
+            assert!(received.header("To").ends_with("<oksana.petrenko@larkspur.example>"));
+            assert!(received.header("From").ends_with("<usher@larkspur.example>"));
             assert!(!received.header("To").contains("evil@example.org"));
         }
     }
@@ -766,17 +621,8 @@ mod tests {
     fn long_names_fold_and_arrive_whole() {
         for letter in ["a", "ж", "運", "e ", "\u{1F4EC}"] {
             let name = letter.repeat(100).trim_end().to_owned();
-            let received = receive(&InviteMail {
-                to_first: &name,
-                to_last: &name,
-                organization: &name,
-                inviter: &name,
-                ..mail()
-            });
-            assert_eq!(
-                received.header("Subject"),
-                format!("{name} invited you to {name}")
-            );
+            let received = receive(&InviteMail { to_first: &name, to_last: &name, organization: &name, inviter: &name, ..mail() });
+            assert_eq!(received.header("Subject"), format!("{name} invited you to {name}"));
             assert!(received.text.contains(&name));
             assert!(received.html.contains(&name));
         }
@@ -784,28 +630,13 @@ mod tests {
 
     #[test]
     fn the_sender_may_be_bare_or_named() {
-        for from in [
-            "usher@larkspur.example",
-            "usher <usher@larkspur.example>",
-            "\"A, B\" <usher@larkspur.example>",
-        ] {
+        for from in ["usher@larkspur.example", "usher <usher@larkspur.example>", "\"A, B\" <usher@larkspur.example>"] {
             let received = receive(&InviteMail { from, ..mail() });
-            assert_eq!(
-                received.header("From"),
-                "\"Larkspur Freight via usher\" <usher@larkspur.example>"
-            );
+            assert_eq!(received.header("From"), "\"Larkspur Freight via usher\" <usher@larkspur.example>");
         }
-        for from in [
-            "",
-            "usher",
-            "usher <usher@larkspur.example",
-            "a@b.example, c@d.example",
-        ] {
+        for from in ["", "usher", "usher <usher@larkspur.example", "a@b.example, c@d.example"] {
             let result = build(&InviteMail { from, ..mail() });
-            assert!(
-                matches!(result, Err(MailBuildError::Address("from"))),
-                "{from}"
-            );
+            assert!(matches!(result, Err(MailBuildError::Address("from"))), "{from}");
         }
     }
 
@@ -823,36 +654,19 @@ mod tests {
             "https://ü.example/",
             &long,
         ] {
-            assert!(
-                matches!(
-                    build(&InviteMail { link, ..mail() }),
-                    Err(MailBuildError::Link)
-                ),
-                "{link}"
-            );
+            assert!(matches!(build(&InviteMail { link, ..mail() }), Err(MailBuildError::Link)), "{link}");
         }
-        for link in [
-            "http://127.0.0.1:8080/invite/x",
-            "http://[::1]:8080/p/invite/x_-y",
-        ] {
+        for link in ["http://127.0.0.1:8080/invite/x", "http://[::1]:8080/p/invite/x_-y"] {
             assert!(build(&InviteMail { link, ..mail() }).is_ok(), "{link}");
         }
     }
 
     #[test]
     fn identity_and_date_are_checked() {
-        let with_id = |message_id| {
-            build(&InviteMail {
-                message_id,
-                ..mail()
-            })
-        };
+        let with_id = |message_id| build(&InviteMail { message_id, ..mail() });
         assert!(with_id("a@b").is_ok());
         for id in ["", "a", "@b", "a@", "<a@b", "a@b>", "a b@c", "a@b@c", "ä@b"] {
-            assert!(
-                matches!(with_id(id), Err(MailBuildError::MessageId)),
-                "{id}"
-            );
+            assert!(matches!(with_id(id), Err(MailBuildError::MessageId)), "{id}");
         }
         let at = |date_ms| build(&InviteMail { date_ms, ..mail() });
         assert!(at(0).is_ok() && at(253_402_300_799_999).is_ok());
@@ -864,15 +678,7 @@ mod tests {
     #[test]
     fn nothing_is_loaded_from_anywhere() {
         let html = receive(&mail()).html;
-        for loader in [
-            "<img",
-            "<link",
-            "<script",
-            "url(",
-            "@import",
-            " src=",
-            "background=\"",
-        ] {
+        for loader in ["<img", "<link", "<script", "url(", "@import", " src=", "background=\""] {
             assert!(!html.contains(loader), "{loader}");
         }
     }
@@ -880,10 +686,7 @@ mod tests {
     #[test]
     fn debug_output_and_errors_hold_no_secret() {
         assert!(!format!("{:?}", mail()).contains("3vX9kQ2mT7pLr0WzB4cJ"));
-        let result = build(&InviteMail {
-            link: "ftp://3vX9kQ2mT7pLr0WzB4cJ",
-            ..mail()
-        });
+        let result = build(&InviteMail { link: "ftp://3vX9kQ2mT7pLr0WzB4cJ", ..mail() });
         let error = result.expect_err("no web address");
         assert!(!format!("{error} {error:?}").contains("3vX9"));
     }

@@ -49,7 +49,8 @@ impl Mailer {
         let transport = match smtp_url {
             Some(url) => {
                 let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| {
-                    "--smtp-url is not an address of a relay: give smtp://HOST:PORT, smtp://HOST:PORT?tls=required or smtps://HOST".to_owned()
+                    "--smtp-url is not an address of a relay: give smtp://HOST:PORT, smtp://HOST:PORT?tls=required or smtps://HOST"
+                        .to_owned()
                 })?;
                 Transport::Smtp(Box::new(builder.timeout(Some(Duration::from_secs(20))).build()))
             }

@@ -56,7 +56,7 @@ pub struct Incoming {
 }
 
 /// A tool's way to its use case.
-pub(crate) trait Handle: Tool {
+pub(crate) trait Handle: Tool + 'static {
     /// What a refusal is called in the audit log.
     const ACTION: &'static str;
 
@@ -69,12 +69,7 @@ pub(crate) trait Handle: Tool {
     }
 
     /// The use case.
-    fn handle(
-        app: &App,
-        caller: &Caller,
-        call: &Call,
-        params: &Self::Params,
-    ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+    fn handle(app: &App, caller: &Caller, call: &Call, params: &Self::Params) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 }
 
 type Answer = Pin<Box<dyn Future<Output = CallToolResult> + Send>>;

@@ -16,7 +16,7 @@ pub async fn whoami(app: &App, caller: &Caller, call: &Call) -> Result<contract:
     let me = call.actor.user().ok_or(Error::Unauthenticated)?;
     let person = people::find(&app.pool, call.actor.org(), &Who::Id(me.id), Visible::Only(me)).await?.ok_or(Error::Unauthenticated)?;
     let permissions = match call.standing.role {
-        Role::Administrator => app.catalogue.iter().map(|permission| permission.name.to_string()).collect(),
+        Role::Administrator => app.catalogue.iter().map(|permission| permission.name.clone()).collect(),
         Role::User => call.standing.permissions.to_names(),
     };
     let organization = contract::OrganizationRef { slug: caller.alive.slug.clone(), name: caller.alive.organization.clone() };
@@ -36,7 +36,11 @@ pub async fn whoami(app: &App, caller: &Caller, call: &Call) -> Result<contract:
 }
 
 /// Whether somebody is a member, in what state, and whether they hold a permission.
-pub async fn check_membership(app: &App, call: &Call, params: &contract::CheckMembershipParams) -> Result<contract::CheckMembershipOutput, Error> {
+pub async fn check_membership(
+    app: &App,
+    call: &Call,
+    params: &contract::CheckMembershipParams,
+) -> Result<contract::CheckMembershipOutput, Error> {
     let who = parse::who("user", &params.user)?;
     let found = seen(app, call, &who).await?;
     let permission = params.permission.as_deref().map(|name| parse::permission(app, "permission", name)).transpose()?;
@@ -73,7 +77,7 @@ pub async fn check_membership(app: &App, call: &Call, params: &contract::CheckMe
 }
 
 /// Lists the permissions there are, of one resource or all.
-pub async fn list_permissions(app: &App, params: &contract::ListPermissionsParams) -> Result<contract::ListPermissionsOutput, Error> {
+pub fn list_permissions(app: &App, params: &contract::ListPermissionsParams) -> Result<contract::ListPermissionsOutput, Error> {
     let resource = params.resource.as_deref().map(str::trim);
     let permissions: Vec<contract::PermissionInfo> = app
         .catalogue

@@ -47,7 +47,11 @@ async fn shown(writing: &mut Writing<'_>, id: GroupId) -> Result<contract::Acces
 }
 
 /// Makes a group.
-pub async fn create(app: &App, call: &Call, params: &contract::CreateAccessGroupParams) -> Result<contract::CreateAccessGroupOutput, Error> {
+pub async fn create(
+    app: &App,
+    call: &Call,
+    params: &contract::CreateAccessGroupParams,
+) -> Result<contract::CreateAccessGroupOutput, Error> {
     authz::needs::<CreateAccessGroup>(&call.actor, &call.standing, false)?;
     let name = GroupName::parse(&params.name)?;
     let description = parse::line("description", params.description.as_deref().unwrap_or_default(), DESCRIPTION)?;
@@ -74,7 +78,11 @@ pub async fn create(app: &App, call: &Call, params: &contract::CreateAccessGroup
 }
 
 /// Changes a group's name, description or permissions.
-pub async fn update(app: &App, call: &Call, params: &contract::UpdateAccessGroupParams) -> Result<contract::UpdateAccessGroupOutput, Error> {
+pub async fn update(
+    app: &App,
+    call: &Call,
+    params: &contract::UpdateAccessGroupParams,
+) -> Result<contract::UpdateAccessGroupOutput, Error> {
     authz::needs::<UpdateAccessGroup>(&call.actor, &call.standing, false)?;
     let name = params.name.as_deref().map(GroupName::parse).transpose()?;
     let description = match contract::Change::of(params.description.as_deref()) {
@@ -117,7 +125,11 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateAccessGroup
 }
 
 /// Ends a group; its members lose what it gave.
-pub async fn delete(app: &App, call: &Call, params: &contract::DeleteAccessGroupParams) -> Result<contract::DeleteAccessGroupOutput, Error> {
+pub async fn delete(
+    app: &App,
+    call: &Call,
+    params: &contract::DeleteAccessGroupParams,
+) -> Result<contract::DeleteAccessGroupOutput, Error> {
     authz::needs::<DeleteAccessGroup>(&call.actor, &call.standing, false)?;
     let mut writing = Writing::begin::<DeleteAccessGroup>(app, call, false).await?;
     let result = async {

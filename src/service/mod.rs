@@ -206,7 +206,9 @@ pub(crate) fn subject_id(subject: &str) -> Result<Uuid, Error> {
 /// Somebody changed it since the caller read it.
 pub(crate) fn same_version(wanted: Option<i64>, version: i64) -> Result<(), Error> {
     match wanted {
-        Some(wanted) if wanted != version => Err(Error::Conflict("Somebody changed this since you read it: if_version is not its version now.")),
+        Some(wanted) if wanted != version => {
+            Err(Error::Conflict("Somebody changed this since you read it: if_version is not its version now."))
+        }
         Some(_) | None => Ok(()),
     }
 }

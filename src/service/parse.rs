@@ -18,7 +18,11 @@ pub fn who(field: &'static str, text: &str) -> Result<Who, Error> {
     }
     match Email::parse(text) {
         Ok(email) => Ok(Who::EmailKey(email.key().to_owned())),
-        Err(_) => Err(invalid(field, "This is neither a user id nor an email address.", "Pass the id or the email of one person, as list_users shows them.")),
+        Err(_) => Err(invalid(
+            field,
+            "This is neither a user id nor an email address.",
+            "Pass the id or the email of one person, as list_users shows them.",
+        )),
     }
 }
 
@@ -97,8 +101,7 @@ pub fn query(text: Option<&str>) -> String {
 /// A time in RFC 3339.
 pub fn time(field: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, Error> {
     text.map(|text| {
-        Timestamp::parse_rfc3339(text.trim())
-            .ok_or_else(|| invalid(field, "This is not a time.", "Write it as 2026-11-25T14:00:00Z."))
+        Timestamp::parse_rfc3339(text.trim()).ok_or_else(|| invalid(field, "This is not a time.", "Write it as 2026-11-25T14:00:00Z."))
     })
     .transpose()
 }
@@ -116,7 +119,13 @@ pub fn cursor(app: &App, actor: &Actor, tool: &str, filter: &str, text: Option<&
         .open(&cursor_context(actor, tool, filter), text.trim())
         .and_then(|bytes| bytes.try_into().ok())
         .map(|bytes| Some(i64::from_be_bytes(bytes)))
-        .ok_or_else(|| invalid("cursor", "This cursor does not belong to this list.", "Pass next_cursor unchanged, with the same filters; or begin again without a cursor."))
+        .ok_or_else(|| {
+            invalid(
+                "cursor",
+                "This cursor does not belong to this list.",
+                "Pass next_cursor unchanged, with the same filters; or begin again without a cursor.",
+            )
+        })
 }
 
 /// Seals where a list goes on.

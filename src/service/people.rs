@@ -7,7 +7,7 @@ use crate::{
         self,
         action::{DeactivateUser, GroupFacts, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
     },
-    domain::{Email, LinkId, OutboxId, PersonName, Role, Status, Timestamp, Untrusted, UserId},
+    domain::{Email, LinkId, OutboxId, PersonName, Role, Status, Untrusted, UserId},
     error::Error,
     keys::sha256,
     store::{
@@ -23,7 +23,12 @@ const LIMIT: u32 = 25;
 const ENOUGH_ADMINISTRATORS: i64 = 3;
 
 /// Lists people, newest first.
-pub async fn list(app: &App, call: &Call, people_in_all: i64, params: &contract::ListUsersParams) -> Result<contract::ListUsersOutput, Error> {
+pub async fn list(
+    app: &App,
+    call: &Call,
+    people_in_all: i64,
+    params: &contract::ListUsersParams,
+) -> Result<contract::ListUsersOutput, Error> {
     authz::visible(&call.actor, &call.standing, false)?;
     let now = app.clock.now();
     let org = call.actor.org();
@@ -139,7 +144,8 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
             let who = Who::Id(UserId::from_uuid(subject_id(&subject)?));
             let found = named_person(&mut writing, &who).await?;
             let user = shown(&mut writing, found.facts.person.key).await?;
-            let value = contract::InviteUserOutput { user, delivery: None, warnings: Vec::new(), changed: false, dry_run: call.options.dry_run };
+            let value =
+                contract::InviteUserOutput { user, delivery: None, warnings: Vec::new(), changed: false, dry_run: call.options.dry_run };
             return Ok(Done { value, changed: false, subject });
         }
         let groups = named_groups(&mut writing, &params.access_groups).await?;
@@ -233,8 +239,8 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     let who = parse::who("user", &params.user)?;
     let own = names_oneself(app, call, &who).await?;
     authz::needs::<UpdateUser>(&call.actor, &call.standing, own)?;
-    let first = params.first_name.as_deref().map(|text| PersonName::parse_first(text)).transpose()?;
-    let last = params.last_name.as_deref().map(|text| PersonName::parse_last(text)).transpose()?;
+    let first = params.first_name.as_deref().map(PersonName::parse_first).transpose()?;
+    let last = params.last_name.as_deref().map(PersonName::parse_last).transpose()?;
     let slack_id = match contract::Change::of(params.slack_id.as_deref()) {
         contract::Change::Keep => None,
         contract::Change::Clear => Some(None),
@@ -306,7 +312,11 @@ fn slack_id(text: &str) -> Result<Untrusted, Error> {
     if text.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(text)
     } else {
-        Err(invalid("slack_id", "A Slack ID has letters and digits only.", "Pass the member id from the person's Slack profile, such as U012AB3CD, or none to clear it."))
+        Err(invalid(
+            "slack_id",
+            "A Slack ID has letters and digits only.",
+            "Pass the member id from the person's Slack profile, such as U012AB3CD, or none to clear it.",
+        ))
     }
 }
 
@@ -384,9 +394,4 @@ pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUse
     }
     .await;
     writing.finish(result).await
-}
-
-/// Time as the contract writes it.
-pub(crate) fn written(at: Timestamp) -> String {
-    at.to_rfc3339()
 }

@@ -26,11 +26,7 @@ pub fn user(person: Person, now: Timestamp) -> contract::User {
         role: person.role.into(),
         status: person.status.into(),
         slack_id: person.slack_id,
-        access_groups: person
-            .groups
-            .into_iter()
-            .map(|(id, name)| contract::GroupRef { id: id.to_string(), name })
-            .collect(),
+        access_groups: person.groups.into_iter().map(|(id, name)| contract::GroupRef { id: id.to_string(), name }).collect(),
         created_at: person.created_at.to_rfc3339(),
         invite_sent_at: time(person.invite_sent_at),
         invite_expires_at: time(person.invite_expires_at),
@@ -38,9 +34,9 @@ pub fn user(person: Person, now: Timestamp) -> contract::User {
         activated_at: time(person.activated_at),
         deactivated_at: time(person.deactivated_at),
         last_seen_at: time(person.last_seen_at),
-        delivery: person.delivery.and_then(|(state, error)| {
-            contract::DeliveryState::parse(&state).map(|state| contract::Delivery { state, error })
-        }),
+        delivery: person
+            .delivery
+            .and_then(|(state, error)| contract::DeliveryState::parse(&state).map(|state| contract::Delivery { state, error })),
         version: person.version,
     }
 }

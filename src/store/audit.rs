@@ -175,6 +175,7 @@ impl Entry {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the entry's columns, in the one order that is hashed")]
 /// Appends one entry to the chain of the organization whose lock `work` holds.
 pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreError> {
     let Entry { stamp, outcome, code, repeated, changes } = entry;
@@ -214,8 +215,7 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
             json!({"field": change.field, "before": before, "after": after})
         })
         .collect();
-    let values: Vec<Value> =
-        drafts.iter().map(|d| json!([d.field, d.subject, hex(&commitment(&d.salt, &d.text))])).collect();
+    let values: Vec<Value> = drafts.iter().map(|d| json!([d.field, d.subject, hex(&commitment(&d.salt, &d.text))])).collect();
     let detail = json!({"changes": changes, "values": values}).to_string();
     let id = EntryId::new(work.now, &work.random).as_uuid();
     let record = Record {
@@ -389,8 +389,10 @@ macro_rules! list_sql {
 /// A page of events, newest first, below sequence `before`.
 pub async fn list(pool: &Pool, org: Org, filter: &Filter, before: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
     let sql = match (&filter.user, &filter.action) {
-        (Some(_), _) => list_sql!("AND a.seq IN (SELECT seq FROM audit_log WHERE org = $1 AND actor_id = $3
-                                    UNION SELECT seq FROM audit_log WHERE org = $1 AND target_id = $3)"),
+        (Some(_), _) => list_sql!(
+            "AND a.seq IN (SELECT seq FROM audit_log WHERE org = $1 AND actor_id = $3
+                                    UNION SELECT seq FROM audit_log WHERE org = $1 AND target_id = $3)"
+        ),
         (None, Some(_)) => list_sql!("AND a.action = $4"),
         (None, None) => list_sql!(""),
     };
@@ -403,8 +405,8 @@ pub async fn list(pool: &Pool, org: Org, filter: &Filter, before: i64, limit: i6
         .bind(filter.surface.clone())
         .bind(filter.outcome.clone())
         .bind(filter.client.clone())
-        .bind(filter.from.map_or(i64::MIN, |t| t.as_millis()))
-        .bind(filter.to.map_or(i64::MAX, |t| t.as_millis()))
+        .bind(filter.from.map_or(i64::MIN, Timestamp::as_millis))
+        .bind(filter.to.map_or(i64::MAX, Timestamp::as_millis))
         .bind(limit)
         .all()
         .await?;
@@ -582,9 +584,7 @@ pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
         let texts = texts_of(pool, org, stored.iter().map(|entry| entry.seq).collect()).await?;
         for entry in &stored {
             let chained_here = chained(&previous, &canonical(org.id, &entry.record()));
-            let whole = entry.seq == expected
-                && chained_here[..] == entry.hash[..]
-                && texts_hold(&entry.detail, texts.get(&entry.seq));
+            let whole = entry.seq == expected && chained_here[..] == entry.hash[..] && texts_hold(&entry.detail, texts.get(&entry.seq));
             if !whole && first_bad.is_none() {
                 first_bad = Some(expected);
             }
@@ -603,9 +603,12 @@ pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
     Ok(Verdict { entries: expected - 1, head: hex(&previous), first_bad })
 }
 
+/// One entry's texts: n → (field, salt, text).
+type EntryTexts = HashMap<i64, (String, Vec<u8>, String)>;
+
 /// Whether the texts of an entry are those it commits to. Entries of a later release may record an
 /// erasure; then a missing text of that subject is no fault.
-fn texts_hold(detail: &str, texts: Option<&HashMap<i64, (String, Vec<u8>, String)>>) -> bool {
+fn texts_hold(detail: &str, texts: Option<&EntryTexts>) -> bool {
     let Ok(detail) = serde_json::from_str::<Value>(detail) else { return false };
     let Some(values) = detail["values"].as_array() else { return false };
     let kept = texts.map_or(0, HashMap::len);

@@ -240,8 +240,7 @@ pub async fn mark_used(pool: &Pool, used: &[(CredentialId, i64, Timestamp)]) -> 
            FROM (SELECT (value ->> 0)::uuid AS id, (value ->> 1)::bigint AS at FROM json_array_elements($1::json)) s
           WHERE credentials.id = s.id AND coalesce(credentials.last_used_at, 0) < s.at",
     );
-    let mut rows: Vec<(String, i64)> =
-        used.iter().map(|(id, _, at)| (id.as_uuid().simple().to_string(), at.as_millis())).collect();
+    let mut rows: Vec<(String, i64)> = used.iter().map(|(id, _, at)| (id.as_uuid().simple().to_string(), at.as_millis())).collect();
     // One order for all nodes, so that two of them never wait for each other crosswise.
     rows.sort();
     tx.query(sql).bind(serde_json::json!(rows).to_string()).execute().await?;

@@ -8,10 +8,7 @@ use super::{
     sql::{Pool, StoreError},
     work::Work,
 };
-use crate::{
-    authz::Stamp,
-    domain::Timestamp,
-};
+use crate::{authz::Stamp, domain::Timestamp};
 use uuid::Uuid;
 
 /// An action that was refused, `count` times with the same words.
@@ -30,7 +27,8 @@ pub struct RefusedAction {
 /// Writes a refusal into the chain. Evidence needs no authority: it is the one entry that is not made from a proof.
 pub async fn refused(work: &mut Work, refusal: RefusedAction) -> Result<(), StoreError> {
     work.actor_name = refusal.actor_name;
-    let entry = Entry { stamp: refusal.stamp, outcome: Outcome::Refused, code: Some(refusal.code), repeated: refusal.count, changes: Vec::new() };
+    let entry =
+        Entry { stamp: refusal.stamp, outcome: Outcome::Refused, code: Some(refusal.code), repeated: refusal.count, changes: Vec::new() };
     audit::append(work, entry).await
 }
 
@@ -87,12 +85,8 @@ pub async fn end_expired(pool: &Pool, now: Timestamp) -> Result<u64, StoreError>
         .bind(now)
         .execute()
         .await?;
-    let tokens = tx
-        .query("UPDATE credentials SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at <= $1")
-        .bind(now)
-        .execute()
-        .await?;
+    let tokens =
+        tx.query("UPDATE credentials SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at <= $1").bind(now).execute().await?;
     tx.commit().await?;
     Ok(ended + tokens)
 }
-

@@ -59,21 +59,21 @@ pub async fn list(pool: &Pool, org: Org, query: &str, after: Option<i64>, limit:
     let low = org.number << 32;
     let found = pool.engine().either("instr(g.folded, $3) > 0", "strpos(g.folded, $3) > 0");
     let sql = if found.starts_with("instr") {
-        concat!("SELECT ", group_columns!(), ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR instr(t.folded, $3) > 0))
-          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR instr(g.folded, $3) > 0) ORDER BY g.key LIMIT $5")
+        concat!(
+            "SELECT ",
+            group_columns!(),
+            ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR instr(t.folded, $3) > 0))
+          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR instr(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
+        )
     } else {
-        concat!("SELECT ", group_columns!(), ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR strpos(t.folded, $3) > 0))
-          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR strpos(g.folded, $3) > 0) ORDER BY g.key LIMIT $5")
+        concat!(
+            "SELECT ",
+            group_columns!(),
+            ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR strpos(t.folded, $3) > 0))
+          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR strpos(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
+        )
     };
-    let rows = pool
-        .query(sql)
-        .bind(after.unwrap_or(low))
-        .bind(low + (1 << 32))
-        .bind(query)
-        .bind(org.number)
-        .bind(limit + 1)
-        .all()
-        .await?;
+    let rows = pool.query(sql).bind(after.unwrap_or(low)).bind(low + (1 << 32)).bind(query).bind(org.number).bind(limit + 1).all().await?;
     let total = rows.first().map_or(Ok(0), |row| row.get(7))?;
     let mut groups = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -150,7 +150,7 @@ pub async fn create(work: &mut Work, proof: Authorized<CreateAccessGroup>) -> Re
     if !description.is_empty() {
         changes.push(Change::set("description", group_said(description)));
     }
-    for permission in action.permissions.iter() {
+    for permission in &action.permissions {
         grant(&mut work.tx, key, permission.as_str()).await?;
         changes.push(Change::set("permission", Said::Plain(permission.as_str().to_owned())));
     }
@@ -226,7 +226,7 @@ pub async fn delete(work: &mut Work, proof: Authorized<DeleteAccessGroup>) -> Re
         Change { field: "description", before: group_said(&group.description), after: Said::Nothing },
         Change { field: "members", before: Said::Plain(group.members.to_string()), after: Said::Plain("0".to_owned()) },
     ];
-    for permission in group.permissions.iter() {
+    for permission in &group.permissions {
         changes.push(Change { field: "permission", before: Said::Plain(permission.as_str().to_owned()), after: Said::Nothing });
     }
     audit::append(work, Entry::done(stamp, changes)).await
@@ -267,13 +267,8 @@ pub async fn unassign(work: &mut Work, proof: Authorized<UnassignGroups>) -> Res
     let user = action.person.person.key;
     let mut changes = Vec::new();
     for group in &action.groups {
-        let left = work
-            .tx
-            .query("DELETE FROM group_members WHERE user_key = $1 AND group_key = $2")
-            .bind(user)
-            .bind(group.key)
-            .execute()
-            .await?;
+        let left =
+            work.tx.query("DELETE FROM group_members WHERE user_key = $1 AND group_key = $2").bind(user).bind(group.key).execute().await?;
         if left > 0 {
             work.tx.query("UPDATE access_groups SET members = members - 1 WHERE key = $1").bind(group.key).execute().await?;
             changes.push(Change { field: "access_group", before: group_said(&group.name), after: Said::Nothing });

@@ -42,17 +42,15 @@ impl Database {
     pub fn parse(url: Option<&str>, data_dir: &Path) -> Result<Self, String> {
         match url {
             None => Ok(Self::File(data_dir.join("usher.db"))),
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                PgConnectOptions::from_str(url)
-                    .map(|options| Self::Server(Box::new(options.application_name("usher"))))
-                    .map_err(|_| "--database-url is not a postgres:// address: give postgres://USER@HOST:PORT/DATABASE".to_owned())
-            }
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => PgConnectOptions::from_str(url)
+                .map(|options| Self::Server(Box::new(options.application_name("usher"))))
+                .map_err(|_| "--database-url is not a postgres:// address: give postgres://USER@HOST:PORT/DATABASE".to_owned()),
             Some(url) if url.contains("://") && !url.starts_with("sqlite://") => {
                 Err("--database-url takes postgres://… or the path of a SQLite file".to_owned())
             }
-            Some(path) => Ok(Self::File(PathBuf::from(
-                path.strip_prefix("sqlite://").or_else(|| path.strip_prefix("sqlite:")).unwrap_or(path),
-            ))),
+            Some(path) => {
+                Ok(Self::File(PathBuf::from(path.strip_prefix("sqlite://").or_else(|| path.strip_prefix("sqlite:")).unwrap_or(path))))
+            }
         }
     }
 
@@ -122,15 +120,14 @@ fn side_files(path: &Path) -> Option<(File, File)> {
 }
 
 fn postgres_pool(options: &PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_lazy_with(options.clone().statement_cache_capacity(200).options([
+    PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(Duration::from_secs(10)).connect_lazy_with(
+        options.clone().statement_cache_capacity(200).options([
             ("statement_timeout", "30000"),
             ("lock_timeout", "20000"),
             ("idle_in_transaction_session_timeout", "60000"),
             ("default_transaction_isolation", "read committed"),
-        ]))
+        ]),
+    )
 }
 
 /// How a database's schema stands to this binary's.

@@ -138,15 +138,8 @@ pub async fn begin(
     let number = number.ok_or_else(|| StoreError::Corrupt("no free slug".to_owned()))?;
     tx.query("INSERT INTO org_heads (org, audit_hash) VALUES ($1, $2)").bind(number).bind([0u8; 32]).execute().await?;
     let org = Org { number, id: new.id };
-    let organization = Organization {
-        org,
-        slug,
-        name: new.name.clone(),
-        locator: new.locator.clone(),
-        created_at: now,
-        suspended_at: None,
-        people: 0,
-    };
+    let organization =
+        Organization { org, slug, name: new.name.clone(), locator: new.locator.clone(), created_at: now, suspended_at: None, people: 0 };
     let work = Work::with_new_head(tx, org, context, now, random);
     Ok((work, organization))
 }

@@ -142,13 +142,23 @@ pub async fn find(pool: &Pool, org: Org, who: &Who, visible: Visible) -> Result<
     };
     let query = match who {
         Who::Id(id) => pool
-            .query(concat!("SELECT ", person_columns!(), " FROM users u", person_joins!(),
-                           "WHERE u.org = $1 AND u.id = $2 AND ($3 IS NULL OR u.key = $3)"))
+            .query(concat!(
+                "SELECT ",
+                person_columns!(),
+                " FROM users u",
+                person_joins!(),
+                "WHERE u.org = $1 AND u.id = $2 AND ($3 IS NULL OR u.key = $3)"
+            ))
             .bind(org.number)
             .bind(id.as_uuid()),
         Who::EmailKey(key) => pool
-            .query(concat!("SELECT ", person_columns!(), " FROM users u", person_joins!(),
-                           "WHERE u.org = $1 AND u.email_key = $2 AND ($3 IS NULL OR u.key = $3)"))
+            .query(concat!(
+                "SELECT ",
+                person_columns!(),
+                " FROM users u",
+                person_joins!(),
+                "WHERE u.org = $1 AND u.email_key = $2 AND ($3 IS NULL OR u.key = $3)"
+            ))
             .bind(org.number)
             .bind(key.clone()),
     };
@@ -162,12 +172,8 @@ pub async fn find(pool: &Pool, org: Org, who: &Who, visible: Visible) -> Result<
 
 /// The same inside a unit of work, for the answer of a write.
 pub async fn show(work: &mut Work, key: i64) -> Result<Person, StoreError> {
-    let row = work
-        .tx
-        .query(concat!("SELECT ", person_columns!(), " FROM users u", person_joins!(), "WHERE u.key = $1"))
-        .bind(key)
-        .one()
-        .await?;
+    let row =
+        work.tx.query(concat!("SELECT ", person_columns!(), " FROM users u", person_joins!(), "WHERE u.key = $1")).bind(key).one().await?;
     let mut people = [read_person(&row)?];
     let sql = work.tx.engine().either(GROUPS_OF_SQLITE, GROUPS_OF_POSTGRES);
     let rows = work.tx.query(sql).bind(vec![key]).all().await?;
@@ -240,8 +246,20 @@ macro_rules! counted {
 macro_rules! list_statement {
     ($source:expr, $order:literal, $total:expr) => {
         (
-            concat!("SELECT ", person_columns!(), ", ", $total, " FROM (SELECT u.* ", $source, narrowed!(), " AND u.key < $2 ORDER BY ", $order,
-                    " DESC LIMIT $9) u", person_joins!(), "ORDER BY u.key DESC"),
+            concat!(
+                "SELECT ",
+                person_columns!(),
+                ", ",
+                $total,
+                " FROM (SELECT u.* ",
+                $source,
+                narrowed!(),
+                " AND u.key < $2 ORDER BY ",
+                $order,
+                " DESC LIMIT $9) u",
+                person_joins!(),
+                "ORDER BY u.key DESC"
+            ),
             concat!("SELECT ", $total),
         )
     };
@@ -436,10 +454,7 @@ pub async fn holder(work: &mut Work, email_key: &str) -> Result<Option<(UserId, 
         .bind(email_key)
         .optional()
         .await?;
-    row.map(|row| {
-        Ok((UserId::from_uuid(row.get(0)?), row.parse(1, Status::parse)?, row.get::<Option<i64>>(2)?.is_some()))
-    })
-    .transpose()
+    row.map(|row| Ok((UserId::from_uuid(row.get(0)?), row.parse(1, Status::parse)?, row.get::<Option<i64>>(2)?.is_some()))).transpose()
 }
 
 /// How many Administrators could sign in now: the predicate of authentication, not a counter.
@@ -534,11 +549,7 @@ pub async fn resend(work: &mut Work, proof: Authorized<ResendInvite>, invite: &l
     links::insert(work, action.person.person.key, invite, stamp.person).await?;
     let key = action.person.person.key;
     work.tx.query("UPDATE users SET version = version + 1 WHERE key = $1").bind(key).execute().await?;
-    let changes = vec![Change::plain(
-        "invite_generation",
-        action.person.invite_generation.to_string(),
-        invite.generation.to_string(),
-    )];
+    let changes = vec![Change::plain("invite_generation", action.person.invite_generation.to_string(), invite.generation.to_string())];
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
@@ -549,9 +560,7 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
     let mut changes = Vec::new();
     let (mut first, mut last) = (before.first_name.clone(), before.last_name.clone());
     if let Some(name) = &action.name {
-        for (field, before, after) in
-            [("first_name", &mut first, name.first()), ("last_name", &mut last, name.last())]
-        {
+        for (field, before, after) in [("first_name", &mut first, name.first()), ("last_name", &mut last, name.last())] {
             if before != after {
                 changes.push(Change { field, before: theirs(id, before.clone()), after: theirs(id, after) });
                 after.clone_into(before);
@@ -574,7 +583,9 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
         work.head.enter(action.person.status, role);
     }
     work.tx
-        .query("UPDATE users SET first_name = $2, last_name = $3, slack_id = $4, role = $5, folded = $6, version = version + 1 WHERE key = $1")
+        .query(
+            "UPDATE users SET first_name = $2, last_name = $3, slack_id = $4, role = $5, folded = $6, version = version + 1 WHERE key = $1",
+        )
         .bind(action.person.person.key)
         .bind(first)
         .bind(last)

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 /// Up to so many people a scan is as fast as an index, and its total exact.
-pub const SMALL: i64 = 500;
+pub(super) const SMALL: i64 = 500;
 
 /// Everything a person is found by, folded: both orders of the names, the address as typed and in readable
 /// form, the Slack ID. Lines keep a term from matching across fields.

@@ -14,11 +14,7 @@
 
 use super::sqlite::{SqliteTx, Writer};
 use crate::failpoint::{Fault, Faults};
-use sqlx::{
-    Column as _, Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Type,
-    postgres::PgRow,
-    sqlite::SqliteRow,
-};
+use sqlx::{Column as _, Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Type, postgres::PgRow, sqlite::SqliteRow};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -122,7 +118,7 @@ value_from! {
     Option<Uuid> => |v| Self::Uuid(v);
     Vec<i64> => |v| Self::Ints(v);
     crate::domain::Timestamp => |v| Self::Int(Some(v.as_millis()));
-    Option<crate::domain::Timestamp> => |v| Self::Int(v.map(|t| t.as_millis()));
+    Option<crate::domain::Timestamp> => |v| Self::Int(v.map(crate::domain::Timestamp::as_millis));
     crate::domain::Role => |v| Self::Static(v.as_str());
     Option<crate::domain::Role> => |v| Self::Text(v.map(|v| v.as_str().to_owned()));
     crate::domain::Status => |v| Self::Static(v.as_str());
@@ -245,7 +241,7 @@ macro_rules! bind_ints {
     };
 }
 
-impl<'a> Query<'a> {
+impl Query<'_> {
     /// Binds the next placeholder. A list of integers is a JSON text on SQLite (for `json_each`).
     pub(in crate::store) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());

@@ -301,13 +301,13 @@ fn primary_code(error: &sqlx::Error) -> Option<i64> {
     database.code()?.parse::<i64>().ok().map(|code| code & 0xff)
 }
 
-/// SQLITE_BUSY: another process holds the write lock.
+/// `SQLITE_BUSY`: another process holds the write lock.
 fn is_busy(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(5)
 }
 
-/// SQLITE_FULL, SQLITE_IOERR, SQLITE_NOMEM, SQLITE_CORRUPT, SQLITE_INTERRUPT, SQLITE_READONLY and everything that is
-/// no database's answer: the transaction may be gone (https://www.sqlite.org/lang_transaction.html, section 3).
+/// `SQLITE_FULL`, `IOERR`, `NOMEM`, `CORRUPT`, `INTERRUPT`, `READONLY` and everything that is
+/// no database's answer: the transaction may be gone (<https://www.sqlite.org/lang_transaction.html>, section 3).
 fn gives_up_everything(error: &sqlx::Error) -> bool {
     match primary_code(error) {
         Some(code) => matches!(code, 7 | 8 | 9 | 10 | 11 | 13),

@@ -71,15 +71,7 @@ impl ErrorBody {
     /// A body with nothing but its code and sentence.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            field: None,
-            details: None,
-            hint: None,
-            retry_after_ms: None,
-            request_id: None,
-        }
+        Self { code, message: message.into(), field: None, details: None, hint: None, retry_after_ms: None, request_id: None }
     }
 
     /// Names the argument at fault.
@@ -134,10 +126,7 @@ mod tests {
 
     #[test]
     fn every_key_is_always_there() {
-        let body = ErrorBody::new(
-            ErrorCode::UserNotFound,
-            "No such person in this organization.",
-        );
+        let body = ErrorBody::new(ErrorCode::UserNotFound, "No such person in this organization.");
         assert_eq!(
             serde_json::to_value(body).ok(),
             Some(json!({

@@ -86,11 +86,7 @@ impl Tool for CreateAccessGroup {
     const NAME: &'static str = "create_access_group";
     const TITLE: &'static str = "Create access group";
     const DESCRIPTION: &'static str = "Makes an access group with a name and permissions; list_permissions names those. Needs access_groups:create and every permission it is to give. A name that another group has, or one that only looks different, is refused with name_taken. Answers access_group. Put people in with add_to_access_group.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: false,
-        idempotent: false,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: false, idempotent: false, open_world: false };
     const NEEDS: Needs = Needs::Permission("access_groups:create");
     type Params = CreateAccessGroupParams;
     type Output = CreateAccessGroupOutput;
@@ -133,11 +129,7 @@ impl Tool for UpdateAccessGroup {
     const NAME: &'static str = "update_access_group";
     const TITLE: &'static str = "Update access group";
     const DESCRIPTION: &'static str = "Changes an access group's name, description or permissions; what is left out stays. Holds for all its members from their next call on. Needs access_groups:update and every permission that is added; taking permissions away needs no more. Answers access_group. For members use add_to_access_group and remove_from_access_group.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: true,
-        idempotent: false,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: true, idempotent: false, open_world: false };
     const NEEDS: Needs = Needs::Permission("access_groups:update");
     type Params = UpdateAccessGroupParams;
     type Output = UpdateAccessGroupOutput;
@@ -192,11 +184,7 @@ impl Tool for DeleteAccessGroup {
     const NAME: &'static str = "delete_access_group";
     const TITLE: &'static str = "Delete access group";
     const DESCRIPTION: &'static str = "Deletes an access group: its members lose what it gave from their next call on, their accounts stay. Cannot be undone. Needs access_groups:delete. Answers access_group as it was and members_affected; with dry_run it tells how many would be affected before anything happens. To take only some people out use remove_from_access_group.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: true,
-        idempotent: false,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: true, idempotent: false, open_world: false };
     const NEEDS: Needs = Needs::Permission("access_groups:delete");
     type Params = DeleteAccessGroupParams;
     type Output = DeleteAccessGroupOutput;
@@ -233,11 +221,7 @@ impl Tool for AddToAccessGroup {
     const NAME: &'static str = "add_to_access_group";
     const TITLE: &'static str = "Add to access group";
     const DESCRIPTION: &'static str = "Puts every named person into every named access group, all or nothing; who is in already stays in. Needs access_groups:assign and everything the groups and the people then hold. Holds from the next call of those people on. Answers users and access_groups.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: false,
-        idempotent: true,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: false, idempotent: true, open_world: false };
     const NEEDS: Needs = Needs::Permission("access_groups:assign");
     type Params = AddToAccessGroupParams;
     type Output = AddToAccessGroupOutput;
@@ -277,11 +261,7 @@ impl Tool for RemoveFromAccessGroup {
     const NAME: &'static str = "remove_from_access_group";
     const TITLE: &'static str = "Remove from access group";
     const DESCRIPTION: &'static str = "Takes every named person out of every named access group, all or nothing; who is not in one is left as they are. Needs access_groups:assign. Holds from the next call of those people on. Answers users and access_groups. To end all access of somebody use deactivate_user.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: true,
-        idempotent: true,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: true, idempotent: true, open_world: false };
     const NEEDS: Needs = Needs::Permission("access_groups:assign");
     type Params = RemoveFromAccessGroupParams;
     type Output = RemoveFromAccessGroupOutput;

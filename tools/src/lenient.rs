@@ -23,21 +23,15 @@ use crate::{ErrorBody, ErrorCode, Tool, schema};
 /// `invalid_argument` for an unknown or missing argument, a value of the wrong kind, or one out of bounds; with the
 /// argument's name as `field` (none where it is unknown, because that name is the caller's own text), the accepted
 /// form as `hint`, and the allowed values or argument names as `details.allowed`.
-#[expect(
-    clippy::result_large_err,
-    reason = "the body is handed on once, to the answer"
-)]
+#[expect(clippy::result_large_err, reason = "the body is handed on once, to the answer")]
 pub fn read_params<T: Tool>(arguments: Map<String, Value>) -> Result<T::Params, ErrorBody> {
     let schema = published::<T>();
     let arguments = normalize(&schema, arguments).map_err(Problem::into_body)?;
     serde_json::from_value(Value::Object(arguments)).map_err(|_| {
         // What passes the schema has the shape of the type. If the two ever differ, serde's own sentence would quote
         // the caller, so that it is dropped.
-        ErrorBody::new(
-            ErrorCode::InvalidArgument,
-            "The arguments do not have the form that this tool accepts.",
-        )
-        .with_hint(accepted_names(&schema))
+        ErrorBody::new(ErrorCode::InvalidArgument, "The arguments do not have the form that this tool accepts.")
+            .with_hint(accepted_names(&schema))
     })
 }
 
@@ -48,20 +42,10 @@ type Schema = Arc<Map<String, Value>>;
 
 fn published<T: Tool>() -> Schema {
     let id = TypeId::of::<T::Params>();
-    let known = PUBLISHED
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&id)
-        .cloned();
+    let known = PUBLISHED.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
     known.unwrap_or_else(|| {
         let built = Arc::new(schema::input::<T::Params>());
-        Arc::clone(
-            PUBLISHED
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(id)
-                .or_insert(built),
-        )
+        Arc::clone(PUBLISHED.write().unwrap_or_else(PoisonError::into_inner).entry(id).or_insert(built))
     })
 }
 
@@ -76,12 +60,7 @@ struct Problem {
 impl Problem {
     /// The argument `name` is at fault; `complaint` ends a sentence that begins with the name.
     fn with(name: &str, complaint: impl AsRef<str>) -> Self {
-        Self {
-            field: Some(name.to_owned()),
-            message: format!("`{name}` {}.", complaint.as_ref()),
-            hint: None,
-            allowed: None,
-        }
+        Self { field: Some(name.to_owned()), message: format!("`{name}` {}.", complaint.as_ref()), hint: None, allowed: None }
     }
 
     fn into_body(self) -> ErrorBody {
@@ -95,14 +74,8 @@ impl Problem {
 }
 
 /// Brings arguments into the exact form that the schema describes, and leaves out what counts as not given.
-fn normalize(
-    schema: &Map<String, Value>,
-    mut arguments: Map<String, Value>,
-) -> Result<Map<String, Value>, Problem> {
-    let unknown = arguments
-        .keys()
-        .filter(|name| property(schema, name).is_none())
-        .count();
+fn normalize(schema: &Map<String, Value>, mut arguments: Map<String, Value>) -> Result<Map<String, Value>, Problem> {
+    let unknown = arguments.keys().filter(|name| property(schema, name).is_none()).count();
     if unknown > 0 {
         return Err(Problem {
             field: None,
@@ -118,38 +91,25 @@ fn normalize(
     let mut normal = Map::new();
     // Required arguments first, in their own order: a caller learns of what is missing before details of the rest.
     let required = required(schema);
-    let optional = names(schema)
-        .into_iter()
-        .filter(|name| !required.contains(name));
+    let optional = names(schema).into_iter().filter(|name| !required.contains(name));
     for name in required.iter().cloned().chain(optional) {
         let Some(form) = property(schema, &name) else {
             continue;
         };
-        let argument = Argument {
-            name: &name,
-            form,
-            required: required.contains(&name),
-        };
+        let argument = Argument { name: &name, form, required: required.contains(&name) };
         match argument.read(arguments.remove(&name)) {
             Ok(Some(value)) => {
                 normal.insert(name, value);
             }
             Ok(None) if argument.required => {
                 return Err(Problem {
-                    hint: Some(format!(
-                        "Required arguments: {}. {}",
-                        required.join(", "),
-                        argument.accepted()
-                    )),
+                    hint: Some(format!("Required arguments: {}. {}", required.join(", "), argument.accepted())),
                     ..Problem::with(&name, "is required")
                 });
             }
             Ok(None) => {}
             Err(problem) => {
-                return Err(Problem {
-                    hint: Some(argument.accepted()),
-                    ..problem
-                });
+                return Err(Problem { hint: Some(argument.accepted()), ..problem });
             }
         }
     }
@@ -161,33 +121,20 @@ fn property<'a>(schema: &'a Map<String, Value>, name: &str) -> Option<&'a Map<St
 }
 
 fn names(schema: &Map<String, Value>) -> Vec<String> {
-    schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .map(|all| all.keys().cloned().collect())
-        .unwrap_or_default()
+    schema.get("properties").and_then(Value::as_object).map(|all| all.keys().cloned().collect()).unwrap_or_default()
 }
 
 fn required(schema: &Map<String, Value>) -> Vec<String> {
-    words_of(schema.get("required"))
-        .map(str::to_owned)
-        .collect()
+    words_of(schema.get("required")).map(str::to_owned).collect()
 }
 
 fn words_of(list: Option<&Value>) -> impl Iterator<Item = &str> {
-    list.and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 fn accepted_names(schema: &Map<String, Value>) -> String {
     let names = names(schema);
-    if names.is_empty() {
-        "This tool takes no arguments.".to_owned()
-    } else {
-        format!("Accepted arguments: {}.", names.join(", "))
-    }
+    if names.is_empty() { "This tool takes no arguments.".to_owned() } else { format!("Accepted arguments: {}.", names.join(", ")) }
 }
 
 /// The kinds of values that the schemas know.
@@ -226,11 +173,7 @@ impl Argument<'_> {
             return Ok(None);
         }
         if value.as_str().is_some_and(|text| text.trim().is_empty()) {
-            return if self.required {
-                Err(self.problem("must not be empty"))
-            } else {
-                Ok(None)
-            };
+            return if self.required { Err(self.problem("must not be empty")) } else { Ok(None) };
         }
         match kind(self.form) {
             Some(Kind::Text) => self.text(value).map(Some),
@@ -248,9 +191,7 @@ impl Argument<'_> {
             return Err(self.problem("must be a string"));
         };
         if self.required && is_word_null(&text) {
-            return Err(self.problem(
-                "must not be the word null: nothing stands for everybody or for yourself",
-            ));
+            return Err(self.problem("must not be the word null: nothing stands for everybody or for yourself"));
         }
         self.check_text(&text, self.form, "")?;
         Ok(Value::String(text))
@@ -272,18 +213,11 @@ impl Argument<'_> {
 
     fn word(&self, value: &Value) -> Result<Value, Problem> {
         let known = || words_of(self.form.get("enum"));
-        value
-            .as_str()
-            .and_then(|text| known().find(|word| word.eq_ignore_ascii_case(text.trim())))
-            .map(Value::from)
-            .ok_or_else(|| {
-                let allowed: Vec<String> = known().map(str::to_owned).collect();
-                let complaint = format!("must be one of: {}", allowed.join(", "));
-                Problem {
-                    allowed: Some(allowed),
-                    ..self.problem(complaint)
-                }
-            })
+        value.as_str().and_then(|text| known().find(|word| word.eq_ignore_ascii_case(text.trim()))).map(Value::from).ok_or_else(|| {
+            let allowed: Vec<String> = known().map(str::to_owned).collect();
+            let complaint = format!("must be one of: {}", allowed.join(", "));
+            Problem { allowed: Some(allowed), ..self.problem(complaint) }
+        })
     }
 
     fn integer(&self, value: &Value) -> Result<Value, Problem> {
@@ -292,16 +226,8 @@ impl Argument<'_> {
             Value::String(text) => text.trim().parse().ok(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
-        let min = self
-            .form
-            .get("minimum")
-            .and_then(Value::as_i64)
-            .unwrap_or(i64::MIN);
-        let max = self
-            .form
-            .get("maximum")
-            .and_then(Value::as_i64)
-            .unwrap_or(i64::MAX);
+        let min = self.form.get("minimum").and_then(Value::as_i64).unwrap_or(i64::MIN);
+        let max = self.form.get("maximum").and_then(Value::as_i64).unwrap_or(i64::MAX);
         match number {
             Some(number) if (min..=max).contains(&number) => Ok(Value::from(number)),
             Some(number) if number < min => Err(self.problem(format!("must be at least {min}"))),
@@ -315,11 +241,7 @@ impl Argument<'_> {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
             Value::String(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
-            Value::String(_)
-            | Value::Null
-            | Value::Number(_)
-            | Value::Array(_)
-            | Value::Object(_) => None,
+            Value::String(_) | Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
         }
         .map(Value::Bool)
         .ok_or_else(|| self.problem("must be true or false"))
@@ -330,8 +252,7 @@ impl Argument<'_> {
             Value::Array(items) => items,
             // A text that begins like a list is one, or a mistake; a name that begins so can be sent inside a list.
             Value::String(text) if text.trim_start().starts_with('[') => {
-                serde_json::from_str(&text)
-                    .map_err(|_| self.problem("begins like a JSON array but is none"))?
+                serde_json::from_str(&text).map_err(|_| self.problem("begins like a JSON array but is none"))?
             }
             Value::String(text) => vec![Value::String(text)],
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
@@ -346,20 +267,14 @@ impl Argument<'_> {
             return Err(self.problem("must have at least one item"));
         }
         let nothing = Map::new();
-        let form = self
-            .form
-            .get("items")
-            .and_then(Value::as_object)
-            .unwrap_or(&nothing);
+        let form = self.form.get("items").and_then(Value::as_object).unwrap_or(&nothing);
         for (item, place) in items.iter().zip(1_usize..) {
             let Value::String(text) = item else {
                 return Err(self.problem(format!("item {place} must be a string")));
             };
             // An item that names nothing is never skipped: what remains would mean something else.
             if text.trim().is_empty() || is_word_null(text) {
-                return Err(
-                    self.problem(format!("item {place} must not be empty or the word null"))
-                );
+                return Err(self.problem(format!("item {place} must not be empty or the word null")));
             }
             self.check_text(text, form, &format!("item {place} "))?;
         }
@@ -373,28 +288,13 @@ impl Argument<'_> {
     /// The accepted form in one or two sentences, for the hint.
     fn accepted(&self) -> String {
         let form = match kind(self.form) {
-            Some(Kind::Text) => format!(
-                "a string{}",
-                span(self.form, "minLength", "maxLength", "characters")
-            ),
-            Some(Kind::Word) => format!(
-                "one of {}",
-                words_of(self.form.get("enum"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-            Some(Kind::Integer) => format!(
-                "a whole number{}",
-                span(self.form, "minimum", "maximum", "")
-            ),
+            Some(Kind::Text) => format!("a string{}", span(self.form, "minLength", "maxLength", "characters")),
+            Some(Kind::Word) => format!("one of {}", words_of(self.form.get("enum")).collect::<Vec<_>>().join(", ")),
+            Some(Kind::Integer) => format!("a whole number{}", span(self.form, "minimum", "maximum", "")),
             Some(Kind::Flag) => "true or false".to_owned(),
             Some(Kind::List) => {
                 let nothing = Map::new();
-                let items = self
-                    .form
-                    .get("items")
-                    .and_then(Value::as_object)
-                    .unwrap_or(&nothing);
+                let items = self.form.get("items").and_then(Value::as_object).unwrap_or(&nothing);
                 format!(
                     "an array{}, each a string{}",
                     span(self.form, "minItems", "maxItems", "items"),
@@ -403,24 +303,14 @@ impl Argument<'_> {
             }
             None => "what the schema says".to_owned(),
         };
-        let description = self
-            .form
-            .get("description")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        format!("Accepted for {}: {form}. {description}", self.name)
-            .trim_end()
-            .to_owned()
+        let description = self.form.get("description").and_then(Value::as_str).unwrap_or_default();
+        format!("Accepted for {}: {form}. {description}", self.name).trim_end().to_owned()
     }
 }
 
 /// ` of 1 to 100 items`, as far as the schema has bounds.
 fn span(form: &Map<String, Value>, min: &str, max: &str, unit: &str) -> String {
-    let unit = if unit.is_empty() {
-        String::new()
-    } else {
-        format!(" {unit}")
-    };
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     match (bound(form, min), bound(form, max)) {
         (Some(min), Some(max)) => format!(" of {min} to {max}{unit}"),
         (Some(min), None) => format!(" of at least {min}{unit}"),
@@ -430,9 +320,7 @@ fn span(form: &Map<String, Value>, min: &str, max: &str, unit: &str) -> String {
 }
 
 fn bound(form: &Map<String, Value>, name: &str) -> Option<usize> {
-    form.get(name)
-        .and_then(Value::as_u64)
-        .and_then(|bound| usize::try_from(bound).ok())
+    form.get(name).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok())
 }
 
 /// Whether a text has at most so many characters, without counting a huge one to its end.
@@ -447,9 +335,5 @@ fn is_word_null(text: &str) -> bool {
 
 /// `10.0` is an integer to JSON Schema.
 fn whole(number: f64) -> Option<i64> {
-    if number.fract() == 0.0 {
-        format!("{number:.0}").parse().ok()
-    } else {
-        None
-    }
+    if number.fract() == 0.0 { format!("{number:.0}").parse().ok() } else { None }
 }

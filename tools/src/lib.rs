@@ -62,7 +62,7 @@ pub trait Tool {
     /// What the caller needs at the least. The check stands at the call; this is what a listing goes by.
     const NEEDS: Needs;
     /// The arguments. Read with [`read_params`].
-    type Params: DeserializeOwned + JsonSchema + Send + 'static;
+    type Params: DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// The result of a call that was not refused.
     type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
 }
@@ -135,10 +135,7 @@ impl Effect {
 /// The tool annotations of MCP, without the title, which stands at the tool itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the four hints are four booleans in MCP"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "the four hints are four booleans in MCP")]
 pub struct Annotations {
     /// The tool changes nothing.
     pub read_only_hint: bool,
@@ -283,10 +280,7 @@ pub fn catalogue() -> Vec<Descriptor> {
 }
 
 /// For `skip_serializing_if`: a flag is on the wire only where it is set.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes the field by reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
 pub(crate) fn is_false(flag: &bool) -> bool {
     !*flag
 }

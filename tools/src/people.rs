@@ -352,11 +352,7 @@ impl Tool for InviteUser {
     const NAME: &'static str = "invite_user";
     const TITLE: &'static str = "Invite user";
     const DESCRIPTION: &'static str = "Invites one person: makes a pending account and mails a link that is good for 7 days. Needs users:invite; with access_groups also access_groups:assign and everything those groups hold; inviting an Administrator needs an Administrator. A User without access groups can do nothing until added to one. An address that has an account is refused with email_already_in_use and the next step (resend_invite for a pending person). Answers user, delivery and warnings.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: false,
-        idempotent: false,
-        open_world: true,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: false, idempotent: false, open_world: true };
     const NEEDS: Needs = Needs::Permission("users:invite");
     type Params = InviteUserParams;
     type Output = InviteUserOutput;
@@ -409,11 +405,7 @@ impl Tool for ResendInvite {
     const NAME: &'static str = "resend_invite";
     const TITLE: &'static str = "Resend invite";
     const DESCRIPTION: &'static str = "Mails a pending person a new invite link, good for 7 days from now; every earlier link stops working. Needs users:invite and everything the person's access groups hold. Every call sends a mail, and resends per person are limited. Answers user and delivery. Refused with invite_not_pending for an active person; for a deactivated one use reactivate_user.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: false,
-        idempotent: false,
-        open_world: true,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: false, idempotent: false, open_world: true };
     const NEEDS: Needs = Needs::Permission("users:invite");
     type Params = ResendInviteParams;
     type Output = ResendInviteOutput;
@@ -450,11 +442,7 @@ impl Tool for UpdateUser {
     const NAME: &'static str = "update_user";
     const TITLE: &'static str = "Update user";
     const DESCRIPTION: &'static str = "Changes a person's names, role or Slack ID; what is left out stays. Needs users:update; your own name needs nothing; a role needs an Administrator and holds from the next call on. The last active Administrator cannot be demoted. An email is never edited: deactivate the pending person and invite the right address. Answers user. For access groups use add_to_access_group and remove_from_access_group.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: true,
-        idempotent: false,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: true, idempotent: false, open_world: false };
     const NEEDS: Needs = Needs::PermissionUnlessSelf("users:update");
     type Params = UpdateUserParams;
     type Output = UpdateUserOutput;
@@ -511,11 +499,7 @@ impl Tool for DeactivateUser {
     const NAME: &'static str = "deactivate_user";
     const TITLE: &'static str = "Deactivate user";
     const DESCRIPTION: &'static str = "Ends all access of one person at once: sessions, MCP tokens, grants and links. On a pending person it withdraws the invite. Access groups and audit trail stay, and reactivate_user undoes it. Needs users:deactivate; an Administrator needs an Administrator. Nobody deactivates themselves, and one active Administrator must remain. Answers user and ended, the number of each thing that was ended.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: true,
-        idempotent: true,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: true, idempotent: true, open_world: false };
     const NEEDS: Needs = Needs::Permission("users:deactivate");
     type Params = DeactivateUserParams;
     type Output = DeactivateUserOutput;
@@ -552,11 +536,7 @@ impl Tool for ReactivateUser {
     const NAME: &'static str = "reactivate_user";
     const TITLE: &'static str = "Reactivate user";
     const DESCRIPTION: &'static str = "Gives a deactivated person their account back, with the access groups they had. Earlier tokens, sessions and links stay dead. Somebody who never joined becomes pending and is mailed a new invite. Needs users:deactivate and everything the person will then hold; an Administrator needs an Administrator. Answers user and delivery, null where no mail was sent.";
-    const EFFECT: Effect = Effect::Write {
-        destructive: false,
-        idempotent: true,
-        open_world: false,
-    };
+    const EFFECT: Effect = Effect::Write { destructive: false, idempotent: true, open_world: false };
     const NEEDS: Needs = Needs::Permission("users:deactivate");
     type Params = ReactivateUserParams;
     type Output = ReactivateUserOutput;

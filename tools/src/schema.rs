@@ -13,10 +13,7 @@ pub(crate) fn input<P: JsonSchema>() -> Map<String, Value> {
     let mut schema = root::<P>(settings().for_deserialize());
     for property in properties_mut(&mut schema) {
         if let Some(Value::Array(types)) = property.get("type")
-            && let Some(plain) = types
-                .iter()
-                .find(|kind| kind.as_str() != Some("null"))
-                .cloned()
+            && let Some(plain) = types.iter().find(|kind| kind.as_str() != Some("null")).cloned()
         {
             property.insert("type".to_owned(), plain);
         }
@@ -41,19 +38,12 @@ fn settings() -> SchemaSettings {
 }
 
 fn root<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {
-    let mut value = SchemaGenerator::new(settings)
-        .into_root_schema_for::<T>()
-        .to_value();
-    let mut schema = value
-        .as_object_mut()
-        .map(std::mem::take)
-        .unwrap_or_default();
+    let mut value = SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value();
+    let mut schema = value.as_object_mut().map(std::mem::take).unwrap_or_default();
     tidy(&mut schema);
     // The tool itself has a title and a description.
     schema.remove("description");
-    schema
-        .entry("properties")
-        .or_insert_with(|| Value::Object(Map::new()));
+    schema.entry("properties").or_insert_with(|| Value::Object(Map::new()));
     schema
 }
 
@@ -61,10 +51,7 @@ fn root<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {
 fn tidy(schema: &mut Map<String, Value>) {
     schema.remove("title");
     schema.remove("format");
-    if schema
-        .get("default")
-        .is_some_and(|default| default.is_null() || default.as_array().is_some_and(Vec::is_empty))
-    {
+    if schema.get("default").is_some_and(|default| default.is_null() || default.as_array().is_some_and(Vec::is_empty)) {
         schema.remove("default");
     }
     if let Some(Value::String(description)) = schema.get_mut("description") {
@@ -78,9 +65,7 @@ fn tidy(schema: &mut Map<String, Value>) {
     }
 }
 
-fn properties_mut(
-    schema: &mut Map<String, Value>,
-) -> impl Iterator<Item = &mut Map<String, Value>> {
+fn properties_mut(schema: &mut Map<String, Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
     schema
         .get_mut("properties")
         .and_then(Value::as_object_mut)

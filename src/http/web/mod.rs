@@ -1,6 +1,6 @@
 //! Pages: the invite, the index, and what goes wrong.
 //!
-//! `GET /invite/{token}` changes nothing: it moves to `/invite/{id}` with the token in a short HttpOnly cookie named
+//! `GET /invite/{token}` changes nothing: it moves to `/invite/{id}` with the token in a short `HttpOnly` cookie named
 //! after that very invite, so that two invites in one browser never mix and no address that stays valid holds a
 //! secret. Only a same-origin POST accepts.
 
@@ -24,7 +24,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::net::SocketAddr;
-use views::{AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, UnknownLinkPage, View};
+use views::{
+    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, UnknownLinkPage, View,
+};
 use zeroize::Zeroizing;
 
 /// How long the cookie with the link's token lives, in seconds.
@@ -174,6 +176,9 @@ impl std::fmt::Debug for AcceptForm {
     }
 }
 
+/// Programs that send neither header are no browsers, so no other site made them.
+const NOT_A_BROWSER: bool = false;
+
 /// Whether a browser says that another site sent this form. Programs that say nothing are not browsers.
 fn is_cross_site(app: &SharedApp, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
@@ -181,8 +186,9 @@ fn is_cross_site(app: &SharedApp, headers: &HeaderMap) -> bool {
     match (site, origin) {
         (Some("same-origin" | "none"), _) => false,
         (Some(_), _) => true,
+        // The gate in front has turned foreign origins away already.
         (None, Some(origin)) => origin != app.public_url.origin() && !app.public_url.is_loopback(),
-        (None, None) => false,
+        (None, None) => NOT_A_BROWSER,
     }
 }
 

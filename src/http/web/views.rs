@@ -46,12 +46,7 @@ pub struct Asset {
 
 impl Asset {
     const fn new(path: &'static str, content_type: &'static str, body: &'static [u8]) -> Self {
-        Self {
-            path,
-            content_type,
-            body,
-            hash: fnv1a(body),
-        }
+        Self { path, content_type, body, hash: fnv1a(body) }
     }
 
     /// Strong entity tag with its quotes (RFC 9110, 8.8.3). It changes with the content; to be sent with
@@ -63,18 +58,10 @@ impl Asset {
 }
 
 /// The style sheet of every page.
-pub const STYLE: Asset = Asset::new(
-    "/assets/style.css",
-    "text/css; charset=utf-8",
-    include_bytes!("style.css"),
-);
+pub const STYLE: Asset = Asset::new("/assets/style.css", "text/css; charset=utf-8", include_bytes!("style.css"));
 
 /// The icon of every page.
-pub const ICON: Asset = Asset::new(
-    "/assets/icon.svg",
-    "image/svg+xml",
-    include_bytes!("icon.svg"),
-);
+pub const ICON: Asset = Asset::new("/assets/icon.svg", "image/svg+xml", include_bytes!("icon.svg"));
 
 /// All assets, for the router.
 pub const ASSETS: [Asset; 2] = [STYLE, ICON];
@@ -110,16 +97,12 @@ pub trait View: Template {
 #[must_use]
 pub fn render(view: &impl View) -> Page {
     match view.render() {
-        Ok(html) => Page {
-            status: view.status(),
-            html,
-        },
+        Ok(html) => Page { status: view.status(), html },
         Err(error) => {
             tracing::error!(%error, "a page could not be rendered");
             Page {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
-                html: "<!doctype html><html lang=\"en\"><title>Internal error</title><h1>Internal error</h1></html>"
-                    .to_owned(),
+                html: "<!doctype html><html lang=\"en\"><title>Internal error</title><h1>Internal error</h1></html>".to_owned(),
             }
         }
     }
@@ -182,25 +165,17 @@ pub struct AcceptPage<'a> {
 impl AcceptPage<'_> {
     /// First error of a field.
     fn error(&self, field: &str) -> Option<&str> {
-        self.errors
-            .iter()
-            .find(|error| error.field == field)
-            .map(|error| error.message)
+        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
     }
 
     /// Errors that belong to no field of the form.
     fn other_errors(&self) -> impl Iterator<Item = &FieldError<'_>> {
-        self.errors
-            .iter()
-            .filter(|error| !ACCEPT_FIELDS.contains(&error.field))
+        self.errors.iter().filter(|error| !ACCEPT_FIELDS.contains(&error.field))
     }
 
     /// Whether this is the field to start on.
     fn is_first_wrong(&self, field: &str) -> bool {
-        ACCEPT_FIELDS
-            .into_iter()
-            .find(|candidate| self.error(candidate).is_some())
-            == Some(field)
+        ACCEPT_FIELDS.into_iter().find(|candidate| self.error(candidate).is_some()) == Some(field)
     }
 
     fn inviter_initials(&self) -> String {
@@ -222,34 +197,21 @@ impl AcceptPage<'_> {
 
 impl View for AcceptPage<'_> {
     fn status(&self) -> StatusCode {
-        if self.errors.is_empty() {
-            StatusCode::OK
-        } else {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        if self.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
     }
 }
 
 /// First letters of the first and the last word, as on a name badge. Words without a letter or digit do not count.
 fn initials(name: &str) -> String {
-    let mut letters = name
-        .split_whitespace()
-        .filter_map(|word| word.chars().find(|letter| letter.is_alphanumeric()));
+    let mut letters = name.split_whitespace().filter_map(|word| word.chars().find(|letter| letter.is_alphanumeric()));
     let first = letters.next();
-    first
-        .into_iter()
-        .chain(letters.next_back())
-        .flat_map(char::to_uppercase)
-        .collect()
+    first.into_iter().chain(letters.next_back()).flat_map(char::to_uppercase).collect()
 }
 
 /// Colour class of a person's mark: the same seed always gets the same one.
 fn hue(seed: &str) -> &'static str {
     const HUES: [&str; 6] = ["h0", "h1", "h2", "h3", "h4", "h5"];
-    HUES.into_iter()
-        .zip(0u64..)
-        .find(|(_, index)| *index == fnv1a(seed.as_bytes()) % 6)
-        .map_or("h0", |(class, _)| class)
+    HUES.into_iter().zip(0u64..).find(|(_, index)| *index == fnv1a(seed.as_bytes()) % 6).map_or("h0", |(class, _)| class)
 }
 
 /// After joining: what holds now, and how an AI tool gets in. Status 200.
@@ -276,11 +238,7 @@ impl JoinedPage<'_> {
     /// The line for whoever runs the server, ready to paste. An address may hold characters that a shell acts
     /// on (`$`, `` ` ``, `&` and `'` are legal in RFC 5322), so anything unusual is quoted.
     fn token_command(&self) -> String {
-        format!(
-            "usher token create --org {} --user {}",
-            shell_word(self.slug),
-            shell_word(self.email)
-        )
+        format!("usher token create --org {} --user {}", shell_word(self.slug), shell_word(self.email))
     }
 }
 
@@ -293,11 +251,7 @@ impl View for JoinedPage<'_> {
 /// One word of a POSIX shell.
 fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    if !text.is_empty() && text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Why a genuine link opens nothing any more.
@@ -335,18 +289,10 @@ impl DeadLink {
 
     fn sentence(self) -> &'static str {
         match self {
-            Self::Expired => {
-                "Links work for 7 days, and those of this one are over. Your seat is still yours; it only needs a new link."
-            }
-            Self::Superseded => {
-                "Each new invite ends the ones before it. This link is one of those before."
-            }
-            Self::Withdrawn => {
-                "The organization took it back before anybody joined with it. No account was opened."
-            }
-            Self::Used => {
-                "This link has done its work and opens nothing any more. Your account stays as it is."
-            }
+            Self::Expired => "Links work for 7 days, and those of this one are over. Your seat is still yours; it only needs a new link.",
+            Self::Superseded => "Each new invite ends the ones before it. This link is one of those before.",
+            Self::Withdrawn => "The organization took it back before anybody joined with it. No account was opened.",
+            Self::Used => "This link has done its work and opens nothing any more. Your account stays as it is.",
             Self::Suspended => "Nobody can join it at present. Nothing was changed.",
         }
     }
@@ -358,10 +304,7 @@ impl DeadLink {
                     icon: "mail",
                     text: "Ask the person who invited you, or an Administrator, to resend the invite. The new link works for 7 days from then.",
                 },
-                Advice {
-                    icon: "clock",
-                    text: "Perhaps they did already: look for a newer email from usher, also in the spam folder.",
-                },
+                Advice { icon: "clock", text: "Perhaps they did already: look for a newer email from usher, also in the spam folder." },
             ],
             Self::Superseded => &[
                 Advice {
@@ -378,14 +321,8 @@ impl DeadLink {
                 text: "If you think that this is a mistake, ask the person who invited you, or an Administrator, to invite you again.",
             }],
             Self::Used => &[
-                Advice {
-                    icon: "key",
-                    text: "To connect an AI tool, ask an Administrator for a token of your own.",
-                },
-                Advice {
-                    icon: "alert",
-                    text: "It was not you? Tell an Administrator now: somebody else may have read this email.",
-                },
+                Advice { icon: "key", text: "To connect an AI tool, ask an Administrator for a token of your own." },
+                Advice { icon: "alert", text: "It was not you? Tell an Administrator now: somebody else may have read this email." },
             ],
             Self::Suspended => &[Advice {
                 icon: "mail",
@@ -541,24 +478,14 @@ impl Fault {
 
     fn sentence(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::UnsupportedMedia => {
-                "Go back, load the page again, and send its form as it stands there."
-            }
-            Self::CrossSite => {
-                "Open the page from the link in your email, in this browser, and send its form from there."
-            }
+            Self::BadRequest | Self::UnsupportedMedia => "Go back, load the page again, and send its form as it stands there.",
+            Self::CrossSite => "Open the page from the link in your email, in this browser, and send its form from there.",
             Self::NotFound => {
                 "It may never have existed, or it belongs to something that you may not see. usher does not say which, so that nobody can find out by trying."
             }
-            Self::MethodNotAllowed => {
-                "It exists, but not for this kind of request. Open the page from where you found it."
-            }
-            Self::TooLarge => {
-                "Names and a password need far less room. Go back and shorten what the form holds."
-            }
-            Self::Internal => {
-                "The fault is ours, and it is in the server’s log. Try again in a minute."
-            }
+            Self::MethodNotAllowed => "It exists, but not for this kind of request. Open the page from where you found it.",
+            Self::TooLarge => "Names and a password need far less room. Go back and shorten what the form holds.",
+            Self::Internal => "The fault is ours, and it is in the server’s log. Try again in a minute.",
             Self::Unavailable => "A part that it needs cannot be reached. Try again in a minute.",
         }
     }
@@ -566,12 +493,9 @@ impl Fault {
     /// What became of the request.
     fn effect(self) -> &'static str {
         match self {
-            Self::BadRequest
-            | Self::CrossSite
-            | Self::NotFound
-            | Self::MethodNotAllowed
-            | Self::TooLarge
-            | Self::UnsupportedMedia => "Nothing was changed.",
+            Self::BadRequest | Self::CrossSite | Self::NotFound | Self::MethodNotAllowed | Self::TooLarge | Self::UnsupportedMedia => {
+                "Nothing was changed."
+            }
             // An answer may be lost after the work was done: no promise either way.
             Self::Internal | Self::Unavailable => "Load the page again to see what holds.",
         }
@@ -616,10 +540,7 @@ impl View for IndexPage<'_> {
 mod tests {
     use super::*;
 
-    const UNTIL: Moment<'static> = Moment {
-        iso: "2026-12-02T14:00:00.000Z",
-        words: "2 Dec 2026, 14:00 UTC",
-    };
+    const UNTIL: Moment<'static> = Moment { iso: "2026-12-02T14:00:00.000Z", words: "2 Dec 2026, 14:00 UTC" };
     const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'><svg/onload=1>";
 
     fn accept() -> AcceptPage<'static> {
@@ -652,74 +573,29 @@ mod tests {
     }
 
     fn dead(why: DeadLink) -> DeadLinkPage<'static> {
-        DeadLinkPage {
-            base: "",
-            organization: "Larkspur Freight",
-            why,
-            date: UNTIL,
-        }
+        DeadLinkPage { base: "", organization: "Larkspur Freight", why, date: UNTIL }
     }
 
-    const DEAD: [DeadLink; 5] = [
-        DeadLink::Expired,
-        DeadLink::Superseded,
-        DeadLink::Withdrawn,
-        DeadLink::Used,
-        DeadLink::Suspended,
-    ];
+    const DEAD: [DeadLink; 5] = [DeadLink::Expired, DeadLink::Superseded, DeadLink::Withdrawn, DeadLink::Used, DeadLink::Suspended];
 
     /// Every page, named.
     fn all() -> Vec<(String, Page)> {
         const ERRORS: &[FieldError] = &[
-            FieldError {
-                field: "password",
-                message: "This password is among the first that are tried. Take a longer sentence.",
-            },
-            FieldError {
-                field: "form",
-                message: "The organization changed meanwhile. Look again and choose Join.",
-            },
+            FieldError { field: "password", message: "This password is among the first that are tried. Take a longer sentence." },
+            FieldError { field: "form", message: "The organization changed meanwhile. Look again and choose Join." },
         ];
         let mut pages = vec![
             ("accept".to_owned(), render(&accept())),
-            (
-                "accept-errors".to_owned(),
-                render(&AcceptPage {
-                    errors: ERRORS,
-                    ..accept()
-                }),
-            ),
-            (
-                "accept-show".to_owned(),
-                render(&AcceptPage {
-                    show_password: Some("a \"quoted\" sentence"),
-                    ..accept()
-                }),
-            ),
+            ("accept-errors".to_owned(), render(&AcceptPage { errors: ERRORS, ..accept() })),
+            ("accept-show".to_owned(), render(&AcceptPage { show_password: Some("a \"quoted\" sentence"), ..accept() })),
             ("joined".to_owned(), render(&joined())),
             ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
-            (
-                "wait".to_owned(),
-                render(&TooManyTriesPage {
-                    base: "",
-                    retry_after_seconds: 90,
-                }),
-            ),
-            (
-                "index".to_owned(),
-                render(&IndexPage {
-                    base: "",
-                    mcp_url: "https://usher.larkspur.example/mcp/{organization}",
-                }),
-            ),
+            ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90 })),
+            ("index".to_owned(), render(&IndexPage { base: "", mcp_url: "https://usher.larkspur.example/mcp/{organization}" })),
         ];
         pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
         pages.extend(Fault::ALL.map(|fault| {
-            let page = ErrorPage {
-                base: "",
-                fault,
-                request_id: "01990b1c-7e1a-7000-8000-000000000001",
-            };
+            let page = ErrorPage { base: "", fault, request_id: "01990b1c-7e1a-7000-8000-000000000001" };
             (format!("error-{fault:?}"), render(&page))
         }));
         pages
@@ -728,15 +604,7 @@ mod tests {
     #[test]
     fn every_page_keeps_the_content_security_policy() {
         for (name, page) in all() {
-            for banned in [
-                "<script",
-                " style=",
-                "<style",
-                " onclick",
-                "javascript:",
-                "http-equiv",
-                "<iframe",
-            ] {
+            for banned in ["<script", " style=", "<style", " onclick", "javascript:", "http-equiv", "<iframe"] {
                 assert!(!page.html.contains(banned), "{name} holds {banned}");
             }
             // The only absolute addresses are shown as text, never loaded.
@@ -752,22 +620,14 @@ mod tests {
     #[test]
     fn no_page_has_a_dead_link() {
         for (name, page) in all() {
-            assert!(
-                !page.html.contains("<a "),
-                "{name} links to a page of a later release"
-            );
+            assert!(!page.html.contains("<a "), "{name} links to a page of a later release");
             assert!(!page.html.to_lowercase().contains("sign in"), "{name}");
         }
     }
 
     #[test]
     fn each_page_has_its_status() {
-        let status = |wanted: &str| {
-            all()
-                .into_iter()
-                .find(|(name, _)| name == wanted)
-                .map(|(_, page)| page.status.as_u16())
-        };
+        let status = |wanted: &str| all().into_iter().find(|(name, _)| name == wanted).map(|(_, page)| page.status.as_u16());
         for (name, wanted) in [
             ("accept", 200),
             ("accept-show", 200),
@@ -813,22 +673,10 @@ mod tests {
     #[test]
     fn an_error_keeps_what_was_typed_except_the_password() {
         let errors = [
-            FieldError {
-                field: "password",
-                message: "Too short: take 15 characters or more.",
-            },
-            FieldError {
-                field: "last_name",
-                message: "Last name is missing.",
-            },
+            FieldError { field: "password", message: "Too short: take 15 characters or more." },
+            FieldError { field: "last_name", message: "Last name is missing." },
         ];
-        let html = render(&AcceptPage {
-            first_name: "Oksana <Ksenia>",
-            last_name: "",
-            errors: &errors,
-            ..accept()
-        })
-        .html;
+        let html = render(&AcceptPage { first_name: "Oksana <Ksenia>", last_name: "", errors: &errors, ..accept() }).html;
         assert!(html.contains("value=\"Oksana &#60;Ksenia&#62;\""));
         assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"np-e\""));
         assert!(html.contains("Too short: take 15 characters or more."));
@@ -840,11 +688,7 @@ mod tests {
 
     #[test]
     fn do_show_renders_the_password_as_text() {
-        let html = render(&AcceptPage {
-            show_password: Some("a \"quoted\" <sentence>"),
-            ..accept()
-        })
-        .html;
+        let html = render(&AcceptPage { show_password: Some("a \"quoted\" <sentence>"), ..accept() }).html;
         assert!(html.contains("name=\"password\" type=\"text\""));
         assert!(html.contains("value=\"a &#34;quoted&#34; &#60;sentence&#62;\""));
         assert!(!html.contains("value=\"show\""));
@@ -852,14 +696,8 @@ mod tests {
 
     #[test]
     fn r_b88_names_are_text_everywhere() {
-        let errors = [FieldError {
-            field: "x",
-            message: HOSTILE,
-        }];
-        let moment = Moment {
-            iso: HOSTILE,
-            words: HOSTILE,
-        };
+        let errors = [FieldError { field: "x", message: HOSTILE }];
+        let moment = Moment { iso: HOSTILE, words: HOSTILE };
         let pages = [
             render(&AcceptPage {
                 base: HOSTILE,
@@ -884,21 +722,9 @@ mod tests {
                 role: HOSTILE,
                 mcp_url: HOSTILE,
             }),
-            render(&DeadLinkPage {
-                base: HOSTILE,
-                organization: HOSTILE,
-                why: DeadLink::Used,
-                date: moment,
-            }),
-            render(&ErrorPage {
-                base: HOSTILE,
-                fault: Fault::NotFound,
-                request_id: HOSTILE,
-            }),
-            render(&IndexPage {
-                base: HOSTILE,
-                mcp_url: HOSTILE,
-            }),
+            render(&DeadLinkPage { base: HOSTILE, organization: HOSTILE, why: DeadLink::Used, date: moment }),
+            render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, request_id: HOSTILE }),
+            render(&IndexPage { base: HOSTILE, mcp_url: HOSTILE }),
         ];
         for page in pages {
             assert!(!page.html.contains("<img"), "{}", page.html);
@@ -921,11 +747,7 @@ mod tests {
 
     #[test]
     fn r_b28_a_superseded_link_says_so() {
-        assert!(
-            render(&dead(DeadLink::Superseded))
-                .html
-                .contains("A newer invite was sent")
-        );
+        assert!(render(&dead(DeadLink::Superseded)).html.contains("A newer invite was sent"));
     }
 
     #[test]
@@ -978,13 +800,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_rounded_up() {
-        let wait = |retry_after_seconds| {
-            TooManyTriesPage {
-                base: "",
-                retry_after_seconds,
-            }
-            .wait()
-        };
+        let wait = |retry_after_seconds| TooManyTriesPage { base: "", retry_after_seconds }.wait();
         assert_eq!(wait(0), "1 minute");
         assert_eq!(wait(60), "1 minute");
         assert_eq!(wait(61), "2 minutes");

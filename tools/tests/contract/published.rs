@@ -20,18 +20,10 @@ fn updating() -> bool {
 /// Compares a published file with what it should hold, or writes it.
 fn published(path: &Path, wanted: &str) {
     if updating() {
-        assert!(
-            fs::write(path, wanted).is_ok(),
-            "{} cannot be written",
-            path.display()
-        );
+        assert!(fs::write(path, wanted).is_ok(), "{} cannot be written", path.display());
     }
     let found = fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        found == wanted,
-        "{} is missing or differs: review the change and run with UPDATE_CONTRACTS=1",
-        path.display()
-    );
+    assert!(found == wanted, "{} is missing or differs: review the change and run with UPDATE_CONTRACTS=1", path.display());
 }
 
 fn file_name(tool: &Descriptor) -> String {
@@ -44,9 +36,7 @@ fn every_tool_has_its_contract_file() {
         assert!(fs::create_dir_all(folder()).is_ok());
     }
     for tool in catalogue() {
-        let Ok(text) = serde_json::to_string_pretty(&tool) else {
-            panic!("{} does not serialize", tool.name)
-        };
+        let Ok(text) = serde_json::to_string_pretty(&tool) else { panic!("{} does not serialize", tool.name) };
         published(&folder().join(file_name(&tool)), &format!("{text}\n"));
     }
 }
@@ -54,29 +44,15 @@ fn every_tool_has_its_contract_file() {
 #[test]
 fn every_contract_file_has_its_tool() {
     let wanted: BTreeSet<String> = catalogue().iter().map(file_name).collect();
-    let found: BTreeSet<String> = fs::read_dir(folder())
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let found: BTreeSet<String> =
+        fs::read_dir(folder()).into_iter().flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     // While the files are being written, some may not be there yet.
-    assert!(
-        if updating() {
-            found.is_subset(&wanted)
-        } else {
-            found == wanted
-        },
-        "{found:?} instead of {wanted:?}"
-    );
+    assert!(if updating() { found.is_subset(&wanted) } else { found == wanted }, "{found:?} instead of {wanted:?}");
 }
 
 #[test]
 fn the_readme_is_the_catalogue() {
-    published(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"),
-        &readme(),
-    );
+    published(&Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"), &readme());
 }
 
 /// The arguments that every write takes; told once.
@@ -95,12 +71,8 @@ fn readme() -> String {
     );
     let tools = catalogue();
     for tool in &tools {
-        let arguments = arguments(tool)
-            .map(|(name, _, required)| argument_name(name, required))
-            .collect::<Vec<_>>();
-        let result = results(tool)
-            .map(|(name, _)| format!("`{name}`"))
-            .collect::<Vec<_>>();
+        let arguments = arguments(tool).map(|(name, _, required)| argument_name(name, required)).collect::<Vec<_>>();
+        let result = results(tool).map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>();
         let _ = writeln!(
             text,
             "| [`{0}`](#{0}) | {1} | {2} | {3} | {4} |",
@@ -112,11 +84,7 @@ fn readme() -> String {
         );
     }
     for tool in &tools {
-        let _ = write!(
-            text,
-            "\n## {}\n\n**{}.** {}\n",
-            tool.name, tool.title, tool.description
-        );
+        let _ = write!(text, "\n## {}\n\n**{}.** {}\n", tool.name, tool.title, tool.description);
         for (place, (name, schema, required)) in arguments(tool).enumerate() {
             if place == 0 {
                 text.push_str("\n| argument | form | meaning |\n|---|---|---|\n");
@@ -126,10 +94,7 @@ fn readme() -> String {
                 "| {} | {} | {} |",
                 argument_name(name, required),
                 form(schema),
-                schema
-                    .get("description")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
+                schema.get("description").and_then(Value::as_str).unwrap_or_default()
             );
         }
     }
@@ -137,36 +102,23 @@ fn readme() -> String {
 }
 
 fn argument_name(name: &str, required: bool) -> String {
-    if required {
-        format!("**`{name}`**")
-    } else {
-        format!("`{name}`")
-    }
+    if required { format!("**`{name}`**") } else { format!("`{name}`") }
 }
 
 /// Required arguments in their own order, then the others by name.
 fn arguments(tool: &Descriptor) -> impl Iterator<Item = (&str, &Map<String, Value>, bool)> {
-    let required: Vec<&str> = tool
-        .input_schema
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let required: Vec<&str> =
+        tool.input_schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let optional: Vec<&str> = properties(&tool.input_schema)
         .map(|(name, _)| name)
         .filter(|name| !required.contains(name))
         .filter(|name| tool.effect.read_only() || !WRITE_ARGUMENTS.contains(name))
         .collect();
     let required = required.into_iter().map(|name| (name, true));
-    required
-        .chain(optional.into_iter().map(|name| (name, false)))
-        .filter_map(|(name, required)| {
-            let (name, schema) =
-                properties(&tool.input_schema).find(|(known, _)| *known == name)?;
-            Some((name, schema, required))
-        })
+    required.chain(optional.into_iter().map(|name| (name, false))).filter_map(|(name, required)| {
+        let (name, schema) = properties(&tool.input_schema).find(|(known, _)| *known == name)?;
+        Some((name, schema, required))
+    })
 }
 
 fn results(tool: &Descriptor) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
@@ -195,11 +147,7 @@ fn effect(tool: &Descriptor) -> String {
     if tool.effect.read_only() {
         return "read".to_owned();
     }
-    let mut words = vec![if tool.effect.destructive() {
-        "destructive"
-    } else {
-        "write"
-    }];
+    let mut words = vec![if tool.effect.destructive() { "destructive" } else { "write" }];
     words.extend(tool.effect.idempotent().then_some("idempotent"));
     words.extend(tool.effect.open_world().then_some("open world"));
     words.join(", ")
@@ -207,13 +155,7 @@ fn effect(tool: &Descriptor) -> String {
 
 /// A form in a few words: `string, at most 200`, `1 to 100 strings`, `pending, active or deactivated`.
 fn form(schema: &Map<String, Value>) -> String {
-    let words: Vec<&str> = schema
-        .get("enum")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let words: Vec<&str> = schema.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if let Some((last, others)) = words.split_last() {
         return format!("{} or {last}", others.join(", "));
     }
