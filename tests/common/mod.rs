@@ -1,5 +1,7 @@
 //! The real binary, started on a free port with a database of its own.
 
+pub mod hosts;
+
 use serde_json::{Value, json};
 use std::{
     future::Future,

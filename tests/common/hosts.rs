@@ -1,0 +1,32 @@
+//! Real MCP clients, as `tests/run` installed them; an absent one fails.
+
+use super::Server;
+use serde_json::Value;
+use std::path::PathBuf;
+use tokio::process::Command;
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: tests/run installs the clients and sets it"))
+}
+
+/// Runs one client program against the server; what it says of its conversation.
+pub async fn converse(server: &Server, interpreter: &str, program: &str, arguments: &[&str]) -> Value {
+    let program = PathBuf::from(variable("USHER_TEST_HOSTS")).join(program);
+    let output = Command::new(variable(interpreter))
+        .arg(program)
+        .args(arguments)
+        .env("USHER_URL", &server.mcp_url)
+        .env("USHER_TOKEN", &server.token)
+        .output()
+        .await
+        .expect("the client runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one object")
+}
+
+/// Runs a wrapper script with the MCP URL and the token.
+pub async fn script(server: &Server, name: &str) {
+    let program = PathBuf::from(variable("USHER_TEST_HOSTS")).join(name);
+    let output = Command::new(program).args([&server.mcp_url, &server.token]).output().await.expect("the script runs");
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+}
