@@ -188,3 +188,11 @@ async fn the_conformance_suite_finds_what_is_expected() {
     let server = Server::quickstart(Engine::Sqlite).await;
     hosts::script(&server, "conformance").await;
 }
+
+#[tokio::test]
+async fn the_strictest_host_finds_nothing_to_warn_of() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::quickstart(Engine::Sqlite).await;
+    let said = hosts::script(&server, "inspector").await;
+    assert!(!said.contains("Warning: tool"), "{said}");
+}

@@ -24,9 +24,10 @@ pub async fn converse(server: &Server, interpreter: &str, program: &str, argumen
     serde_json::from_slice(&output.stdout).expect("one object")
 }
 
-/// Runs a wrapper script with the MCP URL and the token.
-pub async fn script(server: &Server, name: &str) {
+/// Runs a wrapper script with the MCP URL and the token; what it says on stderr.
+pub async fn script(server: &Server, name: &str) -> String {
     let program = PathBuf::from(variable("USHER_TEST_HOSTS")).join(name);
     let output = Command::new(program).args([&server.mcp_url, &server.token]).output().await.expect("the script runs");
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -2,7 +2,7 @@
 //!
 //! Hosts have dropped tools, or whole lists, over `$ref`, top-level combinators, a missing `properties`, numeric
 //! formats and nullable inputs (R-B128, R-B130, R-B134). What is left here is `type`, `properties`, `required`, `items`,
-//! `enum`, bounds and descriptions.
+//! `enum`, bounds and descriptions, and in results `anyOf` for what may be null.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -27,7 +27,30 @@ pub(crate) fn input<P: JsonSchema>() -> Map<String, Value> {
 
 /// The schema of a tool's result, as it is written: what may be null is required and nullable.
 pub(crate) fn output<O: JsonSchema>() -> Map<String, Value> {
-    root::<O>(settings().for_serialize())
+    let mut schema = root::<O>(settings().for_serialize());
+    spell_out_null(&mut schema);
+    schema
+}
+
+/// Writes what may be null as two branches of one type each: a list of types is legal, but strict hosts drop it.
+fn spell_out_null(schema: &mut Map<String, Value>) {
+    for property in properties_mut(schema) {
+        spell_out_null(property);
+    }
+    if let Some(Value::Object(items)) = schema.get_mut("items") {
+        spell_out_null(items);
+    }
+    let Some(Value::Array(types)) = schema.get("type") else { return };
+    let Some(plain) = types.iter().find(|kind| kind.as_str() != Some("null")).cloned() else { return };
+    let mut branch = std::mem::take(schema);
+    if let Some(description) = branch.remove("description") {
+        schema.insert("description".to_owned(), description);
+    }
+    branch.insert("type".to_owned(), plain);
+    if let Some(Value::Array(values)) = branch.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    schema.insert("anyOf".to_owned(), serde_json::json!([branch, {"type": "null"}]));
 }
 
 fn settings() -> SchemaSettings {
