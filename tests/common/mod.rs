@@ -196,6 +196,22 @@ impl Server {
             .expect("an answer")
     }
 
+    /// Runs one statement on the database itself, as somebody who got hold of it; whether it was let through.
+    pub async fn tamper(&self, sql: &'static str) -> bool {
+        if let Some(url) = &self.database {
+            let pool = sqlx::PgPool::connect(url).await.expect("PostgreSQL answers");
+            let done = sqlx::query(sql).execute(&pool).await.is_ok();
+            pool.close().await;
+            done
+        } else {
+            let file = format!("sqlite://{}", self.data_dir.path().join("usher.db").display());
+            let pool = sqlx::SqlitePool::connect(&file).await.expect("SQLite opens");
+            let done = sqlx::query(sql).execute(&pool).await.is_ok();
+            pool.close().await;
+            done
+        }
+    }
+
     /// A command beside the running server; its line of JSON.
     pub async fn cli(&self, arguments: &[&str]) -> Value {
         let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
