@@ -1,14 +1,11 @@
 //! The real binary, started on a free port with a database of its own.
 
+pub mod database;
 pub mod hosts;
+pub mod smtp;
 
 use serde_json::{Value, json};
-use std::{
-    future::Future,
-    process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::{future::Future, process::Stdio, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -29,27 +26,41 @@ pub async fn on_both(test: impl AsyncFn(Engine)) {
     test(Engine::Postgres).await;
 }
 
-static DATABASES: AtomicU32 = AtomicU32::new(0);
-
-async fn new_database() -> String {
-    let admin = std::env::var("USHER_TEST_POSTGRES_URL").expect("USHER_TEST_POSTGRES_URL names a PostgreSQL: tests/run starts one");
-    let name = format!("usher_{}_{}", std::process::id(), DATABASES.fetch_add(1, Ordering::Relaxed));
-    let (base, _) = admin.rsplit_once('/').expect("an address with a database");
-    let pool = sqlx::PgPool::connect(&admin).await.expect("PostgreSQL answers");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.expect("a new database");
-    pool.close().await;
-    format!("{base}/{name}")
-}
-
 /// A running server; it ends with this value.
 pub struct Server {
     pub http: reqwest::Client,
     pub mcp_url: String,
     pub token: String,
-    pub data_dir: TempDir,
+    pub data_dir: Arc<TempDir>,
+    pub engine: Engine,
+    /// The slug of the organization that quickstart made.
+    pub org: String,
     database: Option<String>,
     mail_dir: String,
-    _child: Child,
+    child: Child,
+}
+
+/// How a server is started, where a test wants it otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// More arguments, after the usual ones (the last one of a kind counts).
+    pub arguments: Vec<String>,
+    /// More environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Options {
+    /// With these arguments.
+    pub fn arguments(arguments: &[&str]) -> Self {
+        Self { arguments: arguments.iter().map(ToString::to_string).collect(), environment: Vec::new() }
+    }
+
+    /// And this variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
 }
 
 /// A tool call's answer.
@@ -76,48 +87,126 @@ impl Answer {
     }
 }
 
+/// A password that the meter lets through.
+pub const PASSWORD: &str = "seven brave otters paint fences";
+
 impl Server {
     /// `usher quickstart --json` with limits off.
     pub async fn quickstart(engine: Engine) -> Self {
-        let data_dir = TempDir::new().expect("a folder");
+        Self::quickstart_with(engine, &Options::default()).await
+    }
+
+    /// The same with more arguments or environment.
+    pub async fn quickstart_with(engine: Engine, options: &Options) -> Self {
+        let data_dir = Arc::new(TempDir::new().expect("a folder"));
         let database = match engine {
             Engine::Sqlite => None,
-            Engine::Postgres => Some(new_database().await),
+            Engine::Postgres => Some(database::new().await),
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
-        command
-            .args([
-                "quickstart",
-                "--json",
-                "--listen",
-                "127.0.0.1:0",
-                "--resends",
-                "0",
-                "--invites-per-day",
-                "0",
-                "--calls-per-minute",
-                "0",
-            ])
+        Self::start("quickstart", engine, data_dir, database, options).await
+    }
+
+    /// One more `usher serve` process on the same database and keyring, with the same token.
+    pub async fn second_node(&self, options: &Options) -> Self {
+        let mut node = Self::start("serve", self.engine, Arc::clone(&self.data_dir), self.database.clone(), options).await;
+        node.token.clone_from(&self.token);
+        node
+    }
+
+    async fn start(command: &str, engine: Engine, data_dir: Arc<TempDir>, database: Option<String>, options: &Options) -> Self {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_usher"));
+        program
+            .args([command, "--json", "--listen", "127.0.0.1:0", "--resends", "0", "--invites-per-day", "0", "--calls-per-minute", "0"])
+            .args(&options.arguments)
             .env("USHER_DATA_DIR", data_dir.path())
             .env("USHER_LOG", "warn")
+            .envs(options.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .kill_on_drop(true);
         if let Some(url) = &database {
-            command.env("USHER_DATABASE_URL", url);
+            program.env("USHER_DATABASE_URL", url);
         }
-        let mut child = command.spawn().expect("usher starts");
+        let mut child = program.spawn().expect("usher starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let line = lines.next_line().await.expect("a line").expect("quickstart says where it is");
+        let line = lines.next_line().await.expect("a line").expect("usher says where it is");
         let said: Value = serde_json::from_str(&line).expect("one line of JSON");
+        // The public URL may be another node's; the address that was bound is this one's.
+        let org = said["org"].as_str().unwrap_or_default().to_owned();
+        let listen = said["listen"].as_str().expect("listen");
         Self {
             http: reqwest::Client::builder().cookie_store(true).build().expect("a client"),
-            mcp_url: said["mcp_url"].as_str().expect("mcp_url").to_owned(),
-            token: said["token"].as_str().expect("token").to_owned(),
-            mail_dir: said["mail_dir"].as_str().expect("mail_dir").to_owned(),
+            mcp_url: if org.is_empty() { format!("http://{listen}/mcp") } else { format!("http://{listen}/mcp/{org}") },
+            token: said["token"].as_str().unwrap_or_default().to_owned(),
+            mail_dir: said["mail_dir"].as_str().unwrap_or_default().to_owned(),
             data_dir,
+            engine,
+            org,
             database,
-            _child: child,
+            child,
         }
+    }
+
+    /// `http://HOST:PORT` as bound.
+    pub fn address(&self) -> String {
+        self.mcp_url.split("/mcp").next().expect("an address").to_owned()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("it dies");
+    }
+
+    /// SIGTERM, and waits for its orderly end: calls in flight finish, what was gathered is written.
+    pub async fn stop(&mut self) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        assert!(sent.success());
+        assert!(self.child.wait().await.expect("it ends").success());
+    }
+
+    /// Starts it anew on the same database, with a new port and the same token.
+    pub async fn restart(&mut self, options: &Options) {
+        let node = self.second_node(options).await;
+        *self = node;
+    }
+
+    /// Invites somebody, lets them join with [`PASSWORD`], makes a token for them: their id and token.
+    pub async fn member(&self, email: &str, access_groups: &[&str]) -> (String, String) {
+        self.member_of("User", email, access_groups).await
+    }
+
+    /// The same as an Administrator.
+    pub async fn administrator(&self, email: &str) -> (String, String) {
+        self.member_of("Administrator", email, &[]).await
+    }
+
+    async fn member_of(&self, role: &str, email: &str, access_groups: &[&str]) -> (String, String) {
+        let invited = self
+            .ok(
+                "invite_user",
+                json!({"email": email, "first_name": "Test", "last_name": "Person", "role": role, "access_groups": access_groups}),
+            )
+            .await;
+        let link = self.link_to(email).await;
+        assert_eq!(self.accept(&link, "Test", "Person", PASSWORD).await.status(), 200);
+        (invited["user"]["id"].as_str().expect("an id").to_owned(), self.token_for(email, &[]).await)
+    }
+
+    /// A token made on the host.
+    pub async fn token_for(&self, email: &str, more: &[&str]) -> String {
+        let mut arguments = vec!["token", "create", "--org", &self.org, "--user", email, "--json"];
+        arguments.extend(more);
+        self.cli(&arguments).await["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Whether the audit chain verifies.
+    pub async fn verified(&self) -> Value {
+        self.cli(&["audit", "verify", "--org", &self.org, "--json"]).await
     }
 
     fn post(&self, token: &str, message: &Value) -> reqwest::RequestBuilder {
@@ -164,24 +253,28 @@ impl Server {
         body["result"]["tools"].as_array().expect("tools").iter().map(|tool| tool["name"].as_str().expect("a name").to_owned()).collect()
     }
 
+    /// The mails in the folder, oldest first.
+    pub fn mails(&self) -> Vec<String> {
+        let mut files: Vec<_> = std::fs::read_dir(&self.mail_dir)
+            .map(|folder| folder.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "eml")).collect())
+            .unwrap_or_default();
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).expect("a mail")).collect()
+    }
+
     /// The link of the `n`-th mail, once it lies in the folder.
     pub async fn link(&self, n: usize) -> String {
-        for _ in 0..500 {
-            let mut mails: Vec<_> = std::fs::read_dir(&self.mail_dir)
-                .map(|folder| {
-                    folder.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "eml")).collect()
-                })
-                .unwrap_or_default();
-            mails.sort();
-            if mails.len() >= n {
-                let mail = std::fs::read_to_string(&mails[n - 1]).expect("a mail");
-                let link = mail.lines().map(str::trim).find(|line| line.starts_with("http://") && line.contains("/invite/"));
-                return link.expect("the link stands in the text part").to_owned();
-            }
-            // Polls a condition: the mail worker's file.
-            drop(tokio::time::timeout(Duration::from_millis(20), std::future::pending::<()>()).await);
-        }
-        panic!("mail {n} did not come");
+        until("the mail", async || self.mails().get(n - 1).map(|mail| link_in(mail))).await
+    }
+
+    /// The link in the newest mail to this address, once one lies in the folder.
+    pub async fn link_to(&self, email: &str) -> String {
+        let to = format!("<{email}>");
+        until("the mail", async || {
+            let mails = self.mails();
+            mails.iter().rev().find(|mail| mail.lines().any(|line| line.starts_with("To:") && line.contains(&to))).map(|mail| link_in(mail))
+        })
+        .await
     }
 
     /// Opens the link and sends the form.
@@ -196,22 +289,6 @@ impl Server {
             .expect("an answer")
     }
 
-    /// Runs one statement on the database itself, as somebody who got hold of it; whether it was let through.
-    pub async fn tamper(&self, sql: &'static str) -> bool {
-        if let Some(url) = &self.database {
-            let pool = sqlx::PgPool::connect(url).await.expect("PostgreSQL answers");
-            let done = sqlx::query(sql).execute(&pool).await.is_ok();
-            pool.close().await;
-            done
-        } else {
-            let file = format!("sqlite://{}", self.data_dir.path().join("usher.db").display());
-            let pool = sqlx::SqlitePool::connect(&file).await.expect("SQLite opens");
-            let done = sqlx::query(sql).execute(&pool).await.is_ok();
-            pool.close().await;
-            done
-        }
-    }
-
     /// A command beside the running server; its line of JSON.
     pub async fn cli(&self, arguments: &[&str]) -> Value {
         let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
@@ -222,4 +299,20 @@ impl Server {
         let output = command.output().await.expect("usher runs");
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
     }
+}
+
+fn link_in(mail: &str) -> String {
+    let link = mail.lines().map(str::trim).find(|line| line.starts_with("http") && line.contains("/invite/"));
+    link.expect("the link stands in the text part").to_owned()
+}
+
+/// Polls until there is something; fails after half a minute.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..3000 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        drop(tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>()).await);
+    }
+    panic!("{what}: not within half a minute");
 }

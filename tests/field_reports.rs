@@ -1,0 +1,1 @@
+//! The failures of similar products, each with the test that meets it.

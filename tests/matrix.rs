@@ -1,0 +1,1 @@
+//! Every tool, every kind of caller, every kind of target.

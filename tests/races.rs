@@ -1,0 +1,1 @@
+//! Two processes, one organization, many calls at once.

@@ -1,0 +1,1 @@
+//! What refused calls leave behind is bounded.

@@ -1,0 +1,1 @@
+//! A deactivated person's very next call is 401.

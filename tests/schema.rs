@@ -1,0 +1,1 @@
+//! Both engines hold the same tables.

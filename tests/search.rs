@@ -1,0 +1,1 @@
+//! Finding people among few and among many.
