@@ -130,7 +130,7 @@ impl Connection {
             let mut rows: Vec<String> =
                 self.rows(&format!("SELECT * FROM {table}")).await.into_iter().map(|row| format!("{row:?}")).collect();
             rows.sort();
-            whole += &format!("{table}\n{}\n", rows.join("\n"));
+            whole = whole + &table + "\n" + &rows.join("\n") + "\n";
         }
         whole
     }
