@@ -1,11 +1,6 @@
 //! The server as its users meet it: the real binary, over HTTP, on both databases.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that meets what it does not expect fails; one crate, no outside"
-)]
+#![expect(clippy::expect_used, unreachable_pub, reason = "a test that meets what it does not expect fails; one crate, no outside")]
 
 mod common;
 
