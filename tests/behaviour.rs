@@ -219,3 +219,50 @@ async fn requirement_68_the_past_of_the_audit_log_cannot_be_written() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_repeat_under_one_key_never_acts_and_follows_ids_not_names() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let made = server.ok("create_access_group", json!({"name": "Support", "permissions": ["users:read"], "idempotency_key": "c"})).await;
+        let id = made["access_group"]["id"].clone();
+        let ana = server.ok("invite_user", json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ruiz"})).await;
+        let add = json!({"users": ["ana@example.com"], "access_groups": ["Support"], "idempotency_key": "a"});
+        assert_eq!(server.ok("add_to_access_group", add.clone()).await["changed"], true);
+        let rename = json!({"access_group": "Support", "name": "Care", "idempotency_key": "u"});
+        assert_eq!(server.ok("update_access_group", rename.clone()).await["changed"], true);
+
+        // The name means nothing now, or another group: the repeats are about the first one all the same.
+        server.ok("create_access_group", json!({"name": "Support"})).await;
+        for (tool, arguments) in [("add_to_access_group", add.clone()), ("update_access_group", rename.clone())] {
+            let again = server.ok(tool, arguments).await;
+            assert_eq!(again["changed"], false, "{tool}");
+            let group = if tool == "add_to_access_group" { &again["access_groups"][0] } else { &again["access_group"] };
+            assert_eq!((&group["id"], &group["name"]), (&id, &json!("Care")), "{tool}");
+        }
+
+        let before = server.ok("list_access_groups", json!({"access_group": "Care"})).await["access_groups"][0].clone();
+        let delete = json!({"access_group": "Care", "idempotency_key": "d"});
+        let gone = server.ok("delete_access_group", delete.clone()).await;
+        assert_eq!((&gone["access_group"], &gone["members_affected"]), (&before, &json!(1)));
+        for (tool, arguments) in [("delete_access_group", delete), ("update_access_group", rename)] {
+            let again = server.ok(tool, arguments).await;
+            assert_eq!((&again["changed"], &again["access_group"]), (&json!(false), &before), "{tool}");
+        }
+        let again = server.ok("add_to_access_group", add).await;
+        assert_eq!((&again["access_groups"][0], &again["users"][0]["access_groups"]), (&before, &json!([])));
+
+        let leave = json!({"user": "ana@example.com", "idempotency_key": "x"});
+        assert_eq!(server.ok("deactivate_user", leave.clone()).await["changed"], true);
+        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
+        let again = server.ok("deactivate_user", leave.clone()).await;
+        assert_eq!((&again["changed"], &again["user"]["status"], &again["user"]["id"]), (&json!(false), &json!("pending"), &ana["user"]["id"]));
+        // A dry run of a keyed call is the same call; other arguments are not.
+        let mut dry = leave.clone();
+        dry["dry_run"] = json!(true);
+        assert_eq!(server.ok("deactivate_user", dry).await["changed"], false);
+        let other = server.refused("deactivate_user", json!({"user": ana["user"]["id"], "idempotency_key": "x"})).await;
+        assert_eq!(other["code"], "conflict");
+    })
+    .await;
+}

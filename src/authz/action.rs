@@ -1,6 +1,6 @@
 //! One struct per action: its payload, the facts its rule decides on, and the rule.
 //!
-//! The order inside `permits` is the order of refusal: Administrators and others first, then the
+//! `permits` and `possible` together are the order of refusal: Administrators and others first, then the
 //! ceiling on giving, then state.
 
 use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing};
@@ -117,7 +117,7 @@ pub struct ResendInvite {
 }
 
 impl Action for ResendInvite {
-    const NAME: &'static str = "users:resend_invite";
+    const NAME: &'static str = builtin::USERS_INVITE;
     const NEEDS: Needs = Needs::Permission(builtin::USERS_INVITE);
 
     fn target(&self) -> Target {
@@ -126,7 +126,10 @@ impl Action for ResendInvite {
 
     fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
         only_administrators_touch_administrators(standing, self.person.role)?;
-        within_ceiling(standing, &self.person.permissions)?;
+        within_ceiling(standing, &self.person.permissions)
+    }
+
+    fn possible(&self, _: &Actor) -> Result<(), Reason> {
         match self.person.status {
             Status::Pending => Ok(()),
             Status::Active => Err(Reason::NotPending),
@@ -172,9 +175,10 @@ impl Action for UpdateUser {
         if self.slack_id.is_some() && !standing.holds(builtin::USERS_UPDATE) {
             return Err(Reason::Permission(builtin::USERS_UPDATE));
         }
-        if !self.is_own(actor) {
-            only_administrators_touch_administrators(standing, self.person.role)?;
-        }
+        if self.is_own(actor) { Ok(()) } else { only_administrators_touch_administrators(standing, self.person.role) }
+    }
+
+    fn possible(&self, _: &Actor) -> Result<(), Reason> {
         match self.role {
             Some(Role::User) => keeps_an_administrator(&self.person, self.active_administrators),
             Some(Role::Administrator) | None => Ok(()),
@@ -200,12 +204,15 @@ impl Action for DeactivateUser {
     }
 
     fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason> {
-        let own = actor.is(self.person.person.id);
-        if !own {
-            only_administrators_touch_administrators(standing, self.person.role)?;
+        if actor.is(self.person.person.id) {
+            return Ok(());
         }
+        only_administrators_touch_administrators(standing, self.person.role)
+    }
+
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
         keeps_an_administrator(&self.person, self.active_administrators)?;
-        if own { Err(Reason::SelfDeactivation) } else { Ok(()) }
+        if actor.is(self.person.person.id) { Err(Reason::SelfDeactivation) } else { Ok(()) }
     }
 }
 
@@ -219,7 +226,7 @@ pub struct ReactivateUser {
 }
 
 impl Action for ReactivateUser {
-    const NAME: &'static str = "users:reactivate";
+    const NAME: &'static str = builtin::USERS_DEACTIVATE;
     const NEEDS: Needs = Needs::Permission(builtin::USERS_DEACTIVATE);
 
     fn target(&self) -> Target {
@@ -356,7 +363,7 @@ pub struct UnassignGroups {
 }
 
 impl Action for UnassignGroups {
-    const NAME: &'static str = "access_groups:unassign";
+    const NAME: &'static str = builtin::ACCESS_GROUPS_ASSIGN;
     const NEEDS: Needs = Needs::Permission(builtin::ACCESS_GROUPS_ASSIGN);
 
     fn target(&self) -> Target {
@@ -400,7 +407,11 @@ impl Action for AcceptInvite {
         self.person.target()
     }
 
-    fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
         let pending = match self.person.status {
             Status::Pending => true,
             Status::Active | Status::Deactivated => false,
@@ -437,6 +448,10 @@ impl Action for CreateToken {
     }
 
     fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    fn possible(&self, _: &Actor) -> Result<(), Reason> {
         match self.person.status {
             Status::Active => Ok(()),
             Status::Pending => Err(Reason::NotPending),

@@ -398,8 +398,12 @@ pub trait Action {
     fn is_own(&self, _actor: &Actor) -> bool {
         false
     }
-    /// The rest of the rule: Administrators and others, ceiling, state; in this order.
+    /// What the actor may: Administrators and others first, then the ceiling on giving.
     fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason>;
+    /// What the state of things allows, whoever asks: the last of all questions.
+    fn possible(&self, _actor: &Actor) -> Result<(), Reason> {
+        Ok(())
+    }
 }
 
 /// Who did what to whom by which credential: what an audit entry says of a proof.
@@ -464,11 +468,18 @@ pub fn scope(actor: &Actor, writes: bool) -> Result<(), Reason> {
     if writes && !actor.scopes.write { Err(Reason::Scope) } else { Ok(()) }
 }
 
+/// Whether the actor may still do `action`, without doing it: what a repeat under an idempotency key is asked. The
+/// state of things does not matter to it, for it never acts.
+pub fn again<A: Action>(actor: &Actor, standing: &Standing, action: &A) -> Result<(), Reason> {
+    needs::<A>(actor, standing, action.is_own(actor))?;
+    action.permits(actor, standing)
+}
+
 /// Asks for the power to do `action`. The facts it decides on are inside the action, read by the caller
 /// in the transaction that will write; the order of refusal is the one INTERFACE lists.
 pub fn authorize<A: Action>(actor: &Actor, standing: &Standing, action: A) -> Result<Authorized<A>, Reason> {
-    needs::<A>(actor, standing, action.is_own(actor))?;
-    action.permits(actor, standing)?;
+    again(actor, standing, &action)?;
+    action.possible(actor)?;
     let stamp = Stamp {
         kind: actor.kind,
         person: actor.person.map(|person| person.id),

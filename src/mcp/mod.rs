@@ -159,7 +159,13 @@ async fn attempt<T: Handle>(
     if writes && !caller.actor.scopes.write {
         return Err(Reason::Scope.into());
     }
-    let raw = Value::Object(arguments.clone()).to_string();
+    // What a call asks for, without how it is asked for: a dry run of a keyed call is the same call.
+    let asked = {
+        let mut asked = arguments.clone();
+        asked.remove("dry_run");
+        asked.remove("idempotency_key");
+        Value::Object(asked).to_string()
+    };
     let params = match read_params::<T>(arguments) {
         Ok(params) => params,
         // Whoever lacks the tool's permission learns that first, whatever they passed.
@@ -169,7 +175,7 @@ async fn attempt<T: Handle>(
     *named = T::named(&params);
     let options = T::options(&params);
     let reason = options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose()?;
-    let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(raw.as_bytes())));
+    let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked.as_bytes())));
     let call = Call {
         actor: caller.actor.clone(),
         standing: caller.standing.clone(),

@@ -37,16 +37,16 @@ handle!(ListUsers, builtin::USERS_READ, |_p| Named::Nothing, |app, caller, call,
 handle!(GetUser, builtin::USERS_READ, |p| parse::named(&p.user), |app, _c, call, p| people::get(app, call, p));
 handle!(CheckMembership, builtin::USERS_READ, |p| parse::named(&p.user), |app, _c, call, p| access::check_membership(app, call, p));
 handle!(InviteUser, builtin::USERS_INVITE, |p| parse::named(&p.email), write: true, |app, _c, call, p| people::invite(app, call, p));
-handle!(ResendInvite, "users:resend_invite", |p| parse::named(&p.user), write: true, |app, _c, call, p| people::resend(app, call, p));
+handle!(ResendInvite, builtin::USERS_INVITE, |p| parse::named(&p.user), write: true, |app, _c, call, p| people::resend(app, call, p));
 handle!(UpdateUser, builtin::USERS_UPDATE, |p| parse::named(&p.user), write: true, |app, _c, call, p| people::update(app, call, p));
 handle!(DeactivateUser, builtin::USERS_DEACTIVATE, |p| parse::named(&p.user), write: true, |app, _c, call, p| people::deactivate(app, call, p));
-handle!(ReactivateUser, "users:reactivate", |p| parse::named(&p.user), write: true, |app, _c, call, p| people::reactivate(app, call, p));
+handle!(ReactivateUser, builtin::USERS_DEACTIVATE, |p| parse::named(&p.user), write: true, |app, _c, call, p| people::reactivate(app, call, p));
 handle!(ListAccessGroups, builtin::ACCESS_GROUPS_READ, |_p| Named::Nothing, |app, _c, call, p| groups::list(app, call, p));
 handle!(CreateAccessGroup, builtin::ACCESS_GROUPS_CREATE, |_p| Named::Nothing, write: true, |app, _c, call, p| groups::create(app, call, p));
 handle!(UpdateAccessGroup, builtin::ACCESS_GROUPS_UPDATE, |p| parse::named_group(&p.access_group), write: true, |app, _c, call, p| groups::update(app, call, p));
 handle!(DeleteAccessGroup, builtin::ACCESS_GROUPS_DELETE, |p| parse::named_group(&p.access_group), write: true, |app, _c, call, p| groups::delete(app, call, p));
 handle!(AddToAccessGroup, builtin::ACCESS_GROUPS_ASSIGN, |p| p.users.first().map_or(Named::Nothing, |user| parse::named(user)), write: true, |app, _c, call, p| groups::add(app, call, p));
-handle!(RemoveFromAccessGroup, "access_groups:unassign", |p| p.users.first().map_or(Named::Nothing, |user| parse::named(user)), write: true, |app, _c, call, p| groups::remove(app, call, p));
+handle!(RemoveFromAccessGroup, builtin::ACCESS_GROUPS_ASSIGN, |p| p.users.first().map_or(Named::Nothing, |user| parse::named(user)), write: true, |app, _c, call, p| groups::remove(app, call, p));
 handle!(ListAuditEvents, builtin::AUDIT_LOG_READ, |_p| Named::Nothing, |app, _c, call, p| audit::list(app, call, p));
 
 impl Handle for contract::ListPermissions {

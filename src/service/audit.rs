@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     store::{
         audit::{self, Event, Filter},
-        people::{self, Who},
+        people,
     },
 };
 use usher_tools as contract;
@@ -24,13 +24,11 @@ pub async fn list(app: &App, call: &Call, params: &contract::ListAuditEventsPara
     let org = call.actor.org();
     let user = match &params.user {
         None => None,
-        Some(text) => match parse::who("user", text)? {
-            Who::Id(id) => Some(id.as_uuid()),
-            who @ Who::EmailKey(_) => {
-                let person = people::find(&app.pool, org, &who, Visible::All).await?.ok_or(Error::UserNotFound)?;
-                Some(person.id.as_uuid())
-            }
-        },
+        Some(text) => {
+            let who = parse::who("user", text)?;
+            let person = people::find(&app.pool, org, &who, Visible::All).await?.ok_or(Error::UserNotFound)?;
+            Some(person.id.as_uuid())
+        }
     };
     let filter = Filter {
         user,

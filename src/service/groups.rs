@@ -1,17 +1,17 @@
 //! Access groups: what they give, and who is in them.
 
-use super::{Call, Done, Writing, invalid, parse, people::named_groups, same_version, subject_id, view};
+use super::{About, Call, Done, Writing, invalid, parse, same_version, view};
 use crate::{
     app::App,
     authz::{
         self, Reason,
         action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
     },
-    domain::{GroupId, GroupName, PermissionSet, Untrusted, builtin},
+    domain::{GroupId, GroupName, Untrusted, builtin},
     error::Error,
     store::{
         groups::{self, Which},
-        people::{self, Found},
+        people::{self, Found, Who},
     },
 };
 use usher_tools as contract;
@@ -41,9 +41,35 @@ pub async fn list(app: &App, call: &Call, params: &contract::ListAccessGroupsPar
     })
 }
 
+/// The group a call names, under the lock.
+async fn group(writing: &mut Writing<'_>, name: &str) -> Result<GroupFacts, Error> {
+    groups::facts(&mut writing.work, &parse::which(name)).await?.ok_or(Error::GroupNotFound)
+}
+
+/// The groups a call names, each once; for a repeat those it was about that are still there.
+pub(crate) async fn groups_of(writing: &mut Writing<'_>, repeat: Option<&About>, names: &[String]) -> Result<Vec<GroupFacts>, Error> {
+    let mut found: Vec<GroupFacts> = Vec::with_capacity(names.len());
+    if let Some(about) = repeat {
+        for id in &about.access_groups {
+            found.extend(groups::facts(&mut writing.work, &Which::Id(*id)).await?);
+        }
+        return Ok(found);
+    }
+    for name in names {
+        let group = group(writing, name).await?;
+        if found.iter().all(|known| known.key != group.key) {
+            found.push(group);
+        }
+    }
+    Ok(found)
+}
+
+/// A group as it is now, or as it was when it was deleted: then its audit entry tells.
 async fn shown(writing: &mut Writing<'_>, id: GroupId) -> Result<contract::AccessGroup, Error> {
-    let group = groups::facts(&mut writing.work, &Which::Id(id)).await?.ok_or(Error::GroupNotFound)?;
-    Ok(view::access_group(&group))
+    match groups::facts(&mut writing.work, &Which::Id(id)).await? {
+        Some(group) => Ok(view::access_group(&group)),
+        None => Ok(view::access_group(&groups::deleted(&mut writing.work, id).await?.ok_or(Error::GroupNotFound)?)),
+    }
 }
 
 /// Makes a group.
@@ -58,20 +84,21 @@ pub async fn create(
     let permissions = parse::permissions(app, "permissions", &params.permissions)?;
     let mut writing = Writing::begin::<CreateAccessGroup>(app, call, false).await?;
     let result = async {
-        if let Some(subject) = writing.replayed().await? {
-            let access_group = shown(&mut writing, GroupId::from_uuid(subject_id(&subject)?)).await?;
-            let value = contract::CreateAccessGroupOutput { access_group, changed: false, dry_run: call.options.dry_run };
-            return Ok(Done { value, changed: false, subject });
-        }
-        let id = GroupId::new(writing.work.now(), &app.random);
+        let repeat = writing.repeats().await?.and_then(|about| about.access_groups.first().copied());
+        let id = repeat.unwrap_or_else(|| GroupId::new(writing.work.now(), &app.random));
         let action = CreateAccessGroup { id, name: name.clone(), description: description.clone(), permissions: permissions.clone() };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        if !groups::create(&mut writing.work, proof).await? {
-            return Err(Error::NameTaken);
+        let changed = repeat.is_none();
+        if changed {
+            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+            if !groups::create(&mut writing.work, proof).await? {
+                return Err(Error::NameTaken);
+            }
+        } else {
+            authz::again(&call.actor, &writing.standing, &action)?;
         }
         let access_group = shown(&mut writing, id).await?;
-        let value = contract::CreateAccessGroupOutput { access_group, changed: true, dry_run: call.options.dry_run };
-        Ok(Done { value, changed: true, subject: id.to_string() })
+        let value = contract::CreateAccessGroupOutput { access_group, changed, dry_run: call.options.dry_run };
+        Ok(Done { value, changed, about: About::access_group(id) })
     }
     .await;
     writing.finish(result).await
@@ -92,33 +119,36 @@ pub async fn update(
     };
     let add = parse::permissions(app, "add_permissions", &params.add_permissions)?;
     // What the catalogue no longer knows can still be taken away.
-    let remove = PermissionSet::parse_joined(&params.remove_permissions.join(" "));
+    let remove = parse::known_or_not("remove_permissions", &params.remove_permissions)?;
     if name.is_none() && description.is_none() && add.is_empty() && remove.is_empty() {
         return Err(invalid("name", "Nothing to change was given.", "Pass name, description, add_permissions or remove_permissions."));
     }
     let mut writing = Writing::begin::<UpdateAccessGroup>(app, call, false).await?;
     let result = async {
-        let group = groups::facts(&mut writing.work, &parse::which(&params.access_group)).await?.ok_or(Error::GroupNotFound)?;
+        if let Some(id) = writing.repeats().await?.and_then(|about| about.access_groups.first().copied()) {
+            // Asked anew is the permission; what the group holds meanwhile is not this call's doing.
+            let access_group = shown(&mut writing, id).await?;
+            let value = contract::UpdateAccessGroupOutput { access_group, changed: false, dry_run: call.options.dry_run };
+            return Ok(Done { value, changed: false, about: About::access_group(id) });
+        }
+        let group = group(&mut writing, &params.access_group).await?;
         let (id, version) = (group.id, group.version);
         let then = group.permissions.union(&add).difference(&remove);
         let gives = then != group.permissions;
         let name = name.clone().filter(|name| name.as_str() != group.name);
         let description = description.clone().filter(|text| text.as_str() != group.description);
-        let would_change = gives || name.is_some() || description.is_some();
+        let changed = gives || name.is_some() || description.is_some();
         let action = UpdateAccessGroup { group, name, description, permissions: gives.then_some(then) };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        let changed = writing.replayed().await?.is_none() && would_change;
         if changed {
             same_version(params.if_version, version)?;
             if !groups::update(&mut writing.work, proof).await? {
                 return Err(Error::NameTaken);
             }
-        } else {
-            drop(proof);
         }
         let access_group = shown(&mut writing, id).await?;
         let value = contract::UpdateAccessGroupOutput { access_group, changed, dry_run: call.options.dry_run };
-        Ok(Done { value, changed, subject: id.to_string() })
+        Ok(Done { value, changed, about: About::access_group(id) })
     }
     .await;
     writing.finish(result).await
@@ -133,55 +163,59 @@ pub async fn delete(
     authz::needs::<DeleteAccessGroup>(&call.actor, &call.standing, false)?;
     let mut writing = Writing::begin::<DeleteAccessGroup>(app, call, false).await?;
     let result = async {
-        if let Some(subject) = writing.replayed().await? {
-            // The group is gone; the key's row keeps what it was.
-            let access_group: contract::AccessGroup =
-                serde_json::from_str(&subject).map_err(|_| Error::Internal("idempotency subject".to_owned()))?;
-            let members_affected = access_group.member_count;
-            let value = contract::DeleteAccessGroupOutput { access_group, members_affected, changed: false, dry_run: call.options.dry_run };
-            return Ok(Done { value, changed: false, subject });
-        }
-        let group = groups::facts(&mut writing.work, &parse::which(&params.access_group)).await?.ok_or(Error::GroupNotFound)?;
-        let access_group = view::access_group(&group);
-        let proof = authz::authorize(&call.actor, &writing.standing, DeleteAccessGroup { group })?;
-        groups::delete(&mut writing.work, proof).await?;
-        let subject = serde_json::to_string(&access_group).unwrap_or_default();
+        let repeat = writing.repeats().await?.and_then(|about| about.access_groups.first().copied());
+        let changed = repeat.is_none();
+        let (id, access_group) = if let Some(id) = repeat {
+            (id, shown(&mut writing, id).await?)
+        } else {
+            let group = group(&mut writing, &params.access_group).await?;
+            let before = (group.id, view::access_group(&group));
+            let proof = authz::authorize(&call.actor, &writing.standing, DeleteAccessGroup { group })?;
+            groups::delete(&mut writing.work, proof).await?;
+            before
+        };
         let members_affected = access_group.member_count;
-        let value = contract::DeleteAccessGroupOutput { access_group, members_affected, changed: true, dry_run: call.options.dry_run };
-        Ok(Done { value, changed: true, subject })
+        let value = contract::DeleteAccessGroupOutput { access_group, members_affected, changed, dry_run: call.options.dry_run };
+        Ok(Done { value, changed, about: About::access_group(id) })
     }
     .await;
     writing.finish(result).await
 }
 
-/// The people and groups a call names, each once, under the lock: all of them, or none of the call.
-async fn named(writing: &mut Writing<'_>, users: &[String], names: &[String]) -> Result<(Vec<Found>, Vec<GroupFacts>), Error> {
-    let mut found: Vec<Found> = Vec::with_capacity(users.len());
-    for user in users {
-        let who = parse::who("users", user)?;
+/// The people a call names, or its repeat is about, each once.
+async fn people_of(writing: &mut Writing<'_>, repeat: Option<&About>, users: &[String]) -> Result<Vec<Found>, Error> {
+    let named: Vec<Who> = match repeat {
+        Some(about) => about.users.iter().map(|id| Who::Id(*id)).collect(),
+        None => users.iter().map(|user| parse::who("users", user)).collect::<Result<_, _>>()?,
+    };
+    let mut found: Vec<Found> = Vec::with_capacity(named.len());
+    for who in named {
         let person = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
         if found.iter().all(|known| known.facts.person.key != person.facts.person.key) {
             found.push(person);
         }
     }
-    Ok((found, named_groups(writing, names).await?))
+    Ok(found)
 }
 
-async fn after(
-    writing: &mut Writing<'_>,
-    people: &[Found],
-    groups: &[GroupFacts],
-) -> Result<(Vec<contract::User>, Vec<contract::AccessGroup>), Error> {
-    let now = writing.work.now();
-    let mut users = Vec::with_capacity(people.len());
-    for person in people {
-        users.push(view::user(people::show(&mut writing.work, person.facts.person.key).await?, now));
+/// Whom and what the call is about, as all of it is afterwards.
+async fn after(writing: &mut Writing<'_>, about: &About) -> Result<(Vec<contract::User>, Vec<contract::AccessGroup>), Error> {
+    let mut users = Vec::with_capacity(about.users.len());
+    for id in &about.users {
+        users.push(super::people::shown_by_id(writing, *id).await?);
     }
-    let mut shown_groups = Vec::with_capacity(groups.len());
-    for group in groups {
-        shown_groups.push(shown(writing, group.id).await?);
+    let mut access_groups = Vec::with_capacity(about.access_groups.len());
+    for id in &about.access_groups {
+        access_groups.push(shown(writing, *id).await?);
     }
-    Ok((users, shown_groups))
+    Ok((users, access_groups))
+}
+
+fn about(people: &[Found], groups: &[GroupFacts]) -> About {
+    About {
+        users: people.iter().map(|person| person.facts.person.id).collect(),
+        access_groups: groups.iter().map(|group| group.id).collect(),
+    }
 }
 
 /// Puts people into groups, all or nothing (B18).
@@ -189,22 +223,26 @@ pub async fn add(app: &App, call: &Call, params: &contract::AddToAccessGroupPara
     authz::needs::<AssignGroups>(&call.actor, &call.standing, false)?;
     let mut writing = Writing::begin::<AssignGroups>(app, call, false).await?;
     let result = async {
-        let (found, groups) = named(&mut writing, &params.users, &params.access_groups).await?;
-        let replayed = writing.replayed().await?.is_some();
-        let mut proofs = Vec::with_capacity(found.len());
-        for person in &found {
-            let action = AssignGroups { person: person.facts.clone(), groups: groups.clone() };
-            proofs.push(authz::authorize(&call.actor, &writing.standing, action)?);
-        }
+        let repeat = writing.repeats().await?;
+        let found = people_of(&mut writing, repeat.as_ref(), &params.users).await?;
+        let named = groups_of(&mut writing, repeat.as_ref(), &params.access_groups).await?;
+        let actions = found.iter().map(|person| AssignGroups { person: person.facts.clone(), groups: named.clone() });
         let mut changed = false;
-        if !replayed {
+        if repeat.is_some() {
+            for action in actions {
+                authz::again(&call.actor, &writing.standing, &action)?;
+            }
+        } else {
+            // All of them are asked before the first is done.
+            let proofs = actions.map(|action| authz::authorize(&call.actor, &writing.standing, action)).collect::<Result<Vec<_>, _>>()?;
             for proof in proofs {
-                changed |= crate::store::groups::assign(&mut writing.work, proof).await?;
+                changed |= groups::assign(&mut writing.work, proof).await?;
             }
         }
-        let (users, access_groups) = after(&mut writing, &found, &groups).await?;
+        let about = repeat.unwrap_or_else(|| about(&found, &named));
+        let (users, access_groups) = after(&mut writing, &about).await?;
         let value = contract::AddToAccessGroupOutput { users, access_groups, changed, dry_run: call.options.dry_run };
-        Ok(Done { value, changed, subject: String::new() })
+        Ok(Done { value, changed, about })
     }
     .await;
     writing.finish(result).await
@@ -219,22 +257,26 @@ pub async fn remove(
     authz::needs::<UnassignGroups>(&call.actor, &call.standing, false)?;
     let mut writing = Writing::begin::<UnassignGroups>(app, call, false).await?;
     let result = async {
-        let (found, groups) = named(&mut writing, &params.users, &params.access_groups).await?;
-        let replayed = writing.replayed().await?.is_some();
-        let mut proofs = Vec::with_capacity(found.len());
-        for person in &found {
-            let action = UnassignGroups { person: person.facts.clone(), groups: groups.clone() };
-            proofs.push(authz::authorize(&call.actor, &writing.standing, action)?);
-        }
+        let repeat = writing.repeats().await?;
+        let found = people_of(&mut writing, repeat.as_ref(), &params.users).await?;
+        let named = groups_of(&mut writing, repeat.as_ref(), &params.access_groups).await?;
+        let actions = found.iter().map(|person| UnassignGroups { person: person.facts.clone(), groups: named.clone() });
         let mut changed = false;
-        if !replayed {
+        if repeat.is_some() {
+            for action in actions {
+                authz::again(&call.actor, &writing.standing, &action)?;
+            }
+        } else {
+            // All of them are asked before the first is done.
+            let proofs = actions.map(|action| authz::authorize(&call.actor, &writing.standing, action)).collect::<Result<Vec<_>, _>>()?;
             for proof in proofs {
-                changed |= crate::store::groups::unassign(&mut writing.work, proof).await?;
+                changed |= groups::unassign(&mut writing.work, proof).await?;
             }
         }
-        let (users, access_groups) = after(&mut writing, &found, &groups).await?;
+        let about = repeat.unwrap_or_else(|| about(&found, &named));
+        let (users, access_groups) = after(&mut writing, &about).await?;
         let value = contract::RemoveFromAccessGroupOutput { users, access_groups, changed, dry_run: call.options.dry_run };
-        Ok(Done { value, changed, subject: String::new() })
+        Ok(Done { value, changed, about })
     }
     .await;
     writing.finish(result).await

@@ -68,7 +68,7 @@ pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Accept
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         people::accept(&mut writing.work, proof, &found).await?;
-        Ok(Done { value: link, changed: true, subject: String::new() })
+        Ok(Done { value: link, changed: true, about: super::About::default() })
     }
     .await;
     let result = writing.finish(result).await;

@@ -18,11 +18,10 @@ pub mod view;
 use crate::{
     app::App,
     authz::{self, Action, Actor, Standing},
-    domain::{Invalid, RequestId, Untrusted},
+    domain::{GroupId, Invalid, RequestId, Untrusted, UserId},
     error::Error,
-    store::{Context, Work, idempotency},
+    store::{Context, Work, idempotency, people::Who},
 };
-use uuid::Uuid;
 
 /// How a unit of work may be run again: the database's own conflicts, a bounded number of times, in one place.
 const TRIES: u32 = 5;
@@ -110,7 +109,50 @@ pub(crate) struct Done<T> {
     /// Whether anything is other than before.
     pub(crate) changed: bool,
     /// What a repeat under the same idempotency key is about.
-    pub(crate) subject: String,
+    pub(crate) about: About,
+}
+
+/// Whom and what a call was about, by id: all that an idempotency key's row keeps of it. A repeat is answered from
+/// these, because the names it was called with may have become somebody else's since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) users: Vec<UserId>,
+    pub(crate) access_groups: Vec<GroupId>,
+}
+
+impl About {
+    pub(crate) fn user(id: UserId) -> Self {
+        Self { users: vec![id], access_groups: Vec::new() }
+    }
+
+    pub(crate) fn access_group(id: GroupId) -> Self {
+        Self { users: Vec::new(), access_groups: vec![id] }
+    }
+
+    /// As the row keeps it: `user:ID` and `access_group:ID`, separated by spaces.
+    fn to_text(&self) -> String {
+        let users = self.users.iter().map(|id| format!("user:{id}"));
+        users.chain(self.access_groups.iter().map(|id| format!("access_group:{id}"))).collect::<Vec<_>>().join(" ")
+    }
+
+    fn parse(text: &str) -> Result<Self, Error> {
+        let mut about = Self::default();
+        for word in text.split_whitespace() {
+            let known = match word.split_once(':') {
+                Some(("user", id)) => UserId::parse(id).map(|id| about.users.push(id)),
+                Some(("access_group", id)) => GroupId::parse(id).map(|id| about.access_groups.push(id)),
+                Some(_) | None => None,
+            };
+            known.ok_or_else(|| Error::Internal("an idempotency key's row does not say what it is about".to_owned()))?;
+        }
+        Ok(about)
+    }
+
+    /// The person a repeat is about.
+    pub(crate) fn who(&self) -> Result<Who, Error> {
+        let id = self.users.first().ok_or_else(|| Error::Internal("an idempotency key's row names no person".to_owned()))?;
+        Ok(Who::Id(*id))
+    }
 }
 
 impl<'a> Writing<'a> {
@@ -137,8 +179,8 @@ impl<'a> Writing<'a> {
         Ok(Self { app, call, work, standing, mails: false })
     }
 
-    /// What this call's idempotency key stood for before, if it did.
-    pub(crate) async fn replayed(&mut self) -> Result<Option<String>, Error> {
+    /// What this call's idempotency key stood for before, if it did: asked before any look-up.
+    pub(crate) async fn repeats(&mut self) -> Result<Option<About>, Error> {
         let (Some((key, digest)), Some(tool), Some(credential)) =
             (&self.call.options.idempotency, self.call.tool, self.call.actor.credential_id())
         else {
@@ -148,7 +190,7 @@ impl<'a> Writing<'a> {
         if known.digest != digest {
             return Err(Error::Conflict("This idempotency_key was used with other arguments."));
         }
-        Ok(Some(known.subject))
+        About::parse(&known.subject).map(Some)
     }
 
     /// Once this commits there is mail to send.
@@ -169,7 +211,7 @@ impl<'a> Writing<'a> {
             self.work.rollback().await?;
             return Ok(done.value);
         }
-        let remembered = match self.remember(&done.subject).await {
+        let remembered = match self.remember(&done.about.to_text()).await {
             Ok(remembered) => remembered,
             Err(error) => {
                 self.work.rollback().await?;
@@ -198,11 +240,6 @@ impl<'a> Writing<'a> {
     }
 }
 
-/// The id in an idempotency row's subject.
-pub(crate) fn subject_id(subject: &str) -> Result<Uuid, Error> {
-    Uuid::parse_str(subject).map_err(|_| Error::Internal("idempotency subject".to_owned()))
-}
-
 /// Somebody changed it since the caller read it.
 pub(crate) fn same_version(wanted: Option<i64>, version: i64) -> Result<(), Error> {
     match wanted {
@@ -216,4 +253,20 @@ pub(crate) fn same_version(wanted: Option<i64>, version: i64) -> Result<(), Erro
 /// A refusal of one argument.
 pub(crate) fn invalid(field: &'static str, message: &'static str, hint: &'static str) -> Error {
     Error::Invalid(Invalid { field, message: message.into(), hint: Some(hint.into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_was_about_reads_back() {
+        let random = crate::domain::Random::seeded(7);
+        let now = crate::domain::Timestamp::from_millis(1_764_000_000_000);
+        let about =
+            About { users: vec![UserId::new(now, &random), UserId::new(now, &random)], access_groups: vec![GroupId::new(now, &random)] };
+        assert_eq!(About::parse(&about.to_text()).unwrap(), about);
+        assert_eq!(About::parse("").unwrap(), About::default());
+        assert!(About::parse("user:ana@example.com").is_err());
+    }
 }

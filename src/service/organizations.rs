@@ -58,7 +58,7 @@ pub async fn change(app: &App, call: &Call, now_called: &str, rename: Option<&st
         let action = ChangeOrganization { name: now_called.to_owned(), rename, suspend };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         organizations::change(&mut writing.work, proof).await?;
-        Ok(Done { value: (), changed: true, subject: String::new() })
+        Ok(Done { value: (), changed: true, about: super::About::default() })
     }
     .await;
     writing.finish(result).await

@@ -72,6 +72,18 @@ pub fn permissions(app: &App, field: &'static str, names: &[String]) -> Result<P
     Ok(set.into_iter().collect())
 }
 
+/// Permissions to take away: of the catalogue, or well-formed names that it has forgotten meanwhile.
+pub fn known_or_not(field: &'static str, names: &[String]) -> Result<PermissionSet, Error> {
+    names
+        .iter()
+        .map(|name| {
+            Permission::parse(name.trim()).map_err(|_| {
+                invalid(field, "This is not the name of a permission.", "Names are written resource:action; list_permissions lists all.")
+            })
+        })
+        .collect()
+}
+
 /// One permission of the catalogue.
 pub fn permission(app: &App, field: &'static str, name: &str) -> Result<Permission, Error> {
     let name = name.trim();

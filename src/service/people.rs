@@ -1,11 +1,11 @@
 //! People: inviting, listing, changing, deactivating.
 
-use super::{Call, Done, Writing, invalid, limits, parse, same_version, subject_id, view};
+use super::{About, Call, Done, Writing, groups::groups_of, invalid, limits, parse, same_version, view};
 use crate::{
     app::App,
     authz::{
         self,
-        action::{DeactivateUser, GroupFacts, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
+        action::{DeactivateUser, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
     },
     domain::{Email, LinkId, OutboxId, PersonName, Role, Status, Untrusted, UserId},
     error::Error,
@@ -82,21 +82,19 @@ pub(crate) async fn seen(app: &App, call: &Call, who: &Who) -> Result<Option<Per
     Ok(people::find(&app.pool, call.actor.org(), who, visible).await?)
 }
 
-/// The groups a call names, each once, under the lock.
-pub(crate) async fn named_groups(writing: &mut Writing<'_>, names: &[String]) -> Result<Vec<GroupFacts>, Error> {
-    let mut found: Vec<GroupFacts> = Vec::with_capacity(names.len());
-    for name in names {
-        let group = groups::facts(&mut writing.work, &parse::which(name)).await?.ok_or(Error::GroupNotFound)?;
-        if found.iter().all(|known| known.key != group.key) {
-            found.push(group);
-        }
-    }
-    Ok(found)
+/// The person a call names, or its repeat is about, under the lock.
+async fn person(writing: &mut Writing<'_>, repeat: Option<&About>, who: &Who) -> Result<Found, Error> {
+    let found = match repeat {
+        Some(about) => people::facts(&mut writing.work, &about.who()?).await?,
+        None => people::facts(&mut writing.work, who).await?,
+    };
+    found.ok_or(Error::UserNotFound)
 }
 
-/// The person a call names, under the lock.
-pub(crate) async fn named_person(writing: &mut Writing<'_>, who: &Who) -> Result<Found, Error> {
-    people::facts(&mut writing.work, who).await?.ok_or(Error::UserNotFound)
+/// A person as they are now.
+pub(crate) async fn shown_by_id(writing: &mut Writing<'_>, id: UserId) -> Result<contract::User, Error> {
+    let found = people::facts(&mut writing.work, &Who::Id(id)).await?.ok_or(Error::UserNotFound)?;
+    shown(writing, found.facts.person.key).await
 }
 
 async fn shown(writing: &mut Writing<'_>, key: i64) -> Result<contract::User, Error> {
@@ -140,29 +138,30 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
     let role = params.role.map_or(Role::User, Role::from);
     let mut writing = Writing::begin::<InviteUser>(app, call, false).await?;
     let result = async {
-        if let Some(subject) = writing.replayed().await? {
-            let who = Who::Id(UserId::from_uuid(subject_id(&subject)?));
-            let found = named_person(&mut writing, &who).await?;
-            let user = shown(&mut writing, found.facts.person.key).await?;
+        let repeat = writing.repeats().await?;
+        let groups = groups_of(&mut writing, repeat.as_ref(), &params.access_groups).await?;
+        let id = match &repeat {
+            Some(about) => person(&mut writing, Some(about), &Who::EmailKey(email.key().to_owned())).await?.facts.person.id,
+            None => UserId::new(writing.work.now(), &app.random),
+        };
+        let about = About { users: vec![id], access_groups: groups.iter().map(|group| group.id).collect() };
+        let action = InviteUser { id, email: email.clone(), name: name.clone(), role, groups: groups.clone() };
+        if let Some(about) = repeat {
+            authz::again(&call.actor, &writing.standing, &action)?;
+            let user = shown_by_id(&mut writing, id).await?;
             let value =
                 contract::InviteUserOutput { user, delivery: None, warnings: Vec::new(), changed: false, dry_run: call.options.dry_run };
-            return Ok(Done { value, changed: false, subject });
+            return Ok(Done { value, changed: false, about });
         }
-        let groups = named_groups(&mut writing, &params.access_groups).await?;
-        let id = UserId::new(writing.work.now(), &app.random);
-        let action = InviteUser { id, email: email.clone(), name: name.clone(), role, groups: groups.clone() };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        if let Some((user, status, _)) = people::holder(&mut writing.work, email.key()).await?.filter(|_| app.mail.route().is_none()) {
-            return Err(Error::EmailInUse { user, status });
-        }
-        let delivery = app.mail.route().ok_or(Error::MailUnavailable)?;
+        let Some(delivery) = app.mail.route() else {
+            // Without a way to send mail nobody can be invited; but who is here already is told so first.
+            return Err(taken(&mut writing, &email).await?.unwrap_or(Error::MailUnavailable));
+        };
         let link = new_link(&mut writing, 1).await?;
         // The budget is asked after the unique key, so that a repeated invite says what it is.
         let Some(key) = people::invite(&mut writing.work, proof, &link).await? else {
-            let (user, status, _) = people::holder(&mut writing.work, email.key())
-                .await?
-                .ok_or_else(|| Error::Internal("an address is taken by nobody".to_owned()))?;
-            return Err(Error::EmailInUse { user, status });
+            return Err(taken(&mut writing, &email).await?.unwrap_or_else(|| Error::Internal("an address is taken by nobody".to_owned())));
         };
         limits::one_more_invite(&mut writing).await?;
         writing.mails();
@@ -197,10 +196,16 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
             changed: true,
             dry_run: call.options.dry_run,
         };
-        Ok(Done { value, changed: true, subject: id.to_string() })
+        Ok(Done { value, changed: true, about })
     }
     .await;
     writing.finish(result).await
+}
+
+/// The refusal that names who holds an address, if somebody does.
+async fn taken(writing: &mut Writing<'_>, email: &Email) -> Result<Option<Error>, Error> {
+    let holder = people::holder(&mut writing.work, email.key()).await?;
+    Ok(holder.map(|(user, status, _)| Error::EmailInUse { user, status }))
 }
 
 /// Sends a new link; every earlier one ends.
@@ -209,16 +214,18 @@ pub async fn resend(app: &App, call: &Call, params: &contract::ResendInviteParam
     let who = parse::who("user", &params.user)?;
     let mut writing = Writing::begin::<ResendInvite>(app, call, false).await?;
     let result = async {
-        let found = named_person(&mut writing, &who).await?;
-        let (key, id) = (found.facts.person.key, found.facts.person.id);
-        if let Some(subject) = writing.replayed().await? {
-            authz::needs::<ResendInvite>(&call.actor, &writing.standing, false)?;
+        let repeat = writing.repeats().await?;
+        let found = person(&mut writing, repeat.as_ref(), &who).await?;
+        let (key, about) = (found.facts.person.key, About::user(found.facts.person.id));
+        let generation = found.facts.invite_generation + 1;
+        let action = ResendInvite { person: found.facts };
+        if repeat.is_some() {
+            authz::again(&call.actor, &writing.standing, &action)?;
             let user = shown(&mut writing, key).await?;
             let value = contract::ResendInviteOutput { user, delivery: None, changed: false, dry_run: call.options.dry_run };
-            return Ok(Done { value, changed: false, subject });
+            return Ok(Done { value, changed: false, about });
         }
-        let generation = found.facts.invite_generation + 1;
-        let proof = authz::authorize(&call.actor, &writing.standing, ResendInvite { person: found.facts })?;
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         let delivery = app.mail.route().ok_or(Error::MailUnavailable)?;
         limits::one_more_resend(&mut writing, key).await?;
         limits::one_more_invite(&mut writing).await?;
@@ -227,7 +234,7 @@ pub async fn resend(app: &App, call: &Call, params: &contract::ResendInviteParam
         writing.mails();
         let user = shown(&mut writing, key).await?;
         let value = contract::ResendInviteOutput { user, delivery: Some(delivery), changed: true, dry_run: call.options.dry_run };
-        Ok(Done { value, changed: true, subject: id.to_string() })
+        Ok(Done { value, changed: true, about })
     }
     .await;
     writing.finish(result).await
@@ -252,56 +259,46 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     }
     let mut writing = Writing::begin::<UpdateUser>(app, call, own).await?;
     let result = async {
-        let found = named_person(&mut writing, &who).await?;
-        let (key, id) = (found.facts.person.key, found.facts.person.id);
+        let repeat = writing.repeats().await?;
+        let found = person(&mut writing, repeat.as_ref(), &who).await?;
+        let (key, about) = (found.facts.person.key, About::user(found.facts.person.id));
         let name = PersonName::new(
             first.clone().map_or_else(|| PersonName::parse_first(&found.first_name), Ok)?,
             last.clone().map_or_else(|| PersonName::parse_last(&found.last_name), Ok)?,
         );
-        let new_slack = slack_id.clone().filter(|new| new.as_ref().map(Untrusted::as_str) != found.slack_id.as_deref());
         let slack_now = slack_id.as_ref().map_or(found.slack_id.as_deref(), |new| new.as_ref().map(Untrusted::as_str));
-        let email = Email::parse(&found.email)?;
-        let active_administrators = people::active_administrators(&mut writing.work).await?;
-        let named = first.is_some() || last.is_some();
-        let action = UpdateUser {
-            person: found.facts.clone(),
-            name: named.then(|| name.clone()),
-            // Asked for is what needs the right, also where it would change nothing.
-            role,
-            slack_id: slack_id.clone(),
-            folded: people::folded(name.first(), name.last(), &email, slack_now),
-            active_administrators,
-        };
-        let replayed = writing.replayed().await?.is_some();
-        let proof = match authz::authorize(&call.actor, &writing.standing, UpdateUser { slack_id: new_slack.clone(), ..action.clone() }) {
-            Ok(proof) => {
-                authz::needs::<UpdateUser>(&call.actor, &writing.standing, own)?;
-                if slack_id.is_some() && new_slack.is_none() {
-                    drop(authz::authorize(&call.actor, &writing.standing, action)?);
-                }
-                proof
-            }
-            // A demotion that already holds takes nobody's last say away.
-            Err(reason) => return Err(reason.into()),
-        };
-        let changed = !replayed
+        let changed = repeat.is_none()
             && (role.is_some_and(|role| role != found.facts.role)
-                || new_slack.is_some()
+                || slack_now != found.slack_id.as_deref()
                 || name.first() != found.first_name
                 || name.last() != found.last_name);
+        let folded = people::folded(name.first(), name.last(), &Email::parse(&found.email)?, slack_now);
+        let active_administrators = people::active_administrators(&mut writing.work).await?;
+        // What is asked for needs its right also where it would change nothing.
+        let action = UpdateUser {
+            person: found.facts.clone(),
+            name: (first.is_some() || last.is_some()).then_some(name),
+            role,
+            slack_id: slack_id.clone(),
+            folded,
+            active_administrators,
+        };
         let mut warnings = Vec::new();
-        if changed {
-            same_version(params.if_version, found.facts.version)?;
-            people::update(&mut writing.work, proof, &found).await?;
-            if role == Some(Role::Administrator) && found.facts.role == Role::User {
-                warnings = many_administrators(&writing);
-            }
+        if repeat.is_some() {
+            authz::again(&call.actor, &writing.standing, &action)?;
         } else {
-            drop(proof);
+            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+            if changed {
+                same_version(params.if_version, found.facts.version)?;
+                people::update(&mut writing.work, proof, &found).await?;
+                if role == Some(Role::Administrator) && found.facts.role == Role::User {
+                    warnings = many_administrators(&writing);
+                }
+            }
         }
         let user = shown(&mut writing, key).await?;
         let value = contract::UpdateUserOutput { user, warnings, changed, dry_run: call.options.dry_run };
-        Ok(Done { value, changed, subject: id.to_string() })
+        Ok(Done { value, changed, about })
     }
     .await;
     writing.finish(result).await
@@ -326,17 +323,25 @@ pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUse
     let who = parse::who("user", &params.user)?;
     let mut writing = Writing::begin::<DeactivateUser>(app, call, false).await?;
     let result = async {
-        let found = named_person(&mut writing, &who).await?;
-        let (key, id, status) = (found.facts.person.key, found.facts.person.id, found.facts.status);
-        let active_administrators = people::active_administrators(&mut writing.work).await?;
-        let proof = authz::authorize(&call.actor, &writing.standing, DeactivateUser { person: found.facts, active_administrators })?;
-        let replayed = writing.replayed().await?.is_some();
-        let changed = !replayed
-            && match status {
+        let repeat = writing.repeats().await?;
+        let found = person(&mut writing, repeat.as_ref(), &who).await?;
+        let (key, about) = (found.facts.person.key, About::user(found.facts.person.id));
+        let changed = repeat.is_none()
+            && match found.facts.status {
                 Status::Pending | Status::Active => true,
                 Status::Deactivated => false,
             };
-        let ended = if changed { people::deactivate(&mut writing.work, proof).await? } else { people::Ended::default() };
+        let active_administrators = people::active_administrators(&mut writing.work).await?;
+        let action = DeactivateUser { person: found.facts, active_administrators };
+        let mut ended = people::Ended::default();
+        if repeat.is_some() {
+            authz::again(&call.actor, &writing.standing, &action)?;
+        } else {
+            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+            if changed {
+                ended = people::deactivate(&mut writing.work, proof).await?;
+            }
+        }
         let user = shown(&mut writing, key).await?;
         let value = contract::DeactivateUserOutput {
             user,
@@ -344,7 +349,7 @@ pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUse
             changed,
             dry_run: call.options.dry_run,
         };
-        Ok(Done { value, changed, subject: id.to_string() })
+        Ok(Done { value, changed, about })
     }
     .await;
     writing.finish(result).await
@@ -356,41 +361,41 @@ pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUse
     let who = parse::who("user", &params.user)?;
     let mut writing = Writing::begin::<ReactivateUser>(app, call, false).await?;
     let result = async {
-        let found = named_person(&mut writing, &who).await?;
-        let (key, id, status, role) = (found.facts.person.key, found.facts.person.id, found.facts.status, found.facts.role);
-        let generation = found.facts.invite_generation + 1;
-        let had_joined = found.had_joined;
-        let proof = authz::authorize(&call.actor, &writing.standing, ReactivateUser { person: found.facts, had_joined })?;
-        let replayed = writing.replayed().await?.is_some();
-        let changed = !replayed
-            && match status {
+        let repeat = writing.repeats().await?;
+        let found = person(&mut writing, repeat.as_ref(), &who).await?;
+        let (key, role, about) = (found.facts.person.key, found.facts.role, About::user(found.facts.person.id));
+        let changed = repeat.is_none()
+            && match found.facts.status {
                 Status::Pending | Status::Active => false,
                 Status::Deactivated => true,
             };
+        let (had_joined, generation) = (found.had_joined, found.facts.invite_generation + 1);
+        let action = ReactivateUser { person: found.facts, had_joined };
         let mut delivery = None;
         let mut warnings = Vec::new();
-        if changed {
-            let link = if had_joined {
-                None
-            } else {
-                delivery = Some(app.mail.route().ok_or(Error::MailUnavailable)?);
-                limits::one_more_resend(&mut writing, key).await?;
-                limits::one_more_invite(&mut writing).await?;
-                Some(new_link(&mut writing, generation).await?)
-            };
-            people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
-            if link.is_some() {
-                writing.mails();
-            }
-            if role == Role::Administrator {
-                warnings = many_administrators(&writing);
-            }
+        if repeat.is_some() {
+            authz::again(&call.actor, &writing.standing, &action)?;
         } else {
-            drop(proof);
+            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+            if changed {
+                let link = if had_joined {
+                    None
+                } else {
+                    delivery = Some(app.mail.route().ok_or(Error::MailUnavailable)?);
+                    limits::one_more_resend(&mut writing, key).await?;
+                    limits::one_more_invite(&mut writing).await?;
+                    writing.mails();
+                    Some(new_link(&mut writing, generation).await?)
+                };
+                people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
+                if role == Role::Administrator {
+                    warnings = many_administrators(&writing);
+                }
+            }
         }
         let user = shown(&mut writing, key).await?;
         let value = contract::ReactivateUserOutput { user, delivery, warnings, changed, dry_run: call.options.dry_run };
-        Ok(Done { value, changed, subject: id.to_string() })
+        Ok(Done { value, changed, about })
     }
     .await;
     writing.finish(result).await

@@ -1,6 +1,6 @@
 //! Personal MCP tokens, made and ended on the host.
 
-use super::{Call, Done, Writing, parse};
+use super::{About, Call, Done, Writing, parse};
 use crate::{
     app::App,
     authn::credential,
@@ -50,7 +50,7 @@ pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, 
         let proof = authz::authorize(&call.actor, &writing.standing, action)
             .map_err(|_| Error::Conflict("Only an Active person can have a token."))?;
         credentials::create(&mut writing.work, proof).await?;
-        Ok(Done { value: NewToken { token, id, expires_at }, changed: true, subject: id.to_string() })
+        Ok(Done { value: NewToken { token, id, expires_at }, changed: true, about: About::default() })
     }
     .await;
     writing.finish(result).await
@@ -67,7 +67,7 @@ pub async fn revoke(app: &App, call: &Call, id: &str) -> Result<bool, Error> {
             .ok_or_else(|| super::invalid("id", "There is no such token in this organization.", "`usher token list` shows all."))?;
         let proof = authz::authorize(&call.actor, &writing.standing, RevokeToken { id, user, label })?;
         let changed = credentials::revoke(&mut writing.work, proof).await?;
-        Ok(Done { value: changed, changed, subject: id.to_string() })
+        Ok(Done { value: changed, changed, about: About::default() })
     }
     .await;
     writing.finish(result).await

@@ -425,6 +425,33 @@ pub async fn list(pool: &Pool, org: Org, filter: &Filter, before: i64, limit: i6
         .collect())
 }
 
+/// The newest entry that says `action` was done to `target`, under the lock.
+pub async fn last_done(work: &mut Work, target: Uuid, action: &'static str) -> Result<Option<Event>, StoreError> {
+    let org = work.org.number;
+    let row = work
+        .tx
+        .query(concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM audit_log a WHERE a.org = $1 AND a.target_id = $2 AND a.action = $3 AND a.outcome = 'done' ORDER BY a.seq DESC LIMIT 1"
+        ))
+        .bind(org)
+        .bind(target)
+        .bind(action)
+        .optional()
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let entry = Stored::read(&row)?;
+    let rows =
+        work.tx.query("SELECT n, field, salt, text FROM audit_values WHERE org = $1 AND seq = $2").bind(org).bind(entry.seq).all().await?;
+    let mut texts = EntryTexts::new();
+    for row in &rows {
+        let mut c = row.columns();
+        texts.insert(c.take()?, (c.take()?, c.take()?, c.take()?));
+    }
+    Ok(Some(entry.into_event(texts, None)))
+}
+
 /// Entries' texts: sequence → n → (field, salt, text).
 type Texts = HashMap<i64, HashMap<i64, (String, Vec<u8>, String)>>;
 

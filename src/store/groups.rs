@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     authz::{
-        Authorized, Org,
+        Action, Authorized, Org,
         action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
     },
     domain::{GroupId, PermissionSet, Timestamp, search_fold},
@@ -220,8 +220,9 @@ pub async fn delete(work: &mut Work, proof: Authorized<DeleteAccessGroup>) -> Re
     let group = &action.group;
     work.tx.query("DELETE FROM access_groups WHERE key = $1").bind(group.key).execute().await?;
     work.head.access_groups -= 1;
-    // The entry keeps what an answer needs once the group is gone.
+    // The entry keeps what an answer needs once the group is gone: see `deleted`.
     let mut changes = vec![
+        Change { field: "version", before: Said::Plain(group.version.to_string()), after: Said::Nothing },
         Change { field: "name", before: group_said(&group.name), after: Said::Nothing },
         Change { field: "description", before: group_said(&group.description), after: Said::Nothing },
         Change { field: "members", before: Said::Plain(group.members.to_string()), after: Said::Plain("0".to_owned()) },
@@ -230,6 +231,24 @@ pub async fn delete(work: &mut Work, proof: Authorized<DeleteAccessGroup>) -> Re
         changes.push(Change { field: "permission", before: Said::Plain(permission.as_str().to_owned()), after: Said::Nothing });
     }
     audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// A group that is gone, as it was when it was deleted.
+pub async fn deleted(work: &mut Work, id: GroupId) -> Result<Option<GroupFacts>, StoreError> {
+    let Some(event) = audit::last_done(work, id.as_uuid(), DeleteAccessGroup::NAME).await? else { return Ok(None) };
+    let before = |field: &str| event.changes.iter().filter(|change| change.0 == field).find_map(|change| change.1.clone());
+    let number = |field: &str| before(field).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let permissions: Vec<String> =
+        event.changes.iter().filter(|change| change.0 == "permission").filter_map(|change| change.1.clone()).collect();
+    Ok(Some(GroupFacts {
+        key: 0,
+        id,
+        name: before("name").unwrap_or_default(),
+        permissions: PermissionSet::parse_joined(&permissions.join(" ")),
+        members: number("members"),
+        version: number("version"),
+        description: before("description").unwrap_or_default(),
+    }))
 }
 
 /// Puts a person into a group; `true` when they were not in it.

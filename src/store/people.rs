@@ -570,8 +570,10 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
     let slack_id = match &action.slack_id {
         Some(after) => {
             let after = after.as_ref().map(|text| text.as_str().to_owned());
-            let said = |text: &Option<String>| text.as_ref().map_or(Said::Nothing, |text| theirs(id, text.clone()));
-            changes.push(Change { field: "slack_id", before: said(&before.slack_id), after: said(&after) });
+            if after != before.slack_id {
+                let said = |text: &Option<String>| text.as_ref().map_or(Said::Nothing, |text| theirs(id, text.clone()));
+                changes.push(Change { field: "slack_id", before: said(&before.slack_id), after: said(&after) });
+            }
             after
         }
         None => before.slack_id.clone(),
