@@ -16,7 +16,8 @@ use governor::{
     nanos::Nanos,
     state::keyed::DashMapStateStore,
 };
-use std::{num::NonZeroU32, sync::Arc};
+use ipnet::IpNet;
+use std::{hash::Hash, net::IpAddr, num::NonZeroU32, sync::Arc};
 
 /// The parts every use case may need; shared by all surfaces of one process.
 #[derive(Debug)]
@@ -44,14 +45,21 @@ pub struct App {
     /// Refusals, gathered.
     pub evidence: Evidence,
     /// Calls per credential.
-    pub calls: CallLimiter,
+    pub calls: Limiter<CredentialId>,
+    /// Unknown invite links per address.
+    pub guesses: Limiter<IpAddr>,
+    /// Proxies that are believed about whom they speak for.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Calls per minute and credential, on this node. A bucket of that many calls, refilled evenly.
-#[derive(Debug)]
-pub struct CallLimiter(Option<(Limiter, LimiterClock)>);
+/// Unknown links that one address may open in a minute. Nobody guesses 256 bits; this keeps the log quiet.
+pub const GUESSES_PER_MINUTE: u32 = 20;
 
-type Limiter = RateLimiter<CredentialId, DashMapStateStore<CredentialId>, LimiterClock, NoOpMiddleware<Nanos>>;
+/// So many per minute and key, on this node: a bucket of that many, refilled evenly.
+#[derive(Debug)]
+pub struct Limiter<K: Hash + Eq + Clone>(Option<(Buckets<K>, LimiterClock)>);
+
+type Buckets<K> = RateLimiter<K, DashMapStateStore<K>, LimiterClock, NoOpMiddleware<Nanos>>;
 
 /// governor's view of the server's own clock, so that tests move both together.
 #[derive(Clone, Debug)]
@@ -65,7 +73,7 @@ impl GovernorClock for LimiterClock {
     }
 }
 
-impl CallLimiter {
+impl<K: Hash + Eq + Clone> Limiter<K> {
     /// At most `per_minute`; 0 is no limit.
     #[must_use]
     pub fn new(per_minute: u32, clock: &Clock) -> Self {
@@ -75,17 +83,17 @@ impl CallLimiter {
         }))
     }
 
-    /// Counts a call; when it is one too many, after how many milliseconds to come back.
-    pub fn check(&self, credential: CredentialId) -> Result<(), i64> {
+    /// Counts one; when it is one too many, after how many milliseconds to come back.
+    pub fn check(&self, key: &K) -> Result<(), i64> {
         let Some((limiter, clock)) = &self.0 else { return Ok(()) };
-        limiter.check_key(&credential).map_err(|not_until| {
+        limiter.check_key(key).map_err(|not_until| {
             let now = clock.now();
             let wait = not_until.earliest_possible().duration_since(now);
             i64::try_from(wait.as_u64().div_ceil(1_000_000)).unwrap_or(i64::MAX)
         })
     }
 
-    /// Forgets credentials that have not called for a while.
+    /// Forgets who has not come for a while.
     pub fn sweep(&self) {
         if let Some((limiter, _)) = &self.0 {
             limiter.retain_recent();

@@ -161,6 +161,9 @@ fn parse_windows(text: &str) -> Result<Vec<(i64, i64)>, String> {
         .collect()
 }
 
+/// Longest public URL, in bytes: an invite link adds `/invite/` and its token, and stays within 120.
+pub const MAX_PUBLIC_URL: usize = 120 - "/invite/".len() - crate::authn::link::TOKEN;
+
 /// The address under which the server is reached, without a slash at its end. Everything that is mailed or
 /// shown is built from it, never from a request's headers (requirement 53).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +187,13 @@ impl PublicUrl {
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("The public URL must have no user, query or fragment."));
         }
-        Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url })
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        if text.len() > MAX_PUBLIC_URL {
+            return Err(wrong(
+                "The public URL is too long: with it, links in mails would have more than 120 characters and be broken in two.",
+            ));
+        }
+        Ok(Self { text, url })
     }
 
     /// The text, without a slash at its end.
@@ -286,7 +295,8 @@ mod tests {
         assert!(!url.is_loopback());
         assert!(PublicUrl::parse("http://127.0.0.1:8080").unwrap().is_loopback());
         assert!(PublicUrl::parse("http://[::1]:8080").unwrap().is_loopback());
-        for wrong in ["ftp://x", "example.com", "https://a:b@example.com", "https://example.com/?x=1"] {
+        let long = format!("https://example.com/{}", "x".repeat(MAX_PUBLIC_URL));
+        for wrong in [long.as_str(), "ftp://x", "example.com", "https://a:b@example.com", "https://example.com/?x=1"] {
             assert!(PublicUrl::parse(wrong).is_err(), "{wrong}");
         }
     }

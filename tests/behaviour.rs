@@ -1,6 +1,6 @@
 //! The main job, start to end, and what a caller without rights sees.
 
-use crate::common::{Engine, Server, hosts, on_both};
+use crate::common::{Engine, Options, Server, hosts, on_both};
 use serde_json::json;
 
 #[tokio::test]
@@ -224,7 +224,8 @@ async fn requirement_68_the_past_of_the_audit_log_cannot_be_written() {
 async fn a_repeat_under_one_key_never_acts_and_follows_ids_not_names() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
-        let made = server.ok("create_access_group", json!({"name": "Support", "permissions": ["users:read"], "idempotency_key": "c"})).await;
+        let made =
+            server.ok("create_access_group", json!({"name": "Support", "permissions": ["users:read"], "idempotency_key": "c"})).await;
         let id = made["access_group"]["id"].clone();
         let ana = server.ok("invite_user", json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ruiz"})).await;
         let add = json!({"users": ["ana@example.com"], "access_groups": ["Support"], "idempotency_key": "a"});
@@ -256,7 +257,10 @@ async fn a_repeat_under_one_key_never_acts_and_follows_ids_not_names() {
         assert_eq!(server.ok("deactivate_user", leave.clone()).await["changed"], true);
         server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
         let again = server.ok("deactivate_user", leave.clone()).await;
-        assert_eq!((&again["changed"], &again["user"]["status"], &again["user"]["id"]), (&json!(false), &json!("pending"), &ana["user"]["id"]));
+        assert_eq!(
+            (&again["changed"], &again["user"]["status"], &again["user"]["id"]),
+            (&json!(false), &json!("pending"), &ana["user"]["id"])
+        );
         // A dry run of a keyed call is the same call; other arguments are not.
         let mut dry = leave.clone();
         dry["dry_run"] = json!(true);
@@ -265,4 +269,48 @@ async fn a_repeat_under_one_key_never_acts_and_follows_ids_not_names() {
         assert_eq!(other["code"], "conflict");
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_tries_many_unknown_links_is_told_to_wait_and_nobody_else() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::quickstart_with(Engine::Sqlite, &Options::arguments(&["--trusted-proxies", "127.0.0.0/8"])).await;
+    let unknown = format!("{}/invite/{}", server.address(), "a".repeat(49));
+    let get = async |client: &str| {
+        let answer = server.http.get(&unknown).header("x-forwarded-for", format!("6.6.6.6, {client}")).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().contains_key("retry-after"))
+    };
+    for _ in 0..20 {
+        assert_eq!(get("198.51.100.1").await, (404, false));
+    }
+    assert_eq!(get("198.51.100.1").await, (429, true));
+    assert_eq!(get("198.51.100.2").await, (404, false));
+    // A neighbour in the same IPv6 network is the same subscriber.
+    for host in 0..20 {
+        assert_eq!(get(&format!("2001:db8:0:1::{host}")).await, (404, false));
+    }
+    assert_eq!(get("2001:db8:0:1::ffff").await.0, 429);
+    assert_eq!(get("2001:db8:0:2::1").await.0, 404);
+    // A live link still opens for whoever shares the address.
+    server.ok("invite_user", json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ruiz"})).await;
+    let link = server.link(1).await;
+    let answer = server.http.get(&link).header("x-forwarded-for", "198.51.100.1").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn what_a_page_cannot_read_gets_a_page_that_says_so() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::quickstart(Engine::Sqlite).await;
+    let place = format!("{}/invite/{}", server.address(), "a".repeat(49));
+    let post = server.http.post(&place);
+    let not_a_form = post.header("content-type", "application/json").body("{}").send().await.unwrap();
+    assert_eq!(not_a_form.status(), 415);
+    let too_large = server.http.post(&place).form(&[("first_name", "a".repeat(70_000))]).send().await.unwrap();
+    assert_eq!(too_large.status(), 413);
+    let wrong_method = server.http.put(&place).send().await.unwrap();
+    assert_eq!(wrong_method.status(), 405);
+    for answer in [not_a_form, too_large, wrong_method] {
+        assert!(answer.text().await.unwrap().contains("<h1"));
+    }
 }

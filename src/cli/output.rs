@@ -25,7 +25,9 @@ pub(super) fn remark(message: &str) {
 
 /// Logs to stderr.
 pub(super) fn init_log(options: &Options) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&options.log).map_err(|_| "--log takes error, warn, info, debug, trace or a filter".to_owned())?;
+    // The protocol library warns of every mistake a client makes; the client has been told, so nobody else needs to be.
+    let wanted = if options.log.contains("rmcp") { options.log.clone() } else { format!("{},rmcp=error", options.log) };
+    let filter = EnvFilter::try_new(wanted).map_err(|_| "--log takes error, warn, info, debug, trace or a filter".to_owned())?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match options.log_format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

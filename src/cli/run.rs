@@ -2,7 +2,7 @@
 
 use super::{Audit, Command, MailCommand, Org, Token, User, output};
 use crate::{
-    app::{App, CallLimiter, SharedApp},
+    app::{App, GUESSES_PER_MINUTE, Limiter, SharedApp},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
     domain::{Catalogue, Clock, Random, RequestId, Role},
@@ -119,12 +119,15 @@ async fn open(options: &Options, listener: Option<&TcpListener>, create: bool) -
     let extended = options.data_dir.join("permissions.json");
     let catalogue = match std::fs::read_to_string(&extended) {
         Ok(text) => Catalogue::extended(&text).map_err(|invalid| format!("{}: {}", extended.display(), invalid.message))?,
-        Err(_) => Catalogue::builtin(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Catalogue::builtin(),
+        Err(error) => return Err(format!("{} cannot be read: {error}", extended.display())),
     };
     Ok(Arc::new(App {
         pool,
         keyring,
-        calls: CallLimiter::new(limits.calls_per_minute, &clock),
+        calls: Limiter::new(limits.calls_per_minute, &clock),
+        guesses: Limiter::new(GUESSES_PER_MINUTE, &clock),
+        trusted_proxies: options.trusted_proxies.clone(),
         clock,
         random,
         limits,

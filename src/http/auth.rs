@@ -1,7 +1,7 @@
 //! Who may knock (Host, Origin), and who is let in (bearer → actor, or 401).
 
 use super::json::{self, Fault};
-use crate::{app::SharedApp, authn::credential, config::is_loopback_name, domain::RequestId, gather, mcp::Incoming, store::organizations};
+use crate::{app::SharedApp, authn::credential, config::is_loopback_name, domain::RequestId, gather, mcp::Incoming};
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request, State},
@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
+use ipnet::IpNet;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
@@ -64,7 +65,10 @@ fn plain(status: StatusCode, error: &str, message: &str) -> Response {
 }
 
 /// Turns foreign Host and Origin headers away (DNS rebinding; MCP transport, section "Security Warning").
-pub async fn gate(State(app): State<SharedApp>, request: Request, next: Next) -> Response {
+pub async fn gate(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let address = CallerAddress(caller_address(&app.trusted_proxies, peer, request.headers()));
+    request.extensions_mut().insert(address);
     let headers = request.headers();
     let host = single(headers, &header::HOST).map(str::to_owned).or_else(|| request.uri().authority().map(ToString::to_string));
     if !host.is_some_and(|host| host_is_ours(&app, &host)) {
@@ -105,10 +109,28 @@ fn rpc_error(code: i32, message: &str) -> Response {
     (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// The address of whoever calls: the peer's, or what a trusted proxy says.
-#[must_use]
-pub fn address(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip())
+/// Whoever calls, by network address: the peer, or whom a trusted proxy speaks for.
+#[derive(Clone, Copy, Debug)]
+pub struct CallerAddress(pub Option<IpAddr>);
+
+/// The peer; where that is a trusted proxy, the nearest address in `X-Forwarded-For` that is none (requirement 65):
+/// everything to the left of it may be made up.
+fn caller_address(trusted: &[IpNet], peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|block| block.contains(&address.to_canonical()));
+    let peer = peer?;
+    if !is_trusted(peer) {
+        return Some(peer);
+    }
+    let said = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+    let mut nearest = peer;
+    for hop in said.rsplit(',') {
+        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        nearest = address;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    Some(nearest.to_canonical())
 }
 
 /// Lets live credentials into `/mcp`, with everything the tool call needs; looks the body over before anything acts on it.
@@ -121,7 +143,7 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
-    let from = gather::hashed(&app, address(&request));
+    let from = gather::hashed(&app, request.extensions().get::<CallerAddress>().and_then(|caller| caller.0));
     let dead = |app: &SharedApp| {
         app.evidence.stranger(app.clock.now(), "dead_token", "mcp", from);
         unauthorized(true)
@@ -149,7 +171,7 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     }
     let request_id = RequestId::new(app.clock.now(), &app.random);
-    let limited = app.calls.check(caller.alive.id).err();
+    let limited = app.calls.check(&caller.alive.id).err();
     let (mut parts, body) = request.into_parts();
     let mut bytes = bytes::Bytes::new();
     if parts.method == Method::POST {
@@ -187,11 +209,27 @@ fn too_many(wait: i64) -> Response {
     response
 }
 
-/// The MCP URL people are shown: of the only organization, or with a placeholder.
-pub async fn mcp_url(app: &SharedApp) -> String {
-    let slug = organizations::only(&app.pool).await.ok().flatten().map(|organization| organization.slug);
-    match slug {
-        Some(slug) => format!("{}/mcp/{slug}", app.public_url.as_str()),
-        None => format!("{}/mcp", app.public_url.as_str()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirement_65_only_a_trusted_proxy_speaks_for_others() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()];
+        let from = |peer: &str, said: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in said {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            caller_address(&trusted, Some(peer.parse().unwrap()), &headers).unwrap().to_string()
+        };
+        assert_eq!(from("203.0.113.9", &["198.51.100.1"]), "203.0.113.9", "a stranger speaks for nobody");
+        assert_eq!(from("127.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(from("127.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.7"]), "198.51.100.1", "what a client made up stands left");
+        assert_eq!(from("127.0.0.1", &["6.6.6.6", "198.51.100.1"]), "198.51.100.1", "also in a header of its own");
+        assert_eq!(from("127.0.0.1", &["nonsense"]), "127.0.0.1");
+        assert_eq!(from("127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(from("::ffff:127.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+        assert_eq!(caller_address(&trusted, None, &HeaderMap::new()), None);
     }
 }

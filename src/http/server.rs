@@ -48,6 +48,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/readyz", get(readyz))
         .route("/.well-known/{*path}", get(well_known))
         .fallback(web::not_found)
+        .method_not_allowed_fallback(web::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024));
     let routes = pages.merge(mcp).with_state(Arc::clone(&app));
     // A proxy may keep the public URL's path or strip it: both reach the same routes.
@@ -104,6 +105,7 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
         if rounds.is_multiple_of(120) {
             warn(app.seen.flush(&app).await);
             app.calls.sweep();
+            app.guesses.sweep();
             let now = app.clock.now();
             warn(evidence::end_expired(&app.pool, now).await);
             warn(evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await);

@@ -6,6 +6,7 @@
 
 pub mod views;
 
+use super::auth::CallerAddress;
 use crate::{
     app::SharedApp,
     domain::{LinkId, RequestId},
@@ -18,14 +19,15 @@ use crate::{
     store::links::{Link, LinkState},
 };
 use axum::{
-    Form,
-    extract::{ConnectInfo, Path, State},
+    Extension, Form,
+    extract::{Path, State, rejection::FormRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use views::{
-    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, UnknownLinkPage, View,
+    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, TooManyTriesPage,
+    UnknownLinkPage, View,
 };
 use zeroize::Zeroizing;
 
@@ -53,6 +55,11 @@ fn fault(app: &SharedApp, fault: Fault) -> Response {
 pub async fn index(State(app): State<SharedApp>) -> Response {
     let mcp_url = format!("{}/mcp/{{organization}}", app.public_url.as_str());
     page(&app, &IndexPage { base: app.public_url.base(), mcp_url: &mcp_url })
+}
+
+/// An address that exists, asked in a way that it does not answer.
+pub async fn method_not_allowed(State(app): State<SharedApp>) -> Response {
+    fault(&app, Fault::MethodNotAllowed)
 }
 
 /// An address that is none.
@@ -93,19 +100,35 @@ fn dead(app: &SharedApp, link: &Link) -> Response {
     page(app, &DeadLinkPage { base: app.public_url.base(), organization: &link.organization, why, date })
 }
 
-fn stranger(app: &SharedApp, peer: Option<SocketAddr>) -> Response {
-    app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, peer.map(|peer| peer.ip())));
-    page(app, &UnknownLinkPage { base: app.public_url.base() })
+/// A token that is no link's. Where an address has tried many of those it is told to wait.
+fn stranger(app: &SharedApp, CallerAddress(address): CallerAddress) -> Response {
+    app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, address));
+    match address.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
+        Ok(()) => page(app, &UnknownLinkPage { base: app.public_url.base() }),
+        Err(wait) => {
+            let retry_after_seconds = u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1);
+            let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds });
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            response
+        }
+    }
+}
+
+/// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
 }
 
 /// `GET /invite/{token}` and `GET /invite/{id}`.
 pub async fn invite(
     State(app): State<SharedApp>,
-    peer: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    Extension(caller): Extension<CallerAddress>,
     Path(segment): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let peer = peer.map(|axum::Extension(ConnectInfo(peer))| peer);
     let id = LinkId::parse(&segment);
     let token = match id {
         Some(id) => cookie(&headers, &cookie_name(id)).unwrap_or_default().to_owned(),
@@ -129,7 +152,7 @@ pub async fn invite(
             }
             response
         }
-        Ok(Some(_) | None) => stranger(&app, peer),
+        Ok(Some(_) | None) => stranger(&app, caller),
         Err(_) => fault(&app, Fault::Unavailable),
     }
 }
@@ -192,18 +215,30 @@ fn is_cross_site(app: &SharedApp, headers: &HeaderMap) -> bool {
     }
 }
 
+/// Why a form could not be read.
+fn unread(rejection: &FormRejection) -> Fault {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::UnsupportedMedia,
+        _ => Fault::BadRequest,
+    }
+}
+
 /// `POST /invite/{id}`.
 pub async fn accept(
     State(app): State<SharedApp>,
-    peer: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    Extension(caller): Extension<CallerAddress>,
     Path(segment): Path<String>,
     headers: HeaderMap,
-    Form(mut sent): Form<AcceptForm>,
+    sent: Result<Form<AcceptForm>, FormRejection>,
 ) -> Response {
     if is_cross_site(&app, &headers) {
         return fault(&app, Fault::CrossSite);
     }
-    let peer = peer.map(|axum::Extension(ConnectInfo(peer))| peer);
+    let mut sent = match sent {
+        Ok(Form(sent)) => sent,
+        Err(rejection) => return fault(&app, unread(&rejection)),
+    };
     // The address itself may be posted to by a program that never took the cookie.
     let token = match LinkId::parse(&segment) {
         Some(id) => cookie(&headers, &cookie_name(id)).unwrap_or_default().to_owned(),
@@ -212,7 +247,7 @@ pub async fn accept(
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let found = match joining::look(&app, &token).await {
         Ok(Some(found)) => found,
-        Ok(None) => return stranger(&app, peer),
+        Ok(None) => return stranger(&app, caller),
         Err(_) => return fault(&app, Fault::Unavailable),
     };
     if sent.act == "show" && found.state == LinkState::Live {
@@ -251,7 +286,7 @@ pub async fn accept(
         }
         Err(Error::DeadLink) => match joining::look(&app, &token).await {
             Ok(Some(now)) => dead(&app, &now),
-            Ok(None) => stranger(&app, peer),
+            Ok(None) => stranger(&app, caller),
             Err(_) => fault(&app, Fault::Unavailable),
         },
         Err(Error::RateLimited { .. } | Error::Unavailable(_)) => fault(&app, Fault::Unavailable),
