@@ -148,7 +148,7 @@ pub fn build(mail: &InviteMail) -> Result<Message, MailBuildError> {
     refuse_controls(mail)?;
     check_link(mail.link)?;
 
-    let from = address_of(mail.from)?;
+    let from = sender(mail.from)?;
     let to = plain_address("to_email", mail.to_email)?;
     let first = unlinked(mail.to_first);
     let person = unlinked(&format!("{} {}", mail.to_first, mail.to_last));
@@ -254,7 +254,7 @@ fn check_link(link: &str) -> Result<(), MailBuildError> {
 }
 
 /// Address of the configured sender, with or without a name around it.
-fn address_of(from: &str) -> Result<Address, MailBuildError> {
+pub fn sender(from: &str) -> Result<Address, MailBuildError> {
     let trimmed = from.trim();
     let address = match trimmed.rsplit_once('<') {
         Some((_, tail)) => tail.strip_suffix('>').ok_or(MailBuildError::Address("from"))?,
