@@ -54,7 +54,7 @@ async fn renamed_organization(server: &Server, name: &str) {
 }
 
 #[tokio::test]
-async fn the_mail_says_who_invited_whom_to_what_and_until_when() {
+async fn r_b17_r_b100_and_r_b101_the_mail_says_who_invited_whom_to_what_and_until_when() {
     on_both(async |engine| {
         let sink = Sink::start(&[]).await;
         // Wherever the server stands, the mail names the zone (R-B101).

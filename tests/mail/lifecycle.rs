@@ -215,7 +215,7 @@ async fn a_server_that_is_told_to_stop_does_not_wait_for_a_silent_relay() {
 }
 
 #[tokio::test]
-async fn r_b35_a_deactivated_person_gets_no_mail() {
+async fn r_b34_and_r_b35_a_deactivated_person_gets_no_mail() {
     on_both(async |engine| {
         let (server, sink) = server_and_sink(engine).await;
         invite(&server, "ana@example.com").await;
