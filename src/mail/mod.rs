@@ -1,34 +1,54 @@
 //! Mail leaves by the outbox worker: rendered when it goes, sent by SMTP or laid into the mail folder.
+//!
+//! What is committed is sent at least once, and in the ordinary case once: a worker holds a lease on what it sends and
+//! renews it while a relay takes its time, notes the fate of each mail before it begins the next, and starts none whose
+//! lease is no longer its own. The lease is short, so that a node that dies holds its mails up for seconds. A mail that is
+//! sent twice after all carries the same Message-ID and the same link.
 
 pub mod message;
+pub mod relay;
 
 use crate::{
     app::App,
     authz::{self, Actor, Standing, SystemTask, action::GiveUpMail},
-    domain::{DAY, Email, HOUR, MINUTE, OutboxId, RequestId, SECOND},
+    domain::{DAY, Email, HOUR, OutboxId, RequestId, SECOND},
+    failpoint::Fault,
     store::{
         Context, StoreError, Work,
-        outbox::{self, Due, Fate},
+        outbox::{self, Due, Fate, Lease},
     },
 };
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::Message;
 use message::InviteMail;
-use std::{path::PathBuf, time::Duration};
-use tokio::sync::Notify;
+use relay::{Refusal, Relay, Session};
+use std::{future::Future, path::PathBuf, pin::pin, time::Duration};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
 use usher_tools::DeliveryRoute;
 
-/// How long a worker may hold a mail.
-const LEASE: i64 = 2 * MINUTE;
+/// How long a worker that says nothing keeps its mails.
+const LEASE: i64 = 20 * SECOND;
+/// How often a worker that is busy says that it still has them.
+const RENEWAL: Duration = Duration::from_secs(5);
 /// How many mails one round takes.
 const ROUND: i64 = 32;
 /// After which time a mail that nobody took is given up.
 const GIVE_UP_AFTER: i64 = 2 * DAY;
+/// How long the first wait before another try is; each further one is twice as long, up to an hour.
+const FIRST_WAIT: i64 = 5 * SECOND;
+/// How long a mail under way may still take when the server is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often noting a fate is tried: a mail whose fate is not noted is sent again.
+const NOTES: u64 = 5;
 
 /// The way mail goes.
 #[derive(Debug)]
 pub enum Transport {
     /// To a relay.
-    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Smtp(Box<Relay>),
     /// Into a folder on this machine.
     Folder(PathBuf),
     /// Nowhere: the public URL is not loopback and no relay is set.
@@ -41,23 +61,21 @@ pub struct Mailer {
     transport: Transport,
     from: String,
     due: Notify,
+    closing: CancellationToken,
 }
 
 impl Mailer {
     /// From the operator's settings; `loopback` says whether only this machine can follow our links.
     pub fn new(smtp_url: Option<&str>, from: Option<&str>, folder: PathBuf, loopback: bool) -> Result<Self, String> {
         let transport = match smtp_url {
-            Some(url) => {
-                let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| {
-                    "--smtp-url is not an address of a relay: give smtp://HOST:PORT, smtp://HOST:PORT?tls=required or smtps://HOST"
-                        .to_owned()
-                })?;
-                Transport::Smtp(Box::new(builder.timeout(Some(Duration::from_secs(20))).build()))
-            }
+            Some(url) => Transport::Smtp(Box::new(Relay::parse(url)?)),
             None if loopback => Transport::Folder(folder),
             None => Transport::None,
         };
-        Ok(Self { transport, from: from.unwrap_or("usher@localhost.localdomain").to_owned(), due: Notify::new() })
+        let from = from.unwrap_or("usher@localhost.localdomain").to_owned();
+        // Later it would cost every invite its mail.
+        message::sender(&from).map_err(|_| "--mail-from is not an address: give ADDRESS or NAME <ADDRESS>, in ASCII".to_owned())?;
+        Ok(Self { transport, from, due: Notify::new(), closing: CancellationToken::new() })
     }
 
     /// What an invite's answer says of its mail; `None` where none could leave.
@@ -71,22 +89,28 @@ impl Mailer {
     }
 
     /// Sends one test mail at once, past the outbox; the word says by which way.
+    ///
+    /// Errors: sentences for the operator, with what the relay said.
     pub async fn test(&self, app: &App, to: &str) -> Result<&'static str, String> {
         let to = Email::parse(to).map_err(|invalid| invalid.message.into_owned())?;
-        let mailbox = |text: &str| text.parse::<lettre::message::Mailbox>().map_err(|_| "--mail-from is not an address".to_owned());
+        let to = to.ascii().parse().map_err(|_| "the recipient is not an address that mail programs take".to_owned())?;
+        let from = message::sender(&self.from).map_err(|error| error.to_string())?;
+        let id = OutboxId::new(app.clock.now(), &app.random);
         let message = Message::builder()
-            .from(mailbox(&self.from)?)
-            .to(mailbox(&to.ascii())?)
+            .message_id(Some(message_id(id, app.public_url.host())))
+            .from(lettre::message::Mailbox::new(Some("usher".to_owned()), from))
+            .to(lettre::message::Mailbox::new(None, to))
             .subject("A test of usher's mail")
             .body(format!("Mail from usher at {} arrives.\n", app.public_url.authority()))
             .map_err(|error| error.to_string())?;
         match &self.transport {
             Transport::Smtp(relay) => {
-                relay.send(message).await.map_err(|error| format!("the relay did not take it: {error}"))?;
+                let refused = |refusal: Refusal| format!("the relay {relay} did not take it: {refusal} ({})", refusal.code);
+                let session = relay.open(app.pool.faults()).await.map_err(refused)?;
+                session.send(&message).await.map_err(refused)?.close().await;
                 Ok("sent")
             }
             Transport::Folder(folder) => {
-                let id = OutboxId::new(app.clock.now(), &app.random);
                 lay_down(folder, id, &message).map_err(|error| format!("{} cannot be written: {error}", folder.display()))?;
                 Ok("folder")
             }
@@ -99,31 +123,91 @@ impl Mailer {
         self.due.notify_one();
     }
 
+    /// Tells the worker to end: the mail under way gets a few seconds, the others wait for the next start.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
     /// Waits until there may be work.
     pub async fn wait(&self) {
         // Other nodes' mails and retries have no voice here: look every second.
-        drop(tokio::time::timeout(Duration::from_secs(1), self.due.notified()).await);
+        drop(timeout(Duration::from_secs(1), self.due.notified()).await);
     }
 }
 
-/// One round of the worker: leases what is due, sends it, notes what became of it. How many were handled.
+/// One round of the worker: leases what is due, sends it, notes what became of it. How many were leased.
 pub async fn round(app: &App) -> Result<usize, StoreError> {
-    if app.mail.route().is_none() {
+    if app.mail.route().is_none() || app.mail.closing.is_cancelled() {
         return Ok(0);
     }
-    let leased = outbox::lease(&app.pool, app.clock.now(), LEASE, ROUND).await?;
-    let mut fates = Vec::with_capacity(leased.len());
-    let handled = leased.len();
-    for due in leased {
-        match send(app, &due).await? {
-            Verdict::Fate(fate) => fates.push((due.id, fate)),
-            Verdict::GiveUp(code) => give_up(app, &due, code).await?,
+    let (mut lease, mails) = outbox::lease(&app.pool, app.clock.now(), LEASE, ROUND).await?;
+    let mut carrier = Carrier { app, session: None, down: None };
+    let mut laid_down = Vec::new();
+    for due in &mails {
+        if app.mail.closing.is_cancelled() {
+            break;
+        }
+        match lease.wants(&app.pool, due.id, app.clock.now()).await? {
+            outbox::Wanted::Yes => {}
+            outbox::Wanted::NoLonger => {
+                noted(app, &mut lease, &[(due.id, Fate::Superseded)]).await?;
+                continue;
+            }
+            outbox::Wanted::NotOurs => continue,
+        }
+        let Some(verdict) = Box::pin(holding(app, &mut lease, carrier.carry(due))).await else { break };
+        match verdict {
+            // Laid down again it would be the same file, so these may wait for each other.
+            Verdict::Fate(Fate::Folder) => laid_down.push((due.id, Fate::Folder)),
+            Verdict::Fate(fate) => noted(app, &mut lease, &[(due.id, fate)]).await?,
+            Verdict::GiveUp(code) => {
+                // It must not keep those behind it waiting; what could not be noted is tried once the lease has run out.
+                if let Err(error) = give_up(app, due, code).await {
+                    tracing::warn!(mail = %due.id, %error, "that a mail is given up could not be noted");
+                }
+                lease.forget(due.id);
+            }
         }
     }
-    if !fates.is_empty() {
-        outbox::settle(&app.pool, &fates, app.clock.now()).await?;
+    noted(app, &mut lease, &laid_down).await?;
+    if let Some(session) = carrier.session {
+        session.close().await;
     }
-    Ok(handled)
+    lease.release(&app.pool).await?;
+    Ok(mails.len())
+}
+
+/// Runs `work` and renews the lease meanwhile; `None` where the server has to stop and the work would not end in time.
+async fn holding<T>(app: &App, lease: &mut Lease, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Some(done),
+            () = app.mail.closing.cancelled() => return timeout(GRACE, work).await.ok(),
+            () = sleep(RENEWAL) => {
+                if let Err(error) = lease.renew(&app.pool, app.clock.now(), LEASE).await {
+                    tracing::warn!(%error, "a lease on mail could not be renewed");
+                }
+            }
+        }
+    }
+}
+
+async fn noted(app: &App, lease: &mut Lease, fates: &[(OutboxId, Fate)]) -> Result<(), StoreError> {
+    if fates.is_empty() {
+        return Ok(());
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match lease.settle(&app.pool, fates, app.clock.now()).await {
+            Err(error) if tries < NOTES => {
+                tracing::warn!(%error, "what became of a mail could not be noted; it is tried again");
+                sleep(Duration::from_millis(50 * tries * tries)).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 enum Verdict {
@@ -131,44 +215,95 @@ enum Verdict {
     GiveUp(&'static str),
 }
 
-async fn send(app: &App, due: &Due) -> Result<Verdict, StoreError> {
-    if !outbox::still_wanted(&app.pool, due.id, app.clock.now()).await? {
-        return Ok(Verdict::Fate(Fate::Superseded));
-    }
-    let Some(message) = render(app, due) else { return Ok(Verdict::GiveUp("unsendable")) };
-    Ok(match &app.mail.transport {
-        Transport::Smtp(relay) => match relay.send(message).await {
-            Ok(_) => Verdict::Fate(Fate::Sent),
-            Err(error) if error.is_permanent() => Verdict::GiveUp("rejected"),
-            Err(error) => {
-                let code = if error.is_timeout() {
-                    "timeout"
-                } else if error.is_transient() {
-                    "deferred"
-                } else if error.is_tls() {
-                    "tls"
-                } else {
-                    "unreachable"
-                };
-                again(app, due, code)
-            }
-        },
-        Transport::Folder(folder) => match lay_down(folder, due.id, &message) {
-            Ok(()) => Verdict::Fate(Fate::Folder),
-            Err(_) => again(app, due, "folder"),
-        },
-        Transport::None => again(app, due, "no_transport"),
-    })
+/// Takes the mails of one round to the relay or to the folder.
+struct Carrier<'a> {
+    app: &'a App,
+    /// The conversation that the last mail left open.
+    session: Option<Session<'a>>,
+    /// Why the relay takes no mail at all at present.
+    down: Option<&'static str>,
 }
 
+impl Carrier<'_> {
+    async fn carry(&mut self, due: &Due) -> Verdict {
+        let app = self.app;
+        let Some(message) = render(app, due) else { return Verdict::GiveUp("unsendable") };
+        match &app.mail.transport {
+            Transport::Smtp(relay) => match self.down {
+                Some(code) => again(app, due, code),
+                None => match self.hand_over(relay, &message).await {
+                    Ok(()) => Verdict::Fate(Fate::Sent),
+                    Err(refusal) => self.refused(due, &refusal),
+                },
+            },
+            Transport::Folder(folder) => {
+                let fault = app.pool.faults().hit("mail.folder");
+                let laid =
+                    if fault == Some(Fault::Error) { Err(std::io::ErrorKind::Other.into()) } else { lay_down(folder, due.id, &message) };
+                match laid {
+                    Ok(()) => Verdict::Fate(Fate::Folder),
+                    Err(error) => {
+                        tracing::warn!(mail = %due.id, %error, "a mail could not be written into the mail folder; it is tried again");
+                        again(app, due, "folder")
+                    }
+                }
+            }
+            Transport::None => again(app, due, "no_transport"),
+        }
+    }
+
+    async fn hand_over(&mut self, relay: &Relay, message: &Message) -> Result<(), Refusal> {
+        let faults = self.app.pool.faults();
+        if let Some(session) = self.session.take() {
+            match session.send(message).await {
+                Ok(session) => {
+                    self.session = Some(session);
+                    return Ok(());
+                }
+                // The relay has had enough mails in one conversation; that says nothing of this one.
+                Err(refusal) if refusal.ended_between_mails() => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        self.session = Some(relay.open(faults).await?.send(message).await?);
+        Ok(())
+    }
+
+    fn refused(&mut self, due: &Due, refusal: &Refusal) -> Verdict {
+        let verdict = if refusal.is_final() { Verdict::GiveUp(refusal.code) } else { again(self.app, due, refusal.code) };
+        let next = match verdict {
+            Verdict::GiveUp(_) => "given up",
+            Verdict::Fate(_) => "tried again",
+        };
+        let (step, code, status) = (refusal.step.as_str(), refusal.code, refusal.status);
+        if refusal.is_of_every_mail() {
+            self.down = Some(code);
+            tracing::warn!(step, code, status, "the mail relay cannot be used; mail waits. `usher mail test` shows what it says");
+        } else {
+            tracing::warn!(mail = %due.id, step, code, status, next, "the mail relay did not take a mail");
+        }
+        verdict
+    }
+}
+
+/// Another try later, or none where it has been tried for long enough.
 fn again(app: &App, due: &Due, code: &'static str) -> Verdict {
     let now = app.clock.now();
     if now.since(due.created_at) > GIVE_UP_AFTER {
         return Verdict::GiveUp(code);
     }
-    let doublings = u32::try_from(due.attempts.clamp(0, 7)).unwrap_or_default();
-    let wait = (30 * SECOND).saturating_mul(i64::from(2u32.pow(doublings))).min(HOUR);
-    Verdict::Fate(Fate::Again(now.plus(wait), code))
+    Verdict::Fate(Fate::Again(now.plus(wait_after(due.attempts)), code))
+}
+
+fn wait_after(attempts: i64) -> i64 {
+    let doublings = u32::try_from(attempts.clamp(0, 10)).unwrap_or_default();
+    FIRST_WAIT.saturating_mul(2i64.pow(doublings)).min(HOUR)
+}
+
+/// The same at every try. An IPv6 address has letters that no plain Message-ID has (RFC 5322, 3.6.4); the left part is unique
+/// by itself.
+fn message_id(id: OutboxId, host: &str) -> String {
+    format!("<{id}@{}>", host.replace(['[', ']', ':'], "-").trim_matches('-'))
 }
 
 fn render(app: &App, due: &Due) -> Option<Message> {
@@ -187,7 +322,7 @@ fn render(app: &App, due: &Due) -> Option<Message> {
         until_words: &due.expires_at.words_utc(),
         until_short: &due.expires_at.short_utc(),
         host,
-        message_id: &format!("<{}@{host}>", due.id),
+        message_id: &message_id(due.id, host),
         date_ms: due.created_at.as_millis(),
     });
     match built {
@@ -221,5 +356,17 @@ async fn give_up(app: &App, due: &Due, code: &'static str) -> Result<(), StoreEr
             work.rollback().await?;
             Err(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_from_five_seconds_to_an_hour() {
+        let waits: Vec<i64> = (0..12).map(|attempts| wait_after(attempts) / SECOND).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]);
+        assert_eq!((wait_after(-1), wait_after(i64::MAX)), (FIRST_WAIT, HOUR));
     }
 }

@@ -49,8 +49,84 @@ pub struct Due {
     pub created_at: Timestamp,
 }
 
+/// Mails that this worker holds. Another worker may take those whose lease has run out.
+#[derive(Debug)]
+pub struct Lease {
+    until: Timestamp,
+    held: Vec<OutboxId>,
+}
+
+/// Whether a leased mail is still to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// It is.
+    Yes,
+    /// Its link ended.
+    NoLonger,
+    /// Somebody else took it over or withdrew it.
+    NotOurs,
+}
+
+impl Lease {
+    /// Whether a mail is still to be sent, and by this worker.
+    pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
+        let row = pool
+            .query(
+                "SELECT l.ended_at, l.expires_at FROM outbox b JOIN links l ON l.id = b.link_id
+                  WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2",
+            )
+            .bind(id.as_uuid())
+            .bind(self.until)
+            .optional()
+            .await?;
+        let Some(row) = row else { return Ok(Wanted::NotOurs) };
+        let mut c = row.columns();
+        let wanted = c.maybe_time()?.is_none() && c.time()? > now;
+        Ok(if wanted { Wanted::Yes } else { Wanted::NoLonger })
+    }
+
+    /// Keeps what is still held for `lease` milliseconds from now.
+    pub async fn renew(&mut self, pool: &Pool, now: Timestamp, lease: i64) -> Result<(), StoreError> {
+        let until = now.plus(lease);
+        self.set(pool, Some(until)).await?;
+        self.until = until;
+        Ok(())
+    }
+
+    /// Gives back what is still held, for whoever comes first.
+    pub async fn release(self, pool: &Pool) -> Result<(), StoreError> {
+        if self.held.is_empty() { Ok(()) } else { self.set(pool, None).await }
+    }
+
+    async fn set(&self, pool: &Pool, until: Option<Timestamp>) -> Result<(), StoreError> {
+        let mut tx = pool.begin().await?;
+        for id in &self.held {
+            tx.query("UPDATE outbox SET lease_until = $3 WHERE id = $1 AND lease_until = $2 AND state = 'queued'")
+                .bind(id.as_uuid())
+                .bind(self.until)
+                .bind(until)
+                .execute()
+                .await?;
+        }
+        tx.commit().await
+    }
+
+    /// Holds this one no longer: its row says what became of it.
+    pub fn forget(&mut self, id: OutboxId) {
+        self.held.retain(|held| *held != id);
+    }
+
+    /// Notes the fate of mails, in one transaction. Also of one that was taken over meanwhile: what is sent is sent.
+    pub async fn settle(&mut self, pool: &Pool, fates: &[(OutboxId, Fate)], now: Timestamp) -> Result<(), StoreError> {
+        settle(pool, fates, now).await?;
+        self.held.retain(|held| !fates.iter().any(|(id, _)| id == held));
+        Ok(())
+    }
+}
+
 /// Leases up to `limit` due mails for `lease` milliseconds; the oldest first.
-pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<Vec<Due>, StoreError> {
+pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<(Lease, Vec<Due>), StoreError> {
+    let until = now.plus(lease);
     // A look first, so that an idle worker never takes the writer's turn.
     let due = pool
         .query("SELECT 1 FROM outbox WHERE state = 'queued' AND next_at <= $1 AND coalesce(lease_until, 0) <= $1 LIMIT 1")
@@ -58,7 +134,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
         .optional()
         .await?;
     if due.is_none() {
-        return Ok(Vec::new());
+        return Ok((Lease { until, held: Vec::new() }, Vec::new()));
     }
     let mut tx = pool.begin().await?;
     let sql = tx.engine().either(
@@ -67,7 +143,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
         "UPDATE outbox SET lease_until = $2 WHERE id IN (SELECT id FROM outbox WHERE state = 'queued' AND next_at <= $1
             AND coalesce(lease_until, 0) <= $1 ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING id",
     );
-    let rows = tx.query(sql).bind(now).bind(now.plus(lease)).bind(limit).all().await?;
+    let rows = tx.query(sql).bind(now).bind(until).bind(limit).all().await?;
     let mut leased = Vec::with_capacity(rows.len());
     for row in rows {
         let id: uuid::Uuid = row.get(0)?;
@@ -105,21 +181,9 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
         });
     }
     tx.commit().await?;
-    Ok(leased)
-}
-
-/// Whether a leased mail is still wanted: its link lives and nobody took it back meanwhile.
-pub async fn still_wanted(pool: &Pool, id: OutboxId, now: Timestamp) -> Result<bool, StoreError> {
-    let row = pool
-        .query(
-            "SELECT 1 FROM outbox b JOIN links l ON l.id = b.link_id
-              WHERE b.id = $1 AND b.state = 'queued' AND l.ended_at IS NULL AND l.expires_at > $2",
-        )
-        .bind(id.as_uuid())
-        .bind(now)
-        .optional()
-        .await?;
-    Ok(row.is_some())
+    // RETURNING has no order.
+    leased.sort_by_key(|due| (due.created_at, due.id.as_uuid()));
+    Ok((Lease { until, held: leased.iter().map(|due| due.id).collect() }, leased))
 }
 
 /// What became of a try.
@@ -135,8 +199,7 @@ pub enum Fate {
     Again(Timestamp, &'static str),
 }
 
-/// Notes the fate of leased mails, in one transaction.
-pub async fn settle(pool: &Pool, fates: &[(OutboxId, Fate)], now: Timestamp) -> Result<(), StoreError> {
+async fn settle(pool: &Pool, fates: &[(OutboxId, Fate)], now: Timestamp) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
     for (id, fate) in fates {
         let (state, next, error) = match fate {
@@ -183,10 +246,4 @@ pub async fn give_up(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxI
     entry.outcome = Outcome::Failed;
     entry.code = Some(code);
     audit::append(work, entry).await
-}
-
-/// When the next queued mail is due, if one waits.
-pub async fn next_due(pool: &Pool) -> Result<Option<Timestamp>, StoreError> {
-    let row = pool.query("SELECT min(next_at) FROM outbox WHERE state = 'queued'").one().await?;
-    Ok(row.get::<Option<i64>>(0)?.map(Timestamp::from_millis))
 }

@@ -47,12 +47,21 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// More environment.
     pub environment: Vec<(String, String)>,
+    /// File that gets the log, behind what stands there.
+    pub log: Option<std::path::PathBuf>,
 }
 
 impl Options {
     /// With these arguments.
     pub fn arguments(arguments: &[&str]) -> Self {
-        Self { arguments: arguments.iter().map(ToString::to_string).collect(), environment: Vec::new() }
+        Self { arguments: arguments.iter().map(ToString::to_string).collect(), ..Self::default() }
+    }
+
+    /// And the log into this file.
+    #[must_use]
+    pub fn logged_to(mut self, file: &std::path::Path) -> Self {
+        self.log = Some(file.to_owned());
+        self
     }
 
     /// And this variable.
@@ -125,6 +134,10 @@ impl Server {
             .kill_on_drop(true);
         if let Some(url) = &database {
             program.env("USHER_DATABASE_URL", url);
+        }
+        if let Some(file) = &options.log {
+            let log = std::fs::OpenOptions::new().append(true).create(true).open(file).expect("a log file");
+            program.stderr(Stdio::from(log));
         }
         let mut child = program.spawn().expect("usher starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
