@@ -13,7 +13,7 @@ use crate::{
 };
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use message::InviteMail;
-use std::{path::PathBuf, time::Duration};
+use std::{io::Write as _, path::PathBuf, time::Duration};
 use tokio::sync::Notify;
 use usher_tools::DeliveryRoute;
 
@@ -203,7 +203,15 @@ fn render(app: &App, due: &Due) -> Option<Message> {
 fn lay_down(folder: &std::path::Path, id: OutboxId, message: &Message) -> std::io::Result<()> {
     crate::config::make_data_dir(folder)?;
     let draft = folder.join(format!(".{id}"));
-    std::fs::write(&draft, message.formatted())?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // The link in it lets whoever reads it in.
+        options.mode(0o600);
+    }
+    options.open(&draft)?.write_all(&message.formatted())?;
     std::fs::rename(draft, folder.join(format!("{id}.eml")))
 }
 
