@@ -47,12 +47,14 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// More environment.
     pub environment: Vec<(String, String)>,
+    /// Where its log goes, where a test reads it.
+    pub log: Option<std::path::PathBuf>,
 }
 
 impl Options {
     /// With these arguments.
     pub fn arguments(arguments: &[&str]) -> Self {
-        Self { arguments: arguments.iter().map(ToString::to_string).collect(), environment: Vec::new() }
+        Self { arguments: arguments.iter().map(ToString::to_string).collect(), ..Self::default() }
     }
 
     /// And this variable.
@@ -125,6 +127,9 @@ impl Server {
             .kill_on_drop(true);
         if let Some(url) = &database {
             program.env("USHER_DATABASE_URL", url);
+        }
+        if let Some(log) = &options.log {
+            program.stderr(std::fs::File::create(log).expect("a log"));
         }
         let mut child = program.spawn().expect("usher starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
