@@ -3,7 +3,7 @@
 use super::{
     audit::{self, Change, Entry, Said},
     people::group_said,
-    sql::{Pool, Row, StoreError, Tx},
+    sql::{Engine, Pool, Row, StoreError, Tx},
     work::Work,
 };
 use crate::{
@@ -54,27 +54,46 @@ fn read(row: &Row) -> Result<GroupFacts, StoreError> {
     })
 }
 
+// Placeholders: $1 above which key, $2 below which key, $3 search text, $4 organization, $5 limit.
+macro_rules! counted {
+    ($find:literal) => {
+        concat!("(SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR ", $find, "(t.folded, $3) > 0))")
+    };
+}
+/// (page, total): the page's rows carry the total in their last column; the second statement asks for it alone.
+macro_rules! list_statement {
+    ($find:literal) => {
+        (
+            concat!(
+                "SELECT ",
+                group_columns!(),
+                ", ",
+                counted!($find),
+                " FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR ",
+                $find,
+                "(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
+            ),
+            concat!("SELECT ", counted!($find)),
+        )
+    };
+}
+
 /// Groups above `after`, those whose name or description holds the folded `query`.
 pub async fn list(pool: &Pool, org: Org, query: &str, after: Option<i64>, limit: i64) -> Result<Page, StoreError> {
     let low = org.number << 32;
-    let found = pool.engine().either("instr(g.folded, $3) > 0", "strpos(g.folded, $3) > 0");
-    let sql = if found.starts_with("instr") {
-        concat!(
-            "SELECT ",
-            group_columns!(),
-            ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR instr(t.folded, $3) > 0))
-          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR instr(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
-        )
-    } else {
-        concat!(
-            "SELECT ",
-            group_columns!(),
-            ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR strpos(t.folded, $3) > 0))
-          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR strpos(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
-        )
+    let (page, total) = match pool.engine() {
+        Engine::Sqlite => list_statement!("instr"),
+        Engine::Postgres => list_statement!("strpos"),
     };
-    let rows = pool.query(sql).bind(after.unwrap_or(low)).bind(low + (1 << 32)).bind(query).bind(org.number).bind(limit + 1).all().await?;
-    let total = rows.first().map_or(Ok(0), |row| row.get(7))?;
+    let bind =
+        |sql: &'static str| pool.query(sql).bind(after.unwrap_or(low)).bind(low + (1 << 32)).bind(query).bind(org.number).bind(limit + 1);
+    let rows = bind(page).all().await?;
+    let total = match (rows.first(), after) {
+        (Some(row), _) => row.get(7)?,
+        (None, None) => 0,
+        // The rest was deleted while somebody turned the page.
+        (None, Some(_)) => bind(total).one().await?.get(0)?,
+    };
     let mut groups = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = groups.len() > wanted;
