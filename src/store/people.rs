@@ -2,9 +2,8 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    links,
-    search::{self, SMALL},
-    sql::{Engine, Pool, Row, StoreError, Tx},
+    links, search,
+    sql::{Pool, Row, StoreError, Tx},
     work::Work,
 };
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
 use std::collections::HashMap;
 use uuid::Uuid;
 
+pub use list::{Filter, Page, list};
 pub use search::folded;
 
 /// By what a person is named in a call.
@@ -90,6 +90,9 @@ macro_rules! person_joins {
 }
 
 const PERSON_COLUMNS: usize = 17;
+
+// Below the macros that it uses.
+mod list;
 
 fn read_person(row: &Row) -> Result<Person, StoreError> {
     let mut c = row.columns();
@@ -180,207 +183,6 @@ pub async fn show(work: &mut Work, key: i64) -> Result<Person, StoreError> {
     place_groups(&mut people, &rows)?;
     let [person] = people;
     Ok(person)
-}
-
-/// What a list is narrowed to, and where it goes on.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Folded search text; empty is none.
-    pub query: String,
-    /// Only this status.
-    pub status: Option<Status>,
-    /// Only this role.
-    pub role: Option<Role>,
-    /// Only members of the group with this key.
-    pub group: Option<i64>,
-    /// Only Pending people whose invite has expired, or only everybody else.
-    pub invite_expired: Option<bool>,
-}
-
-/// A page of people, newest first.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// Its people.
-    pub people: Vec<Person>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<i64>,
-    /// How many there are in all.
-    pub total: i64,
-    /// Whether `total` is all, or where counting stopped.
-    pub total_is_exact: bool,
-}
-
-/// Up to where a total is counted that no counter keeps.
-const COUNTED: i64 = 1000;
-/// How many rows a search for one or two letters looks at, at most, per page (SQLite, large organizations).
-const SCAN: i64 = 20_000;
-
-// Placeholders of every list statement: $1 first key of the organization, $2 below which key, $3 status,
-// $4 role, $5 group, $6 expired 0/1, $7 now, $8 search text, $9 limit, $10 grams or phrase, $11 organization,
-// $12 lowest key to look at.
-macro_rules! narrowed {
-    () => {
-        " AND ($3 IS NULL OR u.status = $3) AND ($4 IS NULL OR u.role = $4)
-          AND ($5 IS NULL OR EXISTS (SELECT 1 FROM group_members gm WHERE gm.user_key = u.key AND gm.group_key = $5))
-          AND ($6 IS NULL OR $6 = (CASE WHEN u.status = 'pending' AND EXISTS (SELECT 1 FROM links x WHERE x.user_key = u.key
-               AND x.kind = 'invite' AND x.generation = u.invite_generation AND x.expires_at < $7) THEN 1 ELSE 0 END)) "
-    };
-}
-macro_rules! counters {
-    () => {
-        "(SELECT (CASE WHEN ($3 IS NULL OR $3 = 'pending') AND ($4 IS NULL OR $4 = 'administrator') THEN pending_administrators ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'pending') AND ($4 IS NULL OR $4 = 'user') THEN pending_users ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'active') AND ($4 IS NULL OR $4 = 'administrator') THEN active_administrators ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'active') AND ($4 IS NULL OR $4 = 'user') THEN active_users ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'deactivated') AND ($4 IS NULL OR $4 = 'administrator') THEN deactivated_administrators ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'deactivated') AND ($4 IS NULL OR $4 = 'user') THEN deactivated_users ELSE 0 END)
-            FROM org_heads WHERE org = $11)"
-    };
-}
-macro_rules! counted {
-    ($source:expr) => {
-        concat!("(SELECT count(*) FROM (SELECT 1 ", $source, narrowed!(), " LIMIT 1001) counted)")
-    };
-}
-/// (page, total): the page's rows carry the total in their last column; the second statement asks for it alone.
-macro_rules! list_statement {
-    ($source:expr, $order:literal, $total:expr) => {
-        (
-            concat!(
-                "SELECT ",
-                person_columns!(),
-                ", ",
-                $total,
-                " FROM (SELECT u.* ",
-                $source,
-                narrowed!(),
-                " AND u.key < $2 ORDER BY ",
-                $order,
-                " DESC LIMIT $9) u",
-                person_joins!(),
-                "ORDER BY u.key DESC"
-            ),
-            concat!("SELECT ", $total),
-        )
-    };
-}
-macro_rules! all_people {
-    () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296"
-    };
-}
-macro_rules! by_status {
-    () => {
-        "FROM users u WHERE u.status = $3 AND u.key > $1 AND u.key < $1 + 4294967296"
-    };
-}
-macro_rules! by_role {
-    () => {
-        "FROM users u WHERE u.role = $4 AND u.key > $1 AND u.key < $1 + 4294967296"
-    };
-}
-macro_rules! by_group {
-    () => {
-        "FROM group_members m JOIN users u ON u.key = m.user_key WHERE m.group_key = $5"
-    };
-}
-macro_rules! sqlite_scan {
-    () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296 AND u.key >= $12 AND instr(u.folded, $8) > 0"
-    };
-}
-macro_rules! postgres_scan {
-    () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296 AND strpos(u.folded, $8) > 0"
-    };
-}
-macro_rules! sqlite_index {
-    () => {
-        "FROM users_fts f JOIN users u ON u.key = f.rowid WHERE users_fts MATCH $10 AND f.rowid > $1 AND f.rowid < $1 + 4294967296"
-    };
-}
-macro_rules! postgres_index {
-    () => {
-        "FROM users_grams g JOIN users u ON u.key = g.key WHERE g.grams @> $10 AND strpos(u.folded, $8) > 0"
-    };
-}
-
-/// A page of at most `limit` people below `before`. `people` is how many the organization has.
-pub async fn list(
-    pool: &Pool,
-    org: Org,
-    filter: &Filter,
-    people: i64,
-    before: Option<i64>,
-    limit: i64,
-    now: Timestamp,
-) -> Result<Page, StoreError> {
-    let engine = pool.engine();
-    let low = org.number << 32;
-    let before = before.unwrap_or(low + (1 << 32));
-    let searching = !filter.query.is_empty();
-    let large = people > SMALL;
-    let short = filter.query.chars().count() < 3;
-    let bounded = searching && large && short && engine == Engine::Sqlite;
-    let counters = !searching && filter.group.is_none() && filter.invite_expired.is_none();
-    let (page, total) = match (searching, large && !bounded, engine) {
-        (true, false, Engine::Sqlite) => list_statement!(sqlite_scan!(), "u.key", counted!(sqlite_scan!())),
-        (true, false, Engine::Postgres) => list_statement!(postgres_scan!(), "u.key", counted!(postgres_scan!())),
-        (true, true, Engine::Sqlite) => list_statement!(sqlite_index!(), "f.rowid", counted!(sqlite_index!())),
-        (true, true, Engine::Postgres) => list_statement!(postgres_index!(), "u.key", counted!(postgres_index!())),
-        (false, _, _) => match (counters, filter.group, filter.status, filter.invite_expired, filter.role) {
-            (false, Some(_), _, _, _) => list_statement!(by_group!(), "m.user_key", counted!(by_group!())),
-            (false, None, _, Some(true), _) => list_statement!(by_status!(), "u.key", counted!(by_status!())),
-            (false, None, _, _, _) => list_statement!(all_people!(), "u.key", counted!(all_people!())),
-            (true, _, Some(_), _, _) => list_statement!(by_status!(), "u.key", counters!()),
-            (true, _, None, _, Some(_)) => list_statement!(by_role!(), "u.key", counters!()),
-            (true, _, None, _, None) => list_statement!(all_people!(), "u.key", counters!()),
-        },
-    };
-    // An expired invite is a Pending person's.
-    let status = filter.status.or((filter.invite_expired == Some(true)).then_some(Status::Pending));
-    let lowest = if bounded { before.saturating_sub(SCAN).max(low) } else { low };
-    let bind = |sql: &'static str, lowest: i64| {
-        let query = pool
-            .query(sql)
-            .bind(low)
-            .bind(before)
-            .bind(status)
-            .bind(filter.role)
-            .bind(filter.group)
-            .bind(filter.invite_expired.map(i64::from))
-            .bind(now)
-            .bind(filter.query.as_str())
-            .bind(limit + 1);
-        let query = match engine {
-            Engine::Sqlite => query.bind(search::fts_phrase(&filter.query)),
-            Engine::Postgres => query.bind(search::query_grams(org.number, &filter.query)),
-        };
-        query.bind(org.number).bind(lowest)
-    };
-    let rows = bind(page, lowest).all().await?;
-    let total = match rows.first() {
-        Some(row) => row.get::<i64>(PERSON_COLUMNS)?,
-        None => bind(total, lowest).one().await?.get(0)?,
-    };
-    let mut people = rows.iter().map(read_person).collect::<Result<Vec<_>, _>>()?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = people.len() > wanted;
-    people.truncate(wanted);
-    let next = if more {
-        people.last().map(|person| person.key)
-    } else if bounded && lowest > low {
-        Some(lowest)
-    } else {
-        None
-    };
-    if !people.is_empty() {
-        let keys: Vec<i64> = people.iter().map(|person| person.key).collect();
-        let rows = pool.query(engine.either(GROUPS_OF_SQLITE, GROUPS_OF_POSTGRES)).bind(keys).all().await?;
-        place_groups(&mut people, &rows)?;
-    }
-    let exact = counters || (total <= COUNTED && !(bounded && (lowest > low || before < low + (1 << 32))));
-    Ok(Page { people, next, total: total.min(if counters { i64::MAX } else { COUNTED }), total_is_exact: exact })
 }
 
 macro_rules! facts_sql {
