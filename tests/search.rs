@@ -1,1 +1,7 @@
 //! Finding people among few and among many.
+
+mod found;
+mod pages;
+mod roster;
+mod seed;
+mod traces;
