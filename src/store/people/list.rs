@@ -1,6 +1,6 @@
 //! Lists of people: newest first, page by page, narrowed and searched.
 //!
-//! A page is one statement, its total included, and one more for the groups of its people. Pages go on below the
+//! A page is one statement, its total included. Pages go on below the
 //! last key, so that whoever is added meanwhile stands before the first page and nobody moves.
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
         search::{self, SMALL},
         sql::{Engine, Pool, Row, StoreError},
     },
-    GROUPS_OF_POSTGRES, GROUPS_OF_SQLITE, PERSON_COLUMNS, Person, place_groups, read_person,
+    PERSON_COLUMNS, Person, read_person,
 };
 use crate::{
     authz::Org,
@@ -70,59 +70,70 @@ macro_rules! counters {
             FROM org_heads WHERE org = $11)"
     };
 }
+// A source bounds its keys from below; the page and the count each bring the one upper bound, for an index takes no more.
 macro_rules! counted {
-    ($source:expr) => {
-        concat!("(SELECT count(*) FROM (SELECT 1 ", $source, narrowed!(), " LIMIT 1001) counted)")
+    ($source:expr, $key:literal) => {
+        concat!("(SELECT count(*) FROM (SELECT 1 ", $source, narrowed!(), " AND ", $key, " < $1 + 4294967296 LIMIT 1001) counted)")
     };
 }
-/// (page, total): the page's rows carry the total in their last column; the second statement asks for it alone.
-macro_rules! list_statement {
-    ($source:expr, $order:literal, $total:expr) => {
-        (
-            concat!(
-                "SELECT ",
-                person_columns!(),
-                ", ",
-                $total,
-                " FROM (SELECT u.* ",
-                $source,
-                narrowed!(),
-                // On the column that orders, so that the index it comes from begins there.
-                " AND ",
-                $order,
-                " < $2 ORDER BY ",
-                $order,
-                " DESC LIMIT $9) u",
-                person_joins!(),
-                "ORDER BY u.key DESC"
-            ),
-            concat!("SELECT ", $total),
+macro_rules! page {
+    ($group_id:literal, $source:expr, $key:literal, $total:expr) => {
+        concat!(
+            "SELECT ",
+            person_columns!($group_id),
+            ", ",
+            $total,
+            " FROM (SELECT u.* ",
+            $source,
+            narrowed!(),
+            " AND ",
+            $key,
+            " < $2 ORDER BY ",
+            $key,
+            " DESC LIMIT $9) u",
+            person_joins!(),
+            "ORDER BY u.key DESC"
         )
+    };
+}
+/// (page on SQLite, page on PostgreSQL, total): a page's rows carry the total in their last column; the third statement
+/// asks for it alone.
+macro_rules! list_statement {
+    ($source:expr, $key:literal) => {
+        list_statement!($source, $key, counted!($source, $key))
+    };
+    ($source:expr, $key:literal, $total:expr) => {
+        (page!("hex(g.id)", $source, $key, $total), page!("g.id::text", $source, $key, $total), concat!("SELECT ", $total))
     };
 }
 macro_rules! all_people {
     () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296"
+        "FROM users u WHERE u.key > $1"
     };
 }
 macro_rules! by_status {
     () => {
-        "FROM users u WHERE u.status = $3 AND u.key > $1 AND u.key < $1 + 4294967296"
+        "FROM users u WHERE u.status = $3 AND u.key > $1"
     };
 }
 macro_rules! by_role {
     () => {
-        "FROM users u WHERE u.role = $4 AND u.key > $1 AND u.key < $1 + 4294967296"
+        "FROM users u WHERE u.role = $4 AND u.key > $1"
     };
 }
 macro_rules! by_group {
     () => {
-        "FROM group_members m JOIN users u ON u.key = m.user_key WHERE m.group_key = $5"
+        "FROM group_members m JOIN users u ON u.key = m.user_key WHERE m.group_key = $5 AND m.user_key > $1"
     };
 }
 macro_rules! sqlite_scan {
     () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296 AND instr(u.folded, $8) > 0"
+        "FROM users u WHERE u.key > $1 AND instr(u.folded, $8) > 0"
+    };
+}
+macro_rules! postgres_scan {
+    () => {
+        "FROM users u WHERE u.key > $1 AND strpos(u.folded, $8) > 0"
     };
 }
 macro_rules! newest_key {
@@ -133,29 +144,23 @@ macro_rules! newest_key {
 /// The newest $12 people below $2: what one page looks at.
 macro_rules! sqlite_part {
     () => {
-        concat!(sqlite_scan!(), " AND u.key >= min($2, ", newest_key!(), " + 1) - $12")
+        concat!("FROM users u WHERE u.key > max($1, min($2, ", newest_key!(), " + 1) - $12 - 1) AND instr(u.folded, $8) > 0")
     };
 }
 /// The newest $12 people: what the total looks at, whatever the page.
 macro_rules! sqlite_newest {
     () => {
-        concat!(sqlite_scan!(), " AND u.key >= ", newest_key!(), " + 1 - $12")
-    };
-}
-macro_rules! postgres_scan {
-    () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296 AND strpos(u.folded, $8) > 0"
+        concat!("FROM users u WHERE u.key > max($1, ", newest_key!(), " - $12) AND instr(u.folded, $8) > 0")
     };
 }
 macro_rules! sqlite_index {
     () => {
-        "FROM users_fts f JOIN users u ON u.key = f.rowid WHERE users_fts MATCH $10 AND f.rowid > $1 AND f.rowid < $1 + 4294967296"
+        "FROM users_fts f JOIN users u ON u.key = f.rowid WHERE users_fts MATCH $10 AND f.rowid > $1"
     };
 }
 macro_rules! postgres_index {
     () => {
-        "FROM users_grams g JOIN users u ON u.key = g.key
-         WHERE g.grams @> $10 AND u.key > $1 AND u.key < $1 + 4294967296 AND strpos(u.folded, $8) > 0"
+        "FROM users_grams g JOIN users u ON u.key = g.key WHERE g.grams @> $10 AND u.key > $1 AND strpos(u.folded, $8) > 0"
     };
 }
 
@@ -171,24 +176,25 @@ pub async fn list(
 ) -> Result<Page, StoreError> {
     let engine = pool.engine();
     let low = org.number << 32;
+    let first = before.is_none();
     let before = before.unwrap_or(low + (1 << 32));
     let searching = !filter.query.is_empty();
     let large = people > SMALL;
     let short = filter.query.chars().count() < 3;
     let bounded = searching && large && short && engine == Engine::Sqlite;
     let counters = !searching && filter.group.is_none() && filter.invite_expired.is_none();
-    let (page, total) = match (searching, large, engine) {
+    let (sqlite, postgres, total) = match (searching, large, engine) {
         (true, _, Engine::Sqlite) if bounded => {
-            list_statement!(sqlite_part!(), "u.key", concat!(counted!(sqlite_newest!()), ", ", newest_key!()))
+            list_statement!(sqlite_part!(), "u.key", concat!(counted!(sqlite_newest!(), "u.key"), ", ", newest_key!()))
         }
-        (true, false, Engine::Sqlite) => list_statement!(sqlite_scan!(), "u.key", counted!(sqlite_scan!())),
-        (true, false, Engine::Postgres) => list_statement!(postgres_scan!(), "u.key", counted!(postgres_scan!())),
-        (true, true, Engine::Sqlite) => list_statement!(sqlite_index!(), "f.rowid", counted!(sqlite_index!())),
-        (true, true, Engine::Postgres) => list_statement!(postgres_index!(), "u.key", counted!(postgres_index!())),
+        (true, false, Engine::Sqlite) => list_statement!(sqlite_scan!(), "u.key"),
+        (true, false, Engine::Postgres) => list_statement!(postgres_scan!(), "u.key"),
+        (true, true, Engine::Sqlite) => list_statement!(sqlite_index!(), "f.rowid"),
+        (true, true, Engine::Postgres) => list_statement!(postgres_index!(), "u.key"),
         (false, _, _) => match (counters, filter.group, filter.status, filter.invite_expired, filter.role) {
-            (false, Some(_), _, _, _) => list_statement!(by_group!(), "m.user_key", counted!(by_group!())),
-            (false, None, _, Some(true), _) => list_statement!(by_status!(), "u.key", counted!(by_status!())),
-            (false, None, _, _, _) => list_statement!(all_people!(), "u.key", counted!(all_people!())),
+            (false, Some(_), _, _, _) => list_statement!(by_group!(), "m.user_key"),
+            (false, None, _, Some(true), _) => list_statement!(by_status!(), "u.key"),
+            (false, None, _, _, _) => list_statement!(all_people!(), "u.key"),
             // There are few Administrators of any status.
             (true, _, _, _, Some(Role::Administrator)) | (true, _, None, _, Some(Role::User)) => {
                 list_statement!(by_role!(), "u.key", counters!())
@@ -217,9 +223,11 @@ pub async fn list(
         };
         query.bind(org.number).bind(SCAN)
     };
-    let rows = bind(page).all().await?;
+    let rows = bind(engine.either(sqlite, postgres)).all().await?;
     let (total, newest) = match rows.first() {
         Some(row) => counts(row, PERSON_COLUMNS, bounded)?,
+        // Nobody on the first page is nobody at all, where all were looked at.
+        None if first && !bounded => (0, None),
         None => counts(&bind(total).one().await?, 0, bounded)?,
     };
     let mut people = rows.iter().map(read_person).collect::<Result<Vec<_>, _>>()?;
@@ -228,11 +236,6 @@ pub async fn list(
     people.truncate(wanted);
     let lowest = newest.map(|newest| before.min(newest + 1) - SCAN);
     let next = if more { people.last().map(|person| person.key) } else { lowest.filter(|lowest| *lowest > low + 1) };
-    if !people.is_empty() {
-        let keys: Vec<i64> = people.iter().map(|person| person.key).collect();
-        let rows = pool.query(engine.either(GROUPS_OF_SQLITE, GROUPS_OF_POSTGRES)).bind(keys).all().await?;
-        place_groups(&mut people, &rows)?;
-    }
     if counters {
         return Ok(Page { people, next, total, total_is_exact: true });
     }
