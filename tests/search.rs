@@ -3,5 +3,6 @@
 mod found;
 mod pages;
 mod roster;
+mod scale;
 mod seed;
 mod traces;

@@ -106,3 +106,23 @@ async fn check(connection: &Connection, org: i64) {
         assert_eq!(stored, grams(org, row["folded"].as_deref().expect("a text")));
     }
 }
+
+/// More organizations, each with so many people of its own; their numbers follow the last one's.
+pub async fn organizations(connection: &Connection, count: i64, people_each: usize) {
+    let last = connection.number("SELECT max(number) AS n FROM organizations").await;
+    let everybody: Vec<Person> = (0..people_each).map(super::roster::filler).collect();
+    for number in last + 1..=last + count {
+        let (id, hash) = (&hex(&format!("organization {number}"))[..32], "00".repeat(32));
+        let (id, hash) = match connection {
+            Connection::Sqlite(_) => (format!("x'{id}'"), format!("x'{hash}'")),
+            Connection::Postgres(_) => (format!("'{id}'"), format!(r"'\x{hash}'")),
+        };
+        let rows = format!(
+            "INSERT INTO organizations (number, id, slug, name, locator, created_at)
+             SELECT {number}, {id}, 'organization-{number}', 'Organization {number}', 'L{number}', created_at FROM organizations WHERE number = 1"
+        );
+        assert!(connection.run(&rows).await);
+        assert!(connection.run(&format!("INSERT INTO org_heads (org, audit_hash) VALUES ({number}, {hash})")).await);
+        self::people(connection, number, &everybody).await;
+    }
+}
