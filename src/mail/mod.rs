@@ -21,7 +21,7 @@ use crate::{
 use lettre::Message;
 use message::InviteMail;
 use relay::{Refusal, Relay, Session};
-use std::{future::Future, path::PathBuf, pin::pin, time::Duration};
+use std::{future::Future, io::Write as _, path::PathBuf, pin::pin, time::Duration};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -338,7 +338,15 @@ fn render(app: &App, due: &Due) -> Option<Message> {
 fn lay_down(folder: &std::path::Path, id: OutboxId, message: &Message) -> std::io::Result<()> {
     crate::config::make_data_dir(folder)?;
     let draft = folder.join(format!(".{id}"));
-    std::fs::write(&draft, message.formatted())?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // The link in it lets whoever reads it in.
+        options.mode(0o600);
+    }
+    options.open(&draft)?.write_all(&message.formatted())?;
     std::fs::rename(draft, folder.join(format!("{id}.eml")))
 }
 

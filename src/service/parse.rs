@@ -104,10 +104,16 @@ pub fn line(field: &'static str, text: &str, max: usize) -> Result<Untrusted, Er
     Ok(Untrusted::parse(field, text, max)?)
 }
 
-/// A search text: folded first, escaped later (R-B77).
+/// A search for what nobody has: no folded text holds a control character.
+const NOBODY: &str = "\u{1}\u{1}\u{1}";
+
+/// A search text: folded first, escaped later (R-B77). White space asks for nothing in particular; letters of which
+/// folding leaves nothing ask for something that nobody has, never for everybody.
 #[must_use]
 pub fn query(text: Option<&str>) -> String {
-    search_fold(text.unwrap_or_default())
+    let text = text.unwrap_or_default();
+    let folded = search_fold(text);
+    if folded.is_empty() && !text.trim().is_empty() { NOBODY.to_owned() } else { folded }
 }
 
 /// A time in RFC 3339.

@@ -175,6 +175,14 @@ impl Entry {
     }
 }
 
+macro_rules! insert_entry {
+    () => {
+        "INSERT INTO audit_log (org, seq, id, at, actor_kind, actor_id, credential_kind, credential_id, surface, tool,
+                                action, target_kind, target_id, outcome, code, repeated, request_id, detail, hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+    };
+}
+
 #[expect(clippy::too_many_lines, reason = "the entry's columns, in the one order that is hashed")]
 /// Appends one entry to the chain of the organization whose lock `work` holds.
 pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreError> {
@@ -241,12 +249,23 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
     if work.tx.faults().hit("store.audit").is_some() {
         return Err(StoreError::Injected);
     }
+    let sql = work.tx.engine().either(
+        concat!(
+            insert_entry!(),
+            "; INSERT INTO audit_values (org, seq, n, field, subject, salt, text)
+             SELECT $1, $2, j.value ->> 'n', j.value ->> 'field', unhex(j.value ->> 'subject'), unhex(j.value ->> 'salt'), j.value ->> 'text'
+               FROM json_each($20) j"
+        ),
+        concat!(
+            "WITH entry AS (",
+            insert_entry!(),
+            ") INSERT INTO audit_values (org, seq, n, field, subject, salt, text)
+             SELECT $1, $2, j.n, j.field, j.subject::uuid, decode(j.salt, 'hex'), j.text
+               FROM json_to_recordset($20::json) AS j(n bigint, field text, subject text, salt text, text text)"
+        ),
+    );
     work.tx
-        .query(
-            "INSERT INTO audit_log (org, seq, id, at, actor_kind, actor_id, credential_kind, credential_id, surface, tool,
-                                    action, target_kind, target_id, outcome, code, repeated, request_id, detail, hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
-        )
+        .query(sql)
         .bind(work.org.number)
         .bind(record.seq)
         .bind(record.id)
@@ -266,13 +285,10 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
         .bind(record.request_id)
         .bind(record.detail)
         .bind(hash)
+        .bind(values_as_rows(&drafts))
         .execute()
         .await?;
-    let seq = record.seq;
-    if !drafts.is_empty() {
-        insert_values(work, seq, &drafts).await?;
-    }
-    work.head.audit_seq = seq;
+    work.head.audit_seq = record.seq;
     work.head.audit_hash = hash.to_vec();
     work.head.audit_at = work.now.as_millis();
     work.entries.push(id);
@@ -280,7 +296,8 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
     Ok(())
 }
 
-async fn insert_values(work: &mut Work, seq: i64, drafts: &[Draft]) -> Result<(), StoreError> {
+/// The texts of an entry for `audit_values`, as JSON.
+fn values_as_rows(drafts: &[Draft]) -> String {
     let rows: Vec<Value> = drafts
         .iter()
         .enumerate()
@@ -288,16 +305,7 @@ async fn insert_values(work: &mut Work, seq: i64, drafts: &[Draft]) -> Result<()
             json!({"n": n, "field": d.field, "subject": d.subject.map(|s| s.simple().to_string()), "salt": hex(&d.salt), "text": d.text})
         })
         .collect();
-    let sql = work.tx.engine().either(
-        "INSERT INTO audit_values (org, seq, n, field, subject, salt, text)
-         SELECT $1, $2, j.value ->> 'n', j.value ->> 'field', unhex(j.value ->> 'subject'), unhex(j.value ->> 'salt'), j.value ->> 'text'
-           FROM json_each($3) j",
-        "INSERT INTO audit_values (org, seq, n, field, subject, salt, text)
-         SELECT $1, $2, j.n, j.field, j.subject::uuid, decode(j.salt, 'hex'), j.text
-           FROM json_to_recordset($3::json) AS j(n bigint, field text, subject text, salt text, text text)",
-    );
-    work.tx.query(sql).bind(work.org.number).bind(seq).bind(Value::from(rows).to_string()).execute().await?;
-    Ok(())
+    Value::from(rows).to_string()
 }
 
 /// An entry as it is shown. Texts are as of the event, `None` where they were erased.

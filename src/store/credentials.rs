@@ -102,19 +102,6 @@ pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<Op
     row.map(|row| read(&row)).transpose()
 }
 
-/// Ends every credential of a person; how many were alive.
-pub(super) async fn end_all(tx: &mut Tx, user: i64, now: Timestamp) -> Result<u64, StoreError> {
-    let row = tx
-        .query("SELECT count(*) FROM credentials WHERE user_key = $1 AND revoked_at IS NULL AND expires_at > $2")
-        .bind(user)
-        .bind(now)
-        .one()
-        .await?;
-    let alive: i64 = row.get(0)?;
-    tx.query("UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL").bind(user).bind(now).execute().await?;
-    Ok(u64::try_from(alive).unwrap_or_default())
-}
-
 /// Stores a new token by its hash.
 pub async fn create(work: &mut Work, proof: Authorized<CreateToken>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();

@@ -3,7 +3,7 @@
 use super::{
     audit::{self, Change, Entry, Said},
     people::group_said,
-    sql::{Pool, Row, StoreError, Tx},
+    sql::{Engine, Pool, Row, StoreError, Tx},
     work::Work,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         Action, Authorized, Org,
         action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
     },
-    domain::{GroupId, PermissionSet, Timestamp, search_fold},
+    domain::{GroupId, PermissionSet, search_fold},
 };
 
 /// By what a group is named in a call.
@@ -54,27 +54,46 @@ fn read(row: &Row) -> Result<GroupFacts, StoreError> {
     })
 }
 
+// Placeholders: $1 above which key, $2 below which key, $3 search text, $4 organization, $5 limit.
+macro_rules! counted {
+    ($find:literal) => {
+        concat!("(SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR ", $find, "(t.folded, $3) > 0))")
+    };
+}
+/// (page, total): the page's rows carry the total in their last column; the second statement asks for it alone.
+macro_rules! list_statement {
+    ($find:literal) => {
+        (
+            concat!(
+                "SELECT ",
+                group_columns!(),
+                ", ",
+                counted!($find),
+                " FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR ",
+                $find,
+                "(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
+            ),
+            concat!("SELECT ", counted!($find)),
+        )
+    };
+}
+
 /// Groups above `after`, those whose name or description holds the folded `query`.
 pub async fn list(pool: &Pool, org: Org, query: &str, after: Option<i64>, limit: i64) -> Result<Page, StoreError> {
     let low = org.number << 32;
-    let found = pool.engine().either("instr(g.folded, $3) > 0", "strpos(g.folded, $3) > 0");
-    let sql = if found.starts_with("instr") {
-        concat!(
-            "SELECT ",
-            group_columns!(),
-            ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR instr(t.folded, $3) > 0))
-          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR instr(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
-        )
-    } else {
-        concat!(
-            "SELECT ",
-            group_columns!(),
-            ", (SELECT count(*) FROM access_groups t WHERE t.org = $4 AND ($3 = '' OR strpos(t.folded, $3) > 0))
-          FROM access_groups g WHERE g.key > $1 AND g.key < $2 AND ($3 = '' OR strpos(g.folded, $3) > 0) ORDER BY g.key LIMIT $5"
-        )
+    let (page, total) = match pool.engine() {
+        Engine::Sqlite => list_statement!("instr"),
+        Engine::Postgres => list_statement!("strpos"),
     };
-    let rows = pool.query(sql).bind(after.unwrap_or(low)).bind(low + (1 << 32)).bind(query).bind(org.number).bind(limit + 1).all().await?;
-    let total = rows.first().map_or(Ok(0), |row| row.get(7))?;
+    let bind =
+        |sql: &'static str| pool.query(sql).bind(after.unwrap_or(low)).bind(low + (1 << 32)).bind(query).bind(org.number).bind(limit + 1);
+    let rows = bind(page).all().await?;
+    let total = match (rows.first(), after) {
+        (Some(row), _) => row.get(7)?,
+        (None, None) => 0,
+        // The rest was deleted while somebody turned the page.
+        (None, Some(_)) => bind(total).one().await?.get(0)?,
+    };
     let mut groups = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = groups.len() > wanted;
@@ -150,20 +169,33 @@ pub async fn create(work: &mut Work, proof: Authorized<CreateAccessGroup>) -> Re
     if !description.is_empty() {
         changes.push(Change::set("description", group_said(description)));
     }
-    for permission in &action.permissions {
-        grant(&mut work.tx, key, permission.as_str()).await?;
-        changes.push(Change::set("permission", Said::Plain(permission.as_str().to_owned())));
-    }
+    let permissions: Vec<String> = action.permissions.iter().map(|permission| permission.as_str().to_owned()).collect();
+    grant(&mut work.tx, key, &permissions).await?;
+    changes.extend(permissions.into_iter().map(|name| Change::set("permission", Said::Plain(name))));
     audit::append(work, Entry::done(stamp, changes)).await?;
     Ok(true)
 }
 
-async fn grant(tx: &mut Tx, group: i64, permission: &str) -> Result<(), StoreError> {
-    tx.query("INSERT INTO group_permissions (group_key, permission) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(group)
-        .bind(permission)
-        .execute()
-        .await?;
+async fn grant(tx: &mut Tx, group: i64, permissions: &[String]) -> Result<(), StoreError> {
+    let sql = tx.engine().either(
+        "INSERT INTO group_permissions (group_key, permission) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
+        "INSERT INTO group_permissions (group_key, permission) SELECT $1, value FROM json_array_elements_text($2::json) ON CONFLICT DO NOTHING",
+    );
+    named(tx, sql, group, permissions).await
+}
+
+async fn revoke(tx: &mut Tx, group: i64, permissions: &[String]) -> Result<(), StoreError> {
+    let sql = tx.engine().either(
+        "DELETE FROM group_permissions WHERE group_key = $1 AND permission IN (SELECT value FROM json_each($2))",
+        "DELETE FROM group_permissions WHERE group_key = $1 AND permission IN (SELECT value FROM json_array_elements_text($2::json))",
+    );
+    named(tx, sql, group, permissions).await
+}
+
+async fn named(tx: &mut Tx, sql: &'static str, group: i64, permissions: &[String]) -> Result<(), StoreError> {
+    if !permissions.is_empty() {
+        tx.query(sql).bind(group).bind(serde_json::json!(permissions).to_string()).execute().await?;
+    }
     Ok(())
 }
 
@@ -197,19 +229,11 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateAccessGroup>) -> Re
             changes.push(Change { field, before: group_said(before), after: group_said(after) });
         }
     }
-    for permission in action.added() {
-        grant(&mut work.tx, group.key, &permission).await?;
-        changes.push(Change { field: "permission", before: Said::Nothing, after: Said::Plain(permission) });
-    }
-    for permission in action.removed() {
-        work.tx
-            .query("DELETE FROM group_permissions WHERE group_key = $1 AND permission = $2")
-            .bind(group.key)
-            .bind(permission.as_str())
-            .execute()
-            .await?;
-        changes.push(Change { field: "permission", before: Said::Plain(permission), after: Said::Nothing });
-    }
+    let (added, removed) = (action.added(), action.removed());
+    grant(&mut work.tx, group.key, &added).await?;
+    changes.extend(added.into_iter().map(|name| Change { field: "permission", before: Said::Nothing, after: Said::Plain(name) }));
+    revoke(&mut work.tx, group.key, &removed).await?;
+    changes.extend(removed.into_iter().map(|name| Change { field: "permission", before: Said::Plain(name), after: Said::Nothing }));
     audit::append(work, Entry::done(stamp, changes)).await?;
     Ok(true)
 }
@@ -251,57 +275,70 @@ pub async fn deleted(work: &mut Work, id: GroupId) -> Result<Option<GroupFacts>,
     }))
 }
 
-/// Puts a person into a group; `true` when they were not in it.
-pub(super) async fn enter(tx: &mut Tx, now: Timestamp, user: i64, group: i64) -> Result<bool, StoreError> {
-    let entered = tx
-        .query("INSERT INTO group_members (user_key, group_key, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-        .bind(user)
-        .bind(group)
-        .bind(now)
-        .execute()
-        .await?;
-    if entered > 0 {
-        tx.query("UPDATE access_groups SET members = members + 1 WHERE key = $1").bind(group).execute().await?;
-    }
-    Ok(entered > 0)
+// Placeholders: $1 person, $2 groups, $3 now, $4 by how much the person's version grows. Answers the groups that changed.
+// SQLite counts before it writes, for a statement cannot read what another one returned.
+const ENTER_SQLITE: &str = "UPDATE users SET version = version + $4 WHERE key = $1 AND EXISTS (SELECT 1 FROM json_each($2) j
+      WHERE NOT EXISTS (SELECT 1 FROM group_members m WHERE m.user_key = $1 AND m.group_key = j.value));
+    UPDATE access_groups SET members = members + 1 WHERE key IN (SELECT value FROM json_each($2))
+      AND NOT EXISTS (SELECT 1 FROM group_members m WHERE m.user_key = $1 AND m.group_key = access_groups.key);
+    INSERT INTO group_members (user_key, group_key, added_at) SELECT $1, value, $3 FROM json_each($2) WHERE true
+      ON CONFLICT DO NOTHING RETURNING group_key";
+const ENTER_POSTGRES: &str = "WITH entered AS (INSERT INTO group_members (user_key, group_key, added_at) SELECT $1, k, $3 FROM unnest($2) k
+      ON CONFLICT DO NOTHING RETURNING group_key),
+    counted AS (UPDATE access_groups SET members = members + 1 WHERE key IN (SELECT group_key FROM entered)),
+    person AS (UPDATE users SET version = version + $4 WHERE key = $1 AND EXISTS (SELECT 1 FROM entered))
+    SELECT group_key FROM entered";
+const LEAVE_SQLITE: &str = "UPDATE users SET version = version + $4 WHERE key = $1 AND EXISTS (SELECT 1 FROM group_members m
+      WHERE m.user_key = $1 AND m.group_key IN (SELECT value FROM json_each($2)));
+    UPDATE access_groups SET members = members - 1 WHERE key IN (SELECT value FROM json_each($2))
+      AND EXISTS (SELECT 1 FROM group_members m WHERE m.user_key = $1 AND m.group_key = access_groups.key);
+    DELETE FROM group_members WHERE user_key = $1 AND group_key IN (SELECT value FROM json_each($2)) RETURNING group_key";
+const LEAVE_POSTGRES: &str = "WITH gone AS (DELETE FROM group_members WHERE user_key = $1 AND group_key = ANY($2) RETURNING group_key),
+    counted AS (UPDATE access_groups SET members = members - 1 WHERE key IN (SELECT group_key FROM gone)),
+    person AS (UPDATE users SET version = version + $4 WHERE key = $1 AND EXISTS (SELECT 1 FROM gone))
+    SELECT group_key FROM gone";
+
+async fn move_person(work: &mut Work, sql: &'static str, user: i64, groups: &[GroupFacts], version: i64) -> Result<Vec<i64>, StoreError> {
+    let keys: Vec<i64> = groups.iter().map(|group| group.key).collect();
+    let now = work.now;
+    work.tx.query(sql).bind(user).bind(keys).bind(now).bind(version).all().await?.iter().map(|row| row.get(0)).collect()
+}
+
+/// Puts a person into groups; the keys of those they were not in. Their version grows by `version`.
+pub(super) async fn enter(work: &mut Work, user: i64, groups: &[GroupFacts], version: i64) -> Result<Vec<i64>, StoreError> {
+    let sql = work.tx.engine().either(ENTER_SQLITE, ENTER_POSTGRES);
+    move_person(work, sql, user, groups, version).await
 }
 
 /// Puts one person into groups; `true` when that changed anything.
 pub async fn assign(work: &mut Work, proof: Authorized<AssignGroups>) -> Result<bool, StoreError> {
     let (action, stamp) = proof.into_parts();
-    let user = action.person.person.key;
+    let entered = enter(work, action.person.person.key, &action.groups, 1).await?;
     let mut changes = Vec::new();
-    for group in &action.groups {
-        if enter(&mut work.tx, work.now, user, group.key).await? {
-            changes.push(Change::set("access_group", group_said(&group.name)));
-            changes.push(Change::set("access_group_id", Said::Plain(group.id.to_string())));
-        }
+    for group in action.groups.iter().filter(|group| entered.contains(&group.key)) {
+        changes.push(Change::set("access_group", group_said(&group.name)));
+        changes.push(Change::set("access_group_id", Said::Plain(group.id.to_string())));
     }
-    moved(work, user, stamp, changes).await
+    moved(work, stamp, changes).await
 }
 
 /// Takes one person out of groups; `true` when that changed anything.
 pub async fn unassign(work: &mut Work, proof: Authorized<UnassignGroups>) -> Result<bool, StoreError> {
     let (action, stamp) = proof.into_parts();
-    let user = action.person.person.key;
+    let sql = work.tx.engine().either(LEAVE_SQLITE, LEAVE_POSTGRES);
+    let left = move_person(work, sql, action.person.person.key, &action.groups, 1).await?;
     let mut changes = Vec::new();
-    for group in &action.groups {
-        let left =
-            work.tx.query("DELETE FROM group_members WHERE user_key = $1 AND group_key = $2").bind(user).bind(group.key).execute().await?;
-        if left > 0 {
-            work.tx.query("UPDATE access_groups SET members = members - 1 WHERE key = $1").bind(group.key).execute().await?;
-            changes.push(Change { field: "access_group", before: group_said(&group.name), after: Said::Nothing });
-            changes.push(Change { field: "access_group_id", before: Said::Plain(group.id.to_string()), after: Said::Nothing });
-        }
+    for group in action.groups.iter().filter(|group| left.contains(&group.key)) {
+        changes.push(Change { field: "access_group", before: group_said(&group.name), after: Said::Nothing });
+        changes.push(Change { field: "access_group_id", before: Said::Plain(group.id.to_string()), after: Said::Nothing });
     }
-    moved(work, user, stamp, changes).await
+    moved(work, stamp, changes).await
 }
 
-async fn moved(work: &mut Work, user: i64, stamp: crate::authz::Stamp, changes: Vec<Change>) -> Result<bool, StoreError> {
+async fn moved(work: &mut Work, stamp: crate::authz::Stamp, changes: Vec<Change>) -> Result<bool, StoreError> {
     if changes.is_empty() {
         return Ok(false);
     }
-    work.tx.query("UPDATE users SET version = version + 1 WHERE key = $1").bind(user).execute().await?;
     audit::append(work, Entry::done(stamp, changes)).await?;
     Ok(true)
 }

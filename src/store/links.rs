@@ -25,63 +25,92 @@ pub struct NewLink {
     pub mail: OutboxId,
 }
 
-/// Stores a link and queues its mail; earlier live links of the person end as superseded.
+// Placeholders: $1 link, $2 organization, $3 person, $4 generation, $5 hash, $6 inviter's id, $7 now, $8 its end, $9 mail.
+macro_rules! link {
+    () => {
+        "INSERT INTO links (id, org, user_key, kind, generation, hash, inviter_key, sent_at, expires_at)
+         VALUES ($1, $2, $3, 'invite', $4, $5, (SELECT key FROM users WHERE id = $6), $7, $8)"
+    };
+}
+macro_rules! mail {
+    () => {
+        "INSERT INTO outbox (id, org, user_key, link_id, state, next_at, created_at) VALUES ($9, $2, $3, $1, 'queued', $7, $7)"
+    };
+}
+macro_rules! drop_mail {
+    () => {
+        "UPDATE outbox SET state = 'superseded', done_at = $7 WHERE user_key = $3 AND state = 'queued'"
+    };
+}
+// A link that had run out by itself ends as expired; it did not live to be ended otherwise.
+macro_rules! supersede {
+    () => {
+        "UPDATE links SET ended_at = $7, ended_as = CASE WHEN expires_at < $7 THEN 'expired' ELSE 'superseded' END
+          WHERE user_key = $3 AND ended_at IS NULL"
+    };
+}
+macro_rules! pending {
+    () => {
+        "UPDATE users SET invite_generation = $4, status = 'pending', deactivated_at = NULL, version = version + 1 WHERE key = $3"
+    };
+}
+
+/// Stores a person's first link and queues its mail.
 pub(super) async fn insert(work: &mut Work, user_key: i64, link: &NewLink, inviter: Option<UserId>) -> Result<(), StoreError> {
-    if link.generation > 1 {
-        end_live(work, user_key, "superseded").await?;
-        work.tx.query("UPDATE users SET invite_generation = $2 WHERE key = $1").bind(user_key).bind(link.generation).execute().await?;
-    }
-    let expires = work.now.plus(INVITE_LIFETIME);
+    let sql = work.tx.engine().either(concat!(link!(), "; ", mail!()), concat!("WITH link AS (", link!(), ") ", mail!()));
+    bind(work, sql, user_key, link, inviter).await
+}
+
+/// Stores a further link of somebody who is Pending, or becomes so by it, and queues its mail. Earlier ones end, and so
+/// does mail of theirs that has not left.
+pub(super) async fn renew(work: &mut Work, user_key: i64, link: &NewLink, inviter: Option<UserId>) -> Result<(), StoreError> {
+    let sql = work.tx.engine().either(
+        concat!(drop_mail!(), "; ", supersede!(), "; ", pending!(), "; ", link!(), "; ", mail!()),
+        concat!(
+            "WITH dropped AS (",
+            drop_mail!(),
+            "), ended AS (",
+            supersede!(),
+            "), person AS (",
+            pending!(),
+            "), link AS (",
+            link!(),
+            ") ",
+            mail!()
+        ),
+    );
+    bind(work, sql, user_key, link, inviter).await
+}
+
+async fn bind(work: &mut Work, sql: &'static str, user_key: i64, link: &NewLink, inviter: Option<UserId>) -> Result<(), StoreError> {
+    let (org, now) = (work.org.number, work.now);
     work.tx
-        .query(
-            "INSERT INTO links (id, org, user_key, kind, generation, hash, inviter_key, sent_at, expires_at)
-             VALUES ($1, $2, $3, 'invite', $4, $5, (SELECT key FROM users WHERE id = $6), $7, $8)",
-        )
+        .query(sql)
         .bind(link.id.as_uuid())
-        .bind(work.org.number)
+        .bind(org)
         .bind(user_key)
         .bind(link.generation)
         .bind(link.hash)
         .bind(inviter.map(|id| id.as_uuid()))
-        .bind(work.now)
-        .bind(expires)
-        .execute()
-        .await?;
-    work.tx
-        .query("INSERT INTO outbox (id, org, user_key, link_id, state, next_at, created_at) VALUES ($1, $2, $3, $4, 'queued', $5, $5)")
+        .bind(now)
+        .bind(now.plus(INVITE_LIFETIME))
         .bind(link.mail.as_uuid())
-        .bind(work.org.number)
-        .bind(user_key)
-        .bind(link.id.as_uuid())
-        .bind(work.now)
         .execute()
         .await?;
     Ok(())
 }
 
-/// Ends a person's live links and drops mail of theirs that has not left; the number of links that were still good.
-pub(super) async fn end_live(work: &mut Work, user_key: i64, as_what: &'static str) -> Result<u64, StoreError> {
+/// Ends a person's links because one of them was used, and drops mail that has not left.
+pub(super) async fn use_up(work: &mut Work, user_key: i64) -> Result<(), StoreError> {
     let now = work.now;
-    work.tx
-        .query("UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued'")
-        .bind(user_key)
-        .bind(now)
-        .execute()
-        .await?;
-    // A link that had run out by itself ends as expired; it did not live to be ended otherwise.
-    work.tx
-        .query("UPDATE links SET ended_at = $2, ended_as = 'expired' WHERE user_key = $1 AND ended_at IS NULL AND expires_at < $2")
-        .bind(user_key)
-        .bind(now)
-        .execute()
-        .await?;
-    work.tx
-        .query("UPDATE links SET ended_at = $2, ended_as = $3 WHERE user_key = $1 AND ended_at IS NULL")
-        .bind(user_key)
-        .bind(now)
-        .bind(as_what)
-        .execute()
-        .await
+    let sql = work.tx.engine().either(
+        "UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued';
+         UPDATE links SET ended_at = $2, ended_as = 'used' WHERE user_key = $1 AND ended_at IS NULL",
+        "WITH dropped AS (UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued')
+         UPDATE links SET ended_at = $2, ended_as = 'used' WHERE user_key = $1 AND ended_at IS NULL",
+    );
+    work.tx.query(sql).bind(user_key).bind(now).execute().await?;
+    Ok(())
 }
 
 /// Why a link is dead, if it is.

@@ -78,6 +78,7 @@ impl Database {
     pub async fn open(&self, faults: Faults) -> Result<Pool, StoreError> {
         let inner = match self {
             Self::File(path) => {
+                make_private(path);
                 let options = sqlite_options(path);
                 let side = side_files(path);
                 let writer = Arc::new(Writer::open(&options, side).await?);
@@ -112,11 +113,33 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "MEMORY")
 }
 
-fn side_files(path: &Path) -> Option<(File, File)> {
+/// For the owner alone, whatever the umask says.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+}
+
+/// Makes an absent database file before SQLite would make it readable for others; its log and index take its mode.
+/// One that is there is not even opened: closing it again would end the locks that SQLite holds on it.
+fn make_private(path: &Path) {
+    // Where it cannot be made, SQLite says why.
+    drop(private().create_new(true).open(path));
+}
+
+fn side_file(path: &Path, end: &str) -> Option<File> {
     let mut name = path.as_os_str().to_owned();
-    name.push("-waiting");
-    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).ok();
-    open().zip(open())
+    name.push(end);
+    private().create(true).truncate(false).open(&name).ok()
+}
+
+fn side_files(path: &Path) -> Option<(File, File)> {
+    side_file(path, "-waiting").zip(side_file(path, "-waiting"))
 }
 
 fn postgres_pool(options: &PgConnectOptions) -> PgPool {
@@ -186,10 +209,9 @@ pub async fn migrate(database: &Database, serving_role: Option<&str>) -> Result<
     match database {
         Database::File(path) => {
             // Migrations of one file take turns by a lock of their own: sqlx takes none on SQLite.
-            let mut name = path.as_os_str().to_owned();
-            name.push("-migrating");
-            let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).ok();
+            let lock = side_file(path, "-migrating");
             let lock = tokio::task::spawn_blocking(move || lock.inspect(|file| drop(file.lock()))).await.ok().flatten();
+            make_private(path);
             let mut conn = sqlite_options(path).busy_timeout(Duration::from_secs(30)).connect().await?;
             let done = tolerant(&SQLITE_MIGRATIONS).run_direct(None, &mut conn, false).await;
             conn.close().await?;
@@ -259,5 +281,78 @@ impl Pool {
             Engine::Sqlite => Ok(false),
             Engine::Postgres => self.query("SELECT has_table_privilege('audit_log', 'DELETE')").one().await?.get(0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Row as _, SqliteConnection};
+
+    const PRAGMAS: [(&str, &str); 6] = [
+        ("journal_mode", "wal"),
+        ("synchronous", "2"), // FULL
+        ("foreign_keys", "1"),
+        ("secure_delete", "1"),
+        ("recursive_triggers", "1"),
+        ("temp_store", "2"), // in memory: no text of anybody's in a temporary file
+    ];
+
+    async fn pragma(conn: &mut SqliteConnection, name: &str) -> String {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(conn).await.unwrap();
+        row.try_get::<String, _>(0).unwrap_or_else(|_| row.get::<i64, _>(0).to_string())
+    }
+
+    async fn check(which: &str, conn: &mut SqliteConnection) {
+        for (name, value) in PRAGMAS {
+            assert_eq!(pragma(conn, name).await, value, "{name} of {which}");
+        }
+    }
+
+    #[tokio::test]
+    async fn r_b110_pragmas_hold_on_every_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usher.db");
+        let database = Database::File(path.clone());
+        migrate(&database, None).await.unwrap();
+        let pool = database.open(Faults::default()).await.unwrap();
+        let Inner::Sqlite { readers, .. } = &pool.inner else { panic!("a file is SQLite's") };
+        let mut held = Vec::new();
+        for _ in 0..SQLITE_READERS {
+            let mut reader = readers.acquire().await.unwrap();
+            check("a reader", &mut reader).await;
+            assert_eq!(pragma(&mut reader, "query_only").await, "1");
+            held.push(reader);
+        }
+        let mut tx = pool.begin().await.unwrap();
+        for (name, value) in PRAGMAS {
+            let sql: &'static str = match name {
+                "journal_mode" => "SELECT journal_mode FROM pragma_journal_mode",
+                "synchronous" => "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous",
+                "foreign_keys" => "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys",
+                "secure_delete" => "SELECT CAST(secure_delete AS TEXT) FROM pragma_secure_delete",
+                "recursive_triggers" => "SELECT CAST(recursive_triggers AS TEXT) FROM pragma_recursive_triggers",
+                _ => "SELECT CAST(temp_store AS TEXT) FROM pragma_temp_store",
+            };
+            let found: String = tx.query(sql).one().await.unwrap().get(0).unwrap();
+            assert_eq!(found, value, "{name} of the writer");
+        }
+        tx.rollback().await.unwrap();
+        // Migrations and the look before them.
+        check("a migration", &mut sqlite_options(&path).connect().await.unwrap()).await;
+        drop(held);
+        pool.close().await;
+    }
+
+    #[tokio::test]
+    async fn search_rows_are_overwritten_where_they_stood() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("usher.db");
+        migrate(&Database::File(path.clone()), None).await.unwrap();
+        let mut conn = sqlite_options(&path).connect().await.unwrap();
+        let row = sqlx::query("SELECT v FROM users_fts_config WHERE k = 'secure-delete'").fetch_one(&mut conn).await.unwrap();
+        assert_eq!(row.get::<i64, _>(0), 1);
+        let sql: String = sqlx::query_scalar("SELECT sql FROM sqlite_schema WHERE name = 'users_fts'").fetch_one(&mut conn).await.unwrap();
+        assert!(!sql.contains("contentless_delete"), "{sql}");
     }
 }

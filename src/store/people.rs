@@ -2,9 +2,8 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    links,
-    search::{self, SMALL},
-    sql::{Engine, Pool, Row, StoreError, Tx},
+    links, search,
+    sql::{Pool, Row, StoreError, Tx},
     work::Work,
 };
 use crate::{
@@ -14,9 +13,9 @@ use crate::{
     },
     domain::{Email, GroupId, PermissionSet, Role, Status, Timestamp, UserId},
 };
-use std::collections::HashMap;
 use uuid::Uuid;
 
+pub use list::{Filter, Page, list};
 pub use search::folded;
 
 /// By what a person is named in a call.
@@ -75,10 +74,16 @@ impl Person {
     }
 }
 
+/// With how this engine writes a group's id as text.
 macro_rules! person_columns {
-    () => {
-        "u.key, u.id, u.email, u.first_name, u.last_name, u.role, u.status, u.slack_id, u.created_at, u.activated_at,
-         u.deactivated_at, u.last_seen_at, u.version, l.sent_at, l.expires_at, o.state, o.error"
+    ($group_id:literal) => {
+        concat!(
+            "u.key, u.id, u.email, u.first_name, u.last_name, u.role, u.status, u.slack_id, u.created_at, u.activated_at,
+             u.deactivated_at, u.last_seen_at, u.version, l.sent_at, l.expires_at, o.state, o.error,
+             (SELECT string_agg(",
+            $group_id,
+            " || ' ' || g.name, '\n' ORDER BY g.key) FROM group_members m JOIN access_groups g ON g.key = m.group_key WHERE m.user_key = u.key)"
+        )
     };
 }
 
@@ -89,7 +94,10 @@ macro_rules! person_joins {
     };
 }
 
-const PERSON_COLUMNS: usize = 17;
+const PERSON_COLUMNS: usize = 18;
+
+// Below the macros that it uses.
+mod list;
 
 fn read_person(row: &Row) -> Result<Person, StoreError> {
     let mut c = row.columns();
@@ -114,24 +122,29 @@ fn read_person(row: &Row) -> Result<Person, StoreError> {
             let error = c.take()?;
             state.map(|state| (state, error))
         },
-        groups: Vec::new(),
+        groups: read_groups(c.take::<Option<String>>()?.as_deref().unwrap_or_default())?,
     })
 }
 
-const GROUPS_OF_SQLITE: &str = "SELECT m.user_key, g.id, g.name FROM group_members m JOIN access_groups g ON g.key = m.group_key
-  WHERE m.user_key IN (SELECT value FROM json_each($1)) ORDER BY g.key";
-const GROUPS_OF_POSTGRES: &str = "SELECT m.user_key, g.id, g.name FROM group_members m JOIN access_groups g ON g.key = m.group_key
-  WHERE m.user_key = ANY($1) ORDER BY g.key";
+/// One group a line, its id before its name: a name is one line.
+fn read_groups(lines: &str) -> Result<Vec<(GroupId, String)>, StoreError> {
+    let read = |line: &str| {
+        let (id, name) = line.split_once(' ')?;
+        Some((GroupId::from_uuid(Uuid::parse_str(id).ok()?), name.to_owned()))
+    };
+    lines.lines().map(|line| read(line).ok_or_else(|| StoreError::Corrupt("a person's groups".to_owned()))).collect()
+}
 
-fn place_groups(people: &mut [Person], rows: &[Row]) -> Result<(), StoreError> {
-    let mut groups: HashMap<i64, Vec<(GroupId, String)>> = HashMap::new();
-    for row in rows {
-        groups.entry(row.get(0)?).or_default().push((GroupId::from_uuid(row.get(1)?), row.get(2)?));
-    }
-    for person in people {
-        person.groups = groups.remove(&person.key).unwrap_or_default();
-    }
-    Ok(())
+macro_rules! person_statement {
+    ($group_id:literal, $where:literal) => {
+        concat!("SELECT ", person_columns!($group_id), " FROM users u", person_joins!(), "WHERE ", $where)
+    };
+}
+/// (SQLite, PostgreSQL).
+macro_rules! person_statements {
+    ($where:literal) => {
+        (person_statement!("hex(g.id)", $where), person_statement!("g.id::text", $where))
+    };
 }
 
 /// A person by id or address, as far as `visible` lets the caller see.
@@ -140,247 +153,23 @@ pub async fn find(pool: &Pool, org: Org, who: &Who, visible: Visible) -> Result<
         Visible::All => None,
         Visible::Only(person) => Some(person.key),
     };
-    let query = match who {
-        Who::Id(id) => pool
-            .query(concat!(
-                "SELECT ",
-                person_columns!(),
-                " FROM users u",
-                person_joins!(),
-                "WHERE u.org = $1 AND u.id = $2 AND ($3 IS NULL OR u.key = $3)"
-            ))
-            .bind(org.number)
-            .bind(id.as_uuid()),
-        Who::EmailKey(key) => pool
-            .query(concat!(
-                "SELECT ",
-                person_columns!(),
-                " FROM users u",
-                person_joins!(),
-                "WHERE u.org = $1 AND u.email_key = $2 AND ($3 IS NULL OR u.key = $3)"
-            ))
-            .bind(org.number)
-            .bind(key.clone()),
+    let (sqlite, postgres) = match who {
+        Who::Id(_) => person_statements!("u.org = $1 AND u.id = $2 AND ($3 IS NULL OR u.key = $3)"),
+        Who::EmailKey(_) => person_statements!("u.org = $1 AND u.email_key = $2 AND ($3 IS NULL OR u.key = $3)"),
     };
-    let Some(row) = query.bind(only).optional().await? else { return Ok(None) };
-    let mut people = [read_person(&row)?];
-    let rows = pool.query(pool.engine().either(GROUPS_OF_SQLITE, GROUPS_OF_POSTGRES)).bind(vec![people[0].key]).all().await?;
-    place_groups(&mut people, &rows)?;
-    let [person] = people;
-    Ok(Some(person))
+    let query = pool.query(pool.engine().either(sqlite, postgres)).bind(org.number);
+    let query = match who {
+        Who::Id(id) => query.bind(id.as_uuid()),
+        Who::EmailKey(key) => query.bind(key.clone()),
+    };
+    query.bind(only).optional().await?.map(|row| read_person(&row)).transpose()
 }
 
 /// The same inside a unit of work, for the answer of a write.
 pub async fn show(work: &mut Work, key: i64) -> Result<Person, StoreError> {
-    let row =
-        work.tx.query(concat!("SELECT ", person_columns!(), " FROM users u", person_joins!(), "WHERE u.key = $1")).bind(key).one().await?;
-    let mut people = [read_person(&row)?];
-    let sql = work.tx.engine().either(GROUPS_OF_SQLITE, GROUPS_OF_POSTGRES);
-    let rows = work.tx.query(sql).bind(vec![key]).all().await?;
-    place_groups(&mut people, &rows)?;
-    let [person] = people;
-    Ok(person)
-}
-
-/// What a list is narrowed to, and where it goes on.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Folded search text; empty is none.
-    pub query: String,
-    /// Only this status.
-    pub status: Option<Status>,
-    /// Only this role.
-    pub role: Option<Role>,
-    /// Only members of the group with this key.
-    pub group: Option<i64>,
-    /// Only Pending people whose invite has expired, or only everybody else.
-    pub invite_expired: Option<bool>,
-}
-
-/// A page of people, newest first.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// Its people.
-    pub people: Vec<Person>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<i64>,
-    /// How many there are in all.
-    pub total: i64,
-    /// Whether `total` is all, or where counting stopped.
-    pub total_is_exact: bool,
-}
-
-/// Up to where a total is counted that no counter keeps.
-const COUNTED: i64 = 1000;
-/// How many rows a search for one or two letters looks at, at most, per page (SQLite, large organizations).
-const SCAN: i64 = 20_000;
-
-// Placeholders of every list statement: $1 first key of the organization, $2 below which key, $3 status,
-// $4 role, $5 group, $6 expired 0/1, $7 now, $8 search text, $9 limit, $10 grams or phrase, $11 organization,
-// $12 lowest key to look at.
-macro_rules! narrowed {
-    () => {
-        " AND ($3 IS NULL OR u.status = $3) AND ($4 IS NULL OR u.role = $4)
-          AND ($5 IS NULL OR EXISTS (SELECT 1 FROM group_members gm WHERE gm.user_key = u.key AND gm.group_key = $5))
-          AND ($6 IS NULL OR $6 = (CASE WHEN u.status = 'pending' AND EXISTS (SELECT 1 FROM links x WHERE x.user_key = u.key
-               AND x.kind = 'invite' AND x.generation = u.invite_generation AND x.expires_at < $7) THEN 1 ELSE 0 END)) "
-    };
-}
-macro_rules! counters {
-    () => {
-        "(SELECT (CASE WHEN ($3 IS NULL OR $3 = 'pending') AND ($4 IS NULL OR $4 = 'administrator') THEN pending_administrators ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'pending') AND ($4 IS NULL OR $4 = 'user') THEN pending_users ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'active') AND ($4 IS NULL OR $4 = 'administrator') THEN active_administrators ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'active') AND ($4 IS NULL OR $4 = 'user') THEN active_users ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'deactivated') AND ($4 IS NULL OR $4 = 'administrator') THEN deactivated_administrators ELSE 0 END)
-               + (CASE WHEN ($3 IS NULL OR $3 = 'deactivated') AND ($4 IS NULL OR $4 = 'user') THEN deactivated_users ELSE 0 END)
-            FROM org_heads WHERE org = $11)"
-    };
-}
-macro_rules! counted {
-    ($source:expr) => {
-        concat!("(SELECT count(*) FROM (SELECT 1 ", $source, narrowed!(), " LIMIT 1001) counted)")
-    };
-}
-/// (page, total): the page's rows carry the total in their last column; the second statement asks for it alone.
-macro_rules! list_statement {
-    ($source:expr, $order:literal, $total:expr) => {
-        (
-            concat!(
-                "SELECT ",
-                person_columns!(),
-                ", ",
-                $total,
-                " FROM (SELECT u.* ",
-                $source,
-                narrowed!(),
-                " AND u.key < $2 ORDER BY ",
-                $order,
-                " DESC LIMIT $9) u",
-                person_joins!(),
-                "ORDER BY u.key DESC"
-            ),
-            concat!("SELECT ", $total),
-        )
-    };
-}
-macro_rules! all_people {
-    () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296"
-    };
-}
-macro_rules! by_status {
-    () => {
-        "FROM users u WHERE u.status = $3 AND u.key > $1 AND u.key < $1 + 4294967296"
-    };
-}
-macro_rules! by_role {
-    () => {
-        "FROM users u WHERE u.role = $4 AND u.key > $1 AND u.key < $1 + 4294967296"
-    };
-}
-macro_rules! by_group {
-    () => {
-        "FROM group_members m JOIN users u ON u.key = m.user_key WHERE m.group_key = $5"
-    };
-}
-macro_rules! sqlite_scan {
-    () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296 AND u.key >= $12 AND instr(u.folded, $8) > 0"
-    };
-}
-macro_rules! postgres_scan {
-    () => {
-        "FROM users u WHERE u.key > $1 AND u.key < $1 + 4294967296 AND strpos(u.folded, $8) > 0"
-    };
-}
-macro_rules! sqlite_index {
-    () => {
-        "FROM users_fts f JOIN users u ON u.key = f.rowid WHERE users_fts MATCH $10 AND f.rowid > $1 AND f.rowid < $1 + 4294967296"
-    };
-}
-macro_rules! postgres_index {
-    () => {
-        "FROM users_grams g JOIN users u ON u.key = g.key WHERE g.grams @> $10 AND strpos(u.folded, $8) > 0"
-    };
-}
-
-/// A page of at most `limit` people below `before`. `people` is how many the organization has.
-pub async fn list(
-    pool: &Pool,
-    org: Org,
-    filter: &Filter,
-    people: i64,
-    before: Option<i64>,
-    limit: i64,
-    now: Timestamp,
-) -> Result<Page, StoreError> {
-    let engine = pool.engine();
-    let low = org.number << 32;
-    let before = before.unwrap_or(low + (1 << 32));
-    let searching = !filter.query.is_empty();
-    let large = people > SMALL;
-    let short = filter.query.chars().count() < 3;
-    let bounded = searching && large && short && engine == Engine::Sqlite;
-    let counters = !searching && filter.group.is_none() && filter.invite_expired.is_none();
-    let (page, total) = match (searching, large && !bounded, engine) {
-        (true, false, Engine::Sqlite) => list_statement!(sqlite_scan!(), "u.key", counted!(sqlite_scan!())),
-        (true, false, Engine::Postgres) => list_statement!(postgres_scan!(), "u.key", counted!(postgres_scan!())),
-        (true, true, Engine::Sqlite) => list_statement!(sqlite_index!(), "f.rowid", counted!(sqlite_index!())),
-        (true, true, Engine::Postgres) => list_statement!(postgres_index!(), "u.key", counted!(postgres_index!())),
-        (false, _, _) => match (counters, filter.group, filter.status, filter.invite_expired, filter.role) {
-            (false, Some(_), _, _, _) => list_statement!(by_group!(), "m.user_key", counted!(by_group!())),
-            (false, None, _, Some(true), _) => list_statement!(by_status!(), "u.key", counted!(by_status!())),
-            (false, None, _, _, _) => list_statement!(all_people!(), "u.key", counted!(all_people!())),
-            (true, _, Some(_), _, _) => list_statement!(by_status!(), "u.key", counters!()),
-            (true, _, None, _, Some(_)) => list_statement!(by_role!(), "u.key", counters!()),
-            (true, _, None, _, None) => list_statement!(all_people!(), "u.key", counters!()),
-        },
-    };
-    // An expired invite is a Pending person's.
-    let status = filter.status.or((filter.invite_expired == Some(true)).then_some(Status::Pending));
-    let lowest = if bounded { before.saturating_sub(SCAN).max(low) } else { low };
-    let bind = |sql: &'static str, lowest: i64| {
-        let query = pool
-            .query(sql)
-            .bind(low)
-            .bind(before)
-            .bind(status)
-            .bind(filter.role)
-            .bind(filter.group)
-            .bind(filter.invite_expired.map(i64::from))
-            .bind(now)
-            .bind(filter.query.as_str())
-            .bind(limit + 1);
-        let query = match engine {
-            Engine::Sqlite => query.bind(search::fts_phrase(&filter.query)),
-            Engine::Postgres => query.bind(search::query_grams(org.number, &filter.query)),
-        };
-        query.bind(org.number).bind(lowest)
-    };
-    let rows = bind(page, lowest).all().await?;
-    let total = match rows.first() {
-        Some(row) => row.get::<i64>(PERSON_COLUMNS)?,
-        None => bind(total, lowest).one().await?.get(0)?,
-    };
-    let mut people = rows.iter().map(read_person).collect::<Result<Vec<_>, _>>()?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = people.len() > wanted;
-    people.truncate(wanted);
-    let next = if more {
-        people.last().map(|person| person.key)
-    } else if bounded && lowest > low {
-        Some(lowest)
-    } else {
-        None
-    };
-    if !people.is_empty() {
-        let keys: Vec<i64> = people.iter().map(|person| person.key).collect();
-        let rows = pool.query(engine.either(GROUPS_OF_SQLITE, GROUPS_OF_POSTGRES)).bind(keys).all().await?;
-        place_groups(&mut people, &rows)?;
-    }
-    let exact = counters || (total <= COUNTED && !(bounded && (lowest > low || before < low + (1 << 32))));
-    Ok(Page { people, next, total: total.min(if counters { i64::MAX } else { COUNTED }), total_is_exact: exact })
+    let (sqlite, postgres) = person_statements!("u.key = $1");
+    let sql = work.tx.engine().either(sqlite, postgres);
+    read_person(&work.tx.query(sql).bind(key).one().await?)
 }
 
 macro_rules! facts_sql {
@@ -467,7 +256,14 @@ pub async fn active_administrators(work: &mut Work) -> Result<i64, StoreError> {
         .get(0)
 }
 
-/// Inserts the person, or says that the address is taken (`None`): the unique key decides, no look-up before.
+macro_rules! insert_person {
+    () => {
+        "INSERT INTO users (key, id, org, email, email_key, first_name, last_name, role, status, created_at, activated_at, folded, invite_generation)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (org, email_key) DO NOTHING"
+    };
+}
+
+/// Inserts the person with their search row, or says that the address is taken (`None`): the unique key decides, no look-up before.
 pub(super) async fn insert(
     work: &mut Work,
     id: UserId,
@@ -480,15 +276,18 @@ pub(super) async fn insert(
     let folded = folded(name.0, name.1, email, None);
     let generation = i64::from(status == Status::Pending);
     let activated = (status == Status::Active).then_some(work.now);
-    let inserted = work
+    let engine = work.tx.engine();
+    let sql = engine.either(
+        concat!(insert_person!(), "; INSERT INTO users_fts (rowid, folded) SELECT key, folded FROM users WHERE key = $1"),
+        concat!("WITH person AS (", insert_person!(), " RETURNING key) INSERT INTO users_grams (key, grams) SELECT key, $14 FROM person"),
+    );
+    let org = work.org.number;
+    let query = work
         .tx
-        .query(
-            "INSERT INTO users (key, id, org, email, email_key, first_name, last_name, role, status, created_at, activated_at, folded, invite_generation)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (org, email_key) DO NOTHING",
-        )
+        .query(sql)
         .bind(key)
         .bind(id.as_uuid())
-        .bind(work.org.number)
+        .bind(org)
         .bind(email.typed())
         .bind(email.key())
         .bind(name.0)
@@ -498,16 +297,14 @@ pub(super) async fn insert(
         .bind(work.now)
         .bind(activated)
         .bind(folded.as_str())
-        .bind(generation)
-        .execute()
-        .await?;
+        .bind(generation);
+    let inserted = query.bind(search::entered(engine, org, &folded)).execute().await?;
     if inserted == 0 {
         return Ok(None);
     }
     work.head.user_seq += 1;
     work.head.enter(status, role);
     work.touch_head();
-    search::enter(work, key, &folded).await?;
     Ok(Some(key))
 }
 
@@ -535,8 +332,10 @@ pub async fn invite(work: &mut Work, proof: Authorized<InviteUser>, invite: &lin
         Change::set("role", Said::Plain(action.role.as_str().to_owned())),
         Change::set("status", Said::Plain(Status::Pending.as_str().to_owned())),
     ];
+    if !action.groups.is_empty() {
+        super::groups::enter(work, key, &action.groups, 0).await?;
+    }
     for group in &action.groups {
-        super::groups::enter(&mut work.tx, work.now, key, group.key).await?;
         changes.push(Change::set("access_group", group_said(&group.name)));
     }
     audit::append(work, Entry::done(stamp, changes)).await?;
@@ -546,11 +345,15 @@ pub async fn invite(work: &mut Work, proof: Authorized<InviteUser>, invite: &lin
 /// Stores a new link for a Pending person; every earlier one ends.
 pub async fn resend(work: &mut Work, proof: Authorized<ResendInvite>, invite: &links::NewLink) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
-    links::insert(work, action.person.person.key, invite, stamp.person).await?;
-    let key = action.person.person.key;
-    work.tx.query("UPDATE users SET version = version + 1 WHERE key = $1").bind(key).execute().await?;
+    links::renew(work, action.person.person.key, invite, stamp.person).await?;
     let changes = vec![Change::plain("invite_generation", action.person.invite_generation.to_string(), invite.generation.to_string())];
     audit::append(work, Entry::done(stamp, changes)).await
+}
+
+macro_rules! rename {
+    () => {
+        "UPDATE users SET folded = $3, first_name = $4, last_name = $5, slack_id = $6, role = $7, version = version + 1 WHERE key = $1"
+    };
 }
 
 /// Writes new names, Slack ID or role.
@@ -584,21 +387,23 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
         work.head.leave(action.person.status, action.person.role);
         work.head.enter(action.person.status, role);
     }
+    let (sqlite, postgres) = if action.folded == action.person.folded {
+        (rename!(), rename!())
+    } else {
+        (search::replacing!(sqlite, rename!()), search::replacing!(postgres, rename!()))
+    };
+    let (engine, org) = (work.tx.engine(), work.org.number);
     work.tx
-        .query(
-            "UPDATE users SET first_name = $2, last_name = $3, slack_id = $4, role = $5, folded = $6, version = version + 1 WHERE key = $1",
-        )
+        .query(engine.either(sqlite, postgres))
         .bind(action.person.person.key)
+        .bind(search::replaced(engine, org, &action.person.folded, &action.folded))
+        .bind(action.folded.as_str())
         .bind(first)
         .bind(last)
         .bind(slack_id)
         .bind(role)
-        .bind(action.folded.as_str())
         .execute()
         .await?;
-    if action.folded != action.person.folded {
-        search::replace(&mut work.tx, work.org.number, action.person.person.key, &action.person.folded, &action.folded).await?;
-    }
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
@@ -611,13 +416,37 @@ pub struct Ended {
     pub links: u64,
 }
 
+// What had run out by itself ends as expired; only what was alive is counted.
+const DEACTIVATE_SQLITE: &str = "UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1;
+    UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued';
+    UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2;
+    UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
+     WHERE user_key = $1 AND ended_at IS NULL RETURNING 'link', ended_as = 'withdrawn'";
+const DEACTIVATE_POSTGRES: &str = "WITH person AS (
+      UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1),
+    mail AS (UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued'),
+    secret AS (UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2 AS alive),
+    link AS (UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
+              WHERE user_key = $1 AND ended_at IS NULL RETURNING ended_as = 'withdrawn' AS alive)
+    SELECT kind, alive::int::bigint FROM secret UNION ALL SELECT 'link', alive::int::bigint FROM link";
+
 /// Ends all access of a person in one transaction.
 pub async fn deactivate(work: &mut Work, proof: Authorized<DeactivateUser>) -> Result<Ended, StoreError> {
     let (action, stamp) = proof.into_parts();
     let person = &action.person;
-    set_status(work, person, Status::Deactivated).await?;
-    let mcp_tokens = super::credentials::end_all(&mut work.tx, person.person.key, work.now).await?;
-    let links = links::end_live(work, person.person.key, "withdrawn").await?;
+    let sql = work.tx.engine().either(DEACTIVATE_SQLITE, DEACTIVATE_POSTGRES);
+    let now = work.now;
+    let rows = work.tx.query(sql).bind(person.person.key).bind(now).all().await?;
+    work.head.leave(person.status, person.role);
+    work.head.enter(Status::Deactivated, person.role);
+    let (mut mcp_tokens, mut links) = (0, 0);
+    for row in &rows {
+        let alive = u64::from(row.get::<i64>(1)? != 0);
+        match row.get::<String>(0)?.as_str() {
+            "link" => links += alive,
+            _ => mcp_tokens += alive,
+        }
+    }
     let changes = vec![
         Change::plain("status", person.status.as_str(), Status::Deactivated.as_str()),
         Change::set("mcp_tokens_ended", Said::Plain(mcp_tokens.to_string())),
@@ -632,26 +461,23 @@ pub async fn reactivate(work: &mut Work, proof: Authorized<ReactivateUser>, invi
     let (action, stamp) = proof.into_parts();
     let person = &action.person;
     let status = if action.had_joined { Status::Active } else { Status::Pending };
-    set_status(work, person, status).await?;
     if let Some(invite) = invite {
-        links::insert(work, person.person.key, invite, stamp.person).await?;
+        // Makes them Pending, too.
+        links::renew(work, person.person.key, invite, stamp.person).await?;
+    } else {
+        let query = work.tx.query("UPDATE users SET status = $2, deactivated_at = NULL, version = version + 1 WHERE key = $1");
+        query.bind(person.person.key).bind(status).execute().await?;
     }
+    work.head.leave(person.status, person.role);
+    work.head.enter(status, person.role);
     audit::append(work, Entry::done(stamp, vec![Change::plain("status", person.status.as_str(), status.as_str())])).await
 }
 
-async fn set_status(work: &mut Work, person: &PersonFacts, status: Status) -> Result<(), StoreError> {
-    let deactivated = (status == Status::Deactivated).then_some(work.now);
-    work.tx
-        .query("UPDATE users SET status = $2, deactivated_at = $3, version = version + 1 WHERE key = $1")
-        .bind(person.person.key)
-        .bind(status)
-        .bind(deactivated)
-        .execute()
-        .await?;
-    work.head.leave(person.status, person.role);
-    work.head.enter(status, person.role);
-    work.touch_head();
-    Ok(())
+macro_rules! join {
+    () => {
+        "UPDATE users SET folded = $3, status = 'active', activated_at = $4, last_seen_at = $4, password_hash = $5, first_name = $6,
+                last_name = $7, version = version + 1 WHERE key = $1"
+    };
 }
 
 /// Makes an invited person Active with their password and corrected names; the link is used up.
@@ -659,25 +485,26 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
     let (action, stamp) = proof.into_parts();
     let person = &action.person;
     let id = person.person.id;
+    let (sqlite, postgres) = if action.folded == person.folded {
+        (join!(), join!())
+    } else {
+        (search::replacing!(sqlite, join!()), search::replacing!(postgres, join!()))
+    };
+    let (engine, org) = (work.tx.engine(), work.org.number);
     work.tx
-        .query(
-            "UPDATE users SET status = 'active', activated_at = $2, last_seen_at = $2, password_hash = $3, first_name = $4, last_name = $5,
-                    folded = $6, version = version + 1 WHERE key = $1",
-        )
+        .query(engine.either(sqlite, postgres))
         .bind(person.person.key)
+        .bind(search::replaced(engine, org, &person.folded, &action.folded))
+        .bind(action.folded.as_str())
         .bind(work.now)
         .bind(action.password_hash.as_str())
         .bind(action.name.first())
         .bind(action.name.last())
-        .bind(action.folded.as_str())
         .execute()
         .await?;
-    if action.folded != person.folded {
-        search::replace(&mut work.tx, work.org.number, person.person.key, &person.folded, &action.folded).await?;
-    }
     work.head.leave(person.status, person.role);
     work.head.enter(Status::Active, person.role);
-    links::end_live(work, person.person.key, "used").await?;
+    links::use_up(work, person.person.key).await?;
     let mut changes = vec![Change::plain("status", person.status.as_str(), Status::Active.as_str())];
     for (field, before, after) in
         [("first_name", &before.first_name, action.name.first()), ("last_name", &before.last_name, action.name.last())]

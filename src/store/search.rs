@@ -4,10 +4,7 @@
 //! SQLite a contentless FTS5 table of trigrams, PostgreSQL an array of hashed (organization, 1–3-gram)
 //! numbers under GIN. Either way a search never reads another organization's postings.
 
-use super::{
-    sql::{Engine, StoreError, Tx},
-    work::Work,
-};
+use super::sql::{Engine, Value};
 use crate::domain::{Email, search_fold};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -67,30 +64,32 @@ pub(super) fn fts_phrase(folded: &str) -> String {
     format!("\"{}\"", folded.replace('"', "\"\""))
 }
 
-/// Puts a new person into the index.
-pub(super) async fn enter(work: &mut Work, key: i64, folded: &str) -> Result<(), StoreError> {
-    match work.tx.engine() {
-        Engine::Sqlite => {
-            work.tx.query("INSERT INTO users_fts (rowid, folded) VALUES ($1, $2)").bind(key).bind(folded).execute().await?;
-        }
-        Engine::Postgres => {
-            let grams = grams(work.org.number, folded);
-            work.tx.query("INSERT INTO users_grams (key, grams) VALUES ($1, $2)").bind(key).bind(grams).execute().await?;
-        }
+/// What the index needs of a new person beside the row: on SQLite nothing, on PostgreSQL the grams.
+pub(super) fn entered(engine: Engine, org: i64, folded: &str) -> Value {
+    match engine {
+        Engine::Sqlite => Value::Int(None),
+        Engine::Postgres => Value::Ints(grams(org, folded)),
     }
-    Ok(())
 }
 
-/// Replaces a person's text in the index; `before` must be what stands there now.
-pub(super) async fn replace(tx: &mut Tx, org: i64, key: i64, before: &str, after: &str) -> Result<(), StoreError> {
-    match tx.engine() {
-        Engine::Sqlite => {
-            tx.query("INSERT INTO users_fts (users_fts, rowid, folded) VALUES ('delete', $1, $2)").bind(key).bind(before).execute().await?;
-            tx.query("INSERT INTO users_fts (rowid, folded) VALUES ($1, $2)").bind(key).bind(after).execute().await?;
-        }
-        Engine::Postgres => {
-            tx.query("UPDATE users_grams SET grams = $2 WHERE key = $1").bind(key).bind(grams(org, after)).execute().await?;
-        }
+/// A change of `users` together with the index's: `$1` is the key, `$2` what [`replaced`] says, `$3` the new folded text.
+macro_rules! replacing {
+    (sqlite, $change:expr) => {
+        concat!(
+            "INSERT INTO users_fts (users_fts, rowid, folded) VALUES ('delete', $1, $2); INSERT INTO users_fts (rowid, folded) VALUES ($1, $3); ",
+            $change
+        )
+    };
+    (postgres, $change:expr) => {
+        concat!("WITH index AS (UPDATE users_grams SET grams = $2 WHERE key = $1) ", $change)
+    };
+}
+pub(super) use replacing;
+
+/// What the index needs to replace a text: on SQLite the one that stands there now, on PostgreSQL the new one's grams.
+pub(super) fn replaced(engine: Engine, org: i64, before: &str, after: &str) -> Value {
+    match engine {
+        Engine::Sqlite => Value::Text(Some(before.to_owned())),
+        Engine::Postgres => Value::Ints(grams(org, after)),
     }
-    Ok(())
 }

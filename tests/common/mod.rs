@@ -123,6 +123,8 @@ impl Server {
     }
 
     async fn start(command: &str, engine: Engine, data_dir: Arc<TempDir>, database: Option<String>, options: &Options) -> Self {
+        // Whichever test comes first in this process.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let mut program = Command::new(env!("CARGO_BIN_EXE_usher"));
         program
             .args([command, "--json", "--listen", "127.0.0.1:0", "--resends", "0", "--invites-per-day", "0", "--calls-per-minute", "0"])
