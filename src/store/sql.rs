@@ -421,11 +421,14 @@ impl Tx {
         if fault == Some(Fault::Error) {
             return Err(StoreError::Injected);
         }
+        if self.faults.hit("store.conflict").is_some() {
+            return Err(StoreError::Retry(sqlx::Error::WorkerCrashed));
+        }
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
             TxInner::Postgres(tx) => tx.commit().await?,
         }
-        if fault == Some(Fault::Lost) {
+        if fault == Some(Fault::Lost) || self.faults.hit("store.committed").is_some() {
             return Err(StoreError::Injected);
         }
         Ok(())

@@ -13,6 +13,7 @@
 //! on a side file; whoever has filled a batch looks there and stays away for a moment if another waits.
 
 use super::sql::StoreError;
+use crate::failpoint::{Fault, Faults};
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{File, TryLockError},
@@ -40,6 +41,7 @@ struct State {
     broken: bool,
     batch: u64,
     members: Vec<oneshot::Sender<Outcome>>,
+    faults: Faults,
 }
 
 /// The writer of one process. Turns are first come, first served.
@@ -52,11 +54,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) async fn open(options: &SqliteConnectOptions, side: Option<(File, File)>) -> Result<Self, StoreError> {
+    pub(super) async fn open(options: &SqliteConnectOptions, side: Option<(File, File)>, faults: Faults) -> Result<Self, StoreError> {
         let conn = options.clone().busy_timeout(Duration::ZERO).connect().await?;
         let (side, side_wait) = side.unzip();
         Ok(Self {
-            state: Arc::new(Mutex::new(State { conn: Some(conn), open: false, broken: false, batch: 0, members: Vec::new() })),
+            state: Arc::new(Mutex::new(State { conn: Some(conn), open: false, broken: false, batch: 0, members: Vec::new(), faults })),
             waiting: AtomicUsize::new(0),
             side,
             side_wait,
@@ -157,14 +159,7 @@ impl State {
 
     /// Ends the batch for everyone in it.
     async fn commit(&mut self) {
-        let outcome = if self.broken {
-            Err("the database gave up the transaction".to_owned())
-        } else {
-            match self.conn() {
-                Ok(conn) => conn.execute("COMMIT").await.map(drop).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
-        };
+        let outcome = if self.broken { Err("the database gave up the transaction".to_owned()) } else { self.send_commit().await };
         match outcome {
             Ok(()) => {
                 self.open = false;
@@ -175,6 +170,15 @@ impl State {
             }
             Err(reason) => self.abandon(&reason).await,
         }
+    }
+
+    async fn send_commit(&mut self) -> Outcome {
+        let fault = self.faults.hit("store.batch");
+        if fault == Some(Fault::Error) {
+            return Err("failpoint".to_owned());
+        }
+        self.conn().map_err(|error| error.to_string())?.execute("COMMIT").await.map_err(|error| error.to_string())?;
+        if fault == Some(Fault::Lost) { Err("failpoint".to_owned()) } else { Ok(()) }
     }
 
     /// Takes the whole batch back and tells its members.
