@@ -2,6 +2,8 @@
 
 pub mod database;
 pub mod hosts;
+pub mod inside;
+pub mod invariants;
 pub mod smtp;
 
 use serde_json::{Value, json};
@@ -47,12 +49,14 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// More environment.
     pub environment: Vec<(String, String)>,
+    /// A program that becomes the server: its arguments end with the server's.
+    pub under: Vec<String>,
 }
 
 impl Options {
     /// With these arguments.
     pub fn arguments(arguments: &[&str]) -> Self {
-        Self { arguments: arguments.iter().map(ToString::to_string).collect(), environment: Vec::new() }
+        Self { arguments: arguments.iter().map(ToString::to_string).collect(), ..Self::default() }
     }
 
     /// And this variable.
@@ -114,8 +118,11 @@ impl Server {
     }
 
     async fn start(command: &str, engine: Engine, data_dir: Arc<TempDir>, database: Option<String>, options: &Options) -> Self {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_usher"));
+        let binary = [env!("CARGO_BIN_EXE_usher").to_owned()];
+        let mut words = options.under.iter().chain(&binary);
+        let mut program = Command::new(words.next().expect("a program"));
         program
+            .args(words)
             .args([command, "--json", "--listen", "127.0.0.1:0", "--resends", "0", "--invites-per-day", "0", "--calls-per-minute", "0"])
             .args(&options.arguments)
             .env("USHER_DATA_DIR", data_dir.path())
@@ -159,6 +166,11 @@ impl Server {
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("it dies");
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) {
+        self.child.wait().await.expect("it ends");
     }
 
     /// SIGTERM, and waits for its orderly end: calls in flight finish, what was gathered is written.
