@@ -52,6 +52,9 @@ pub enum StoreError {
     /// The batch this write belonged to could not be committed. Nothing of it holds.
     #[error("the commit failed: {0}")]
     Commit(String),
+    /// The connection broke while COMMIT was under way: whether the write holds is not known.
+    #[error("the answer to the commit was lost")]
+    Unanswered(#[source] Option<sqlx::Error>),
     /// A row does not say what it must.
     #[error("a row cannot be read: {0}")]
     Corrupt(String),
@@ -415,7 +418,7 @@ impl Tx {
     }
 
     /// Makes everything of this transaction durable. When it returns an error, nothing holds, except
-    /// where the connection broke during COMMIT: then it is unknown, as with any database.
+    /// where the connection broke during COMMIT: then it is unknown ([`StoreError::Unanswered`]).
     pub async fn commit(self) -> Result<(), StoreError> {
         let fault = self.faults.hit("store.commit");
         if fault == Some(Fault::Error) {
@@ -426,10 +429,14 @@ impl Tx {
         }
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
-            TxInner::Postgres(tx) => tx.commit().await?,
+            TxInner::Postgres(tx) => tx.commit().await.map_err(|error| match error {
+                // PostgreSQL itself said no.
+                sqlx::Error::Database(_) => error.into(),
+                error => StoreError::Unanswered(Some(error)),
+            })?,
         }
         if fault == Some(Fault::Lost) || self.faults.hit("store.committed").is_some() {
-            return Err(StoreError::Injected);
+            return Err(StoreError::Unanswered(None));
         }
         Ok(())
     }

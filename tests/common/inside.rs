@@ -2,7 +2,7 @@
 
 use super::{Answer, Server};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use usher_mcp::{
     app::{App, CallLimiter, SharedApp},
@@ -29,19 +29,21 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// One more node on a server's database and keyring, which need not run.
+    /// One more node on a server's database and keyring, which need not run. Nothing happens in it by itself.
     pub async fn beside(server: &Server, clock: Clock) -> Self {
         let mut node = Self::silent(server, clock).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         node.url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
         let (stop, stopped) = oneshot::channel::<()>();
         let app = Arc::clone(&node.app);
-        node.served = Some(tokio::spawn(server::serve(app, listener, async move { drop(stopped.await) })));
+        let routes = server::router(app).into_make_service_with_connect_info::<SocketAddr>();
+        node.served =
+            Some(tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(async { drop(stopped.await) }).await }));
         node.stop = Some(stop);
         node
     }
 
-    /// The same without HTTP and without anything that runs by itself.
+    /// The same without HTTP.
     pub async fn silent(server: &Server, clock: Clock) -> Self {
         let folder = server.data_dir.path();
         let database = Database::parse(server.database_url(), folder).expect("a database");
@@ -60,6 +62,11 @@ impl Inside {
             evidence: Evidence::default(),
         });
         Self { app, url: String::new(), token: server.token.clone(), http: reqwest::Client::new(), stop: None, served: None }
+    }
+
+    /// `http://HOST:PORT`.
+    pub fn address(&self) -> &str {
+        self.url.trim_end_matches("/mcp")
     }
 
     /// Its failpoints.
@@ -94,8 +101,7 @@ impl Inside {
         if let (Some(stop), Some(served)) = (self.stop.take(), self.served.take()) {
             stop.send(()).expect("it serves");
             served.await.expect("no panic").expect("an orderly end");
-        } else {
-            self.app.pool.close().await;
         }
+        self.app.pool.close().await;
     }
 }
