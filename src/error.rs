@@ -92,6 +92,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt(what) => Self::Internal(what),
+            StoreError::Damaged(source) => Self::Internal(format!("the database is damaged: {source}")),
             StoreError::Unique(what) => Self::Internal(format!("unexpected unique violation: {what}")),
             StoreError::Retry(_)
             | StoreError::Unavailable(_)

@@ -58,6 +58,9 @@ pub enum StoreError {
     /// A row does not say what it must.
     #[error("a row cannot be read: {0}")]
     Corrupt(String),
+    /// The file or a page of it is broken, as the engine itself says.
+    #[error("the database is damaged: restore it from a backup")]
+    Damaged(#[source] sqlx::Error),
     /// A failpoint.
     #[error("failpoint")]
     Injected,
@@ -78,9 +81,17 @@ impl From<sqlx::Error> for StoreError {
                 let name = database.constraint().unwrap_or(database.message());
                 return Self::Unique(name.to_owned());
             }
-            // 40001 serialization_failure, 40P01 deadlock_detected.
-            if matches!(database.code().as_deref(), Some("40001" | "40P01")) {
-                return Self::Retry(error);
+            // SQLite's result codes are numbers, of which the lower byte is the primary one; PostgreSQL's have five characters.
+            match database.code().as_deref() {
+                // serialization_failure, deadlock_detected
+                Some("40001" | "40P01") => return Self::Retry(error),
+                // data_corrupted, index_corrupted
+                Some("XX001" | "XX002") => return Self::Damaged(error),
+                // SQLITE_CORRUPT, SQLITE_NOTADB
+                Some(code) if code.parse::<i64>().is_ok_and(|code| matches!(code & 0xff, 11 | 26)) && code.len() < 5 => {
+                    return Self::Damaged(error);
+                }
+                Some(_) | None => {}
             }
         }
         if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnIndexOutOfBounds { .. }) {
