@@ -3,6 +3,8 @@
 //! Writers call the real binary until it dies: by SIGKILL at a random moment, or by itself at a random pass of a failpoint.
 //! After each death it is started again on the same database, and the rows are held against what the writers were told.
 
+mod first_start;
+
 use crate::common::{
     Engine, Options, Server,
     database::{Cells, Connection},

@@ -330,3 +330,38 @@ async fn a_database_that_cannot_be_used_is_named_at_the_start_with_what_to_do() 
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("/proc/usher-data cannot be made"), "{said}");
 }
+
+#[tokio::test]
+async fn r_b110_what_hangs_on_something_goes_with_it_through_every_connection() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let other = server.second_node(&Options::default()).await;
+        let connection = Connection::to(&server).await;
+        let members = "SELECT count(*) FROM group_members";
+        let grants = "SELECT count(*) FROM group_permissions";
+        server.ok("invite_user", person("ana@example.com")).await;
+        for node in [&server, &other] {
+            // More at once than one connection carries, so that none of them is left out.
+            let names: Vec<String> = (0..12).map(|n| format!("Group {n}")).collect();
+            for name in &names {
+                node.ok("create_access_group", json!({"name": name, "permissions": ["users:read", "users:invite"]})).await;
+            }
+            node.ok("add_to_access_group", json!({"users": ["ana@example.com"], "access_groups": names})).await;
+            assert_eq!((connection.number(members).await, connection.number(grants).await), (12, 24), "{engine:?}");
+            let mut calls = JoinSet::new();
+            for name in &names {
+                calls.spawn(node.request(&node.token, "delete_access_group", &json!({"access_group": name})));
+            }
+            for answer in calls.join_all().await {
+                assert_eq!(answer.structured()["changed"], true);
+            }
+            assert_eq!((connection.number(members).await, connection.number(grants).await), (0, 0), "{engine:?}");
+        }
+        if engine == Engine::Sqlite {
+            assert!(connection.rows("PRAGMA foreign_key_check").await.is_empty());
+        }
+        connection.close().await;
+        invariants::hold(&server, "after groups went").await;
+    })
+    .await;
+}

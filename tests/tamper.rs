@@ -5,6 +5,7 @@ mod entries;
 
 use crate::common::{Engine, Options, PASSWORD, Server, database::Connection, on_both};
 use serde_json::{Value, json};
+use tokio::process::Command;
 use usher_mcp::{
     failpoint::Faults,
     store::{
@@ -369,6 +370,32 @@ async fn requirement_68_an_organization_under_another_id_has_no_past() {
         let kind = if engine == Engine::Sqlite { "blob" } else { "uuid" };
         assert!(server.tamper(&format!("UPDATE organizations SET id = {}", other_value("id", kind))).await);
         assert_eq!(server.verified().await["first_bad"], 1, "{engine:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn usher_audit_verify_says_where_the_log_breaks_and_ends_with_1() {
+    on_both(async |engine| {
+        let server = with_a_history(engine).await;
+        let run = async || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+            command.args(["audit", "verify", "--org", &server.org]).env("USHER_DATA_DIR", server.data_dir.path()).env("USHER_LOG", "off");
+            if let Some(url) = server.database_url() {
+                command.env("USHER_DATABASE_URL", url);
+            }
+            let output = command.output().await.expect("usher runs");
+            (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let (code, said) = run().await;
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.starts_with("Unbroken"), "{said}");
+        let intruder = Intruder::with(&server).await;
+        assert!(intruder.connection.run("UPDATE audit_log SET outcome = 'refused' WHERE seq = 3").await);
+        intruder.connection.close().await;
+        let (code, said) = run().await;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("entry 3"), "{said}");
     })
     .await;
 }
