@@ -92,8 +92,13 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt(what) => Self::Internal(what),
+            StoreError::Damaged(source) => Self::Internal(format!("the database is damaged: {source}")),
             StoreError::Unique(what) => Self::Internal(format!("unexpected unique violation: {what}")),
-            StoreError::Retry(_) | StoreError::Unavailable(_) | StoreError::Commit(_) | StoreError::Injected => Self::Unavailable(error),
+            StoreError::Retry(_)
+            | StoreError::Unavailable(_)
+            | StoreError::Commit(_)
+            | StoreError::Unanswered(_)
+            | StoreError::Injected => Self::Unavailable(error),
         }
     }
 }
@@ -254,6 +259,12 @@ impl Error {
             Self::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "This invite link no longer works.")
                 .with_hint("Ask the person who invited you to send the invite again."),
             Self::Unauthenticated => ErrorBody::new(ErrorCode::PermissionDenied, "This credential is no longer valid."),
+            Self::Unavailable(StoreError::Unanswered(_)) => ErrorBody::new(
+                ErrorCode::Unavailable,
+                "The server lost its database while it was writing: whether this was done is not known.",
+            )
+            .with_hint("Read it again before you repeat it, or repeat it with the same idempotency_key: it is never done twice.")
+            .with_retry_after_ms(1000),
             Self::Unavailable(_) => ErrorBody::new(ErrorCode::Unavailable, "The server could not reach its database in time; nothing was changed.")
                 .with_hint("Try again in a moment. A repeated write with the same idempotency_key is never done twice.")
                 .with_retry_after_ms(1000),

@@ -1,8 +1,18 @@
 //! Named points at which a test makes the next step fail, vanish or kill the process.
 //!
-//! A failpoint stands at every SQL statement (`store.statement`), at BEGIN and COMMIT, at the
-//! organization's lock and at every step of sending mail. Without the feature `failpoints` all of it
-//! compiles to nothing: [`Faults`] is then a unit and [`Faults::hit`] an inlined `None`.
+//! Without the feature `failpoints` all of it compiles to nothing: [`Faults`] is then a unit and
+//! [`Faults::hit`] an inlined `None`. Beside those at the steps of sending mail there are
+//!
+//! | point | stands |
+//! |---|---|
+//! | `store.begin` | before a write transaction |
+//! | `store.lock` | before the organization's lock |
+//! | `store.statement` | at every statement |
+//! | `store.audit` | before an audit entry is inserted |
+//! | `store.commit` | at one transaction's commit |
+//! | `store.conflict` | there too: the database says that two transactions met |
+//! | `store.batch` | at SQLite's COMMIT, which carries a batch of transactions |
+//! | `store.committed` | after everything is durable, before anybody hears of it |
 //!
 //! A plan reads `name=action[@n]`, several separated by `;`: `store.commit=lost@3` lets the third
 //! commit succeed and then reports it as lost. In a child process it comes from `USHER_FAILPOINTS`.

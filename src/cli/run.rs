@@ -32,7 +32,18 @@ fn said(app: &App, error: &Error) -> String {
 
 fn database_said(database: &Database, error: &store::StoreError) -> String {
     tracing::debug!(?error, "the database");
-    format!("{} does not answer: check that it runs and that --database-url names it ({error})", database.describe())
+    // The innermost cause is the one that the operator can mend.
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let place = database.describe();
+    match database.engine() {
+        Engine::Sqlite => format!(
+            "{place} cannot be used: check that it is a database of usher's, and that this user may read and write it and its folder ({cause})"
+        ),
+        Engine::Postgres => format!("{place} does not answer: check that it runs and that --database-url names it ({cause})"),
+    }
 }
 
 /// Runs one command.
@@ -112,8 +123,9 @@ async fn open(options: &Options, listener: Option<&TcpListener>, create: bool) -
     let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
     let random = Random::os();
     let clock = Clock::system();
-    let keyring = keyring(options, &pool, &random).await?;
-    let public_url = public_url(options, &pool, listener).await?;
+    let fail = |error: store::StoreError| database_said(&database, &error);
+    let keyring = keyring(options, &pool, &random, fail).await?;
+    let public_url = public_url(options, &pool, listener, fail).await?;
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
     let limits = options.limits()?;
     let extended = options.data_dir.join("permissions.json");
@@ -140,9 +152,14 @@ async fn open(options: &Options, listener: Option<&TcpListener>, create: bool) -
     }))
 }
 
-async fn keyring(options: &Options, pool: &store::Pool, random: &Random) -> Result<Keyring, String> {
+async fn keyring(
+    options: &Options,
+    pool: &store::Pool,
+    random: &Random,
+    fail: impl Fn(store::StoreError) -> String,
+) -> Result<Keyring, String> {
     let path = options.key_file();
-    let known = meta::get(pool, meta::KEYRING).await.map_err(|error| error.to_string())?;
+    let known = meta::get(pool, meta::KEYRING).await.map_err(&fail)?;
     let keyring = match known {
         Some(_) => Keyring::read(&path),
         None => Keyring::create_or_read(&path, random),
@@ -150,7 +167,7 @@ async fn keyring(options: &Options, pool: &store::Pool, random: &Random) -> Resu
     .map_err(|error| error.to_string())?;
     let stands = match known {
         Some(known) => known,
-        None => meta::set_once(pool, meta::KEYRING, keyring.fingerprint()).await.map_err(|error| error.to_string())?,
+        None => meta::set_once(pool, meta::KEYRING, keyring.fingerprint()).await.map_err(&fail)?,
     };
     if stands == keyring.fingerprint() {
         Ok(keyring)
@@ -160,10 +177,14 @@ async fn keyring(options: &Options, pool: &store::Pool, random: &Random) -> Resu
 }
 
 /// The recorded public URL; a given one is recorded, and where there is none or only a derived one, the listener's.
-async fn public_url(options: &Options, pool: &store::Pool, listener: Option<&TcpListener>) -> Result<PublicUrl, String> {
-    let fail = |error: store::StoreError| error.to_string();
-    let recorded = meta::get(pool, meta::PUBLIC_URL).await.map_err(fail)?;
-    let derived = meta::get(pool, meta::PUBLIC_URL_DERIVED).await.map_err(fail)?.as_deref() != Some("0");
+async fn public_url(
+    options: &Options,
+    pool: &store::Pool,
+    listener: Option<&TcpListener>,
+    fail: impl Fn(store::StoreError) -> String,
+) -> Result<PublicUrl, String> {
+    let recorded = meta::get(pool, meta::PUBLIC_URL).await.map_err(&fail)?;
+    let derived = meta::get(pool, meta::PUBLIC_URL_DERIVED).await.map_err(&fail)?.as_deref() != Some("0");
     let own = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
     let (text, record) = match (&options.public_url, recorded, own) {
         (Some(given), _, _) => (given.clone(), listener.is_some().then_some("0")),
@@ -174,8 +195,8 @@ async fn public_url(options: &Options, pool: &store::Pool, listener: Option<&Tcp
     };
     let url = PublicUrl::parse(&text).map_err(|invalid| format!("--public-url: {}", invalid.message))?;
     if let Some(derived) = record {
-        meta::set(pool, meta::PUBLIC_URL, url.as_str()).await.map_err(fail)?;
-        meta::set(pool, meta::PUBLIC_URL_DERIVED, derived).await.map_err(fail)?;
+        meta::set(pool, meta::PUBLIC_URL, url.as_str()).await.map_err(&fail)?;
+        meta::set(pool, meta::PUBLIC_URL_DERIVED, derived).await.map_err(&fail)?;
     }
     if let Some(address) = listener.and_then(|listener| listener.local_addr().ok())
         && url.is_loopback()

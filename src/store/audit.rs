@@ -8,6 +8,10 @@
 //! The canonical form of an entry is a JSON array of its columns ([`canonical`]); its hash is
 //! SHA-256(previous hash ‖ canonical form), the first one's previous hash being 32 zero bytes.
 
+mod verify;
+
+pub use verify::{Verdict, verify};
+
 use super::{
     sql::{Pool, Row, StoreError},
     work::Work,
@@ -376,6 +380,7 @@ macro_rules! event_columns {
          a.target_kind, a.target_id, a.outcome, a.code, a.repeated, a.request_id, a.detail, a.hash"
     };
 }
+use event_columns;
 
 macro_rules! list_sql {
     ($driver:literal) => {
@@ -581,78 +586,6 @@ impl Stored {
             credential_label: label,
         }
     }
-}
-
-/// What `usher audit verify` found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// How many entries there are.
-    pub entries: i64,
-    /// The newest entry's hash, in hexadecimal; zeros for an empty log.
-    pub head: String,
-    /// The first sequence at which the log does not say what it committed to.
-    pub first_bad: Option<i64>,
-}
-
-/// How many entries are checked at once.
-const VERIFY_PAGE: i64 = 1000;
-
-/// Walks the whole chain of an organization and compares it with its head row: a changed, removed,
-/// swapped or re-ordered entry, a changed or missing text, and a cut tail (as far as the head row
-/// knows) are found, and the first bad sequence is named.
-pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
-    let mut previous = vec![0u8; 32];
-    let mut expected = 1i64;
-    let mut first_bad = None;
-    loop {
-        let rows = pool
-            .query(concat!("SELECT ", event_columns!(), " FROM audit_log a WHERE a.org = $1 AND a.seq >= $2 ORDER BY a.seq LIMIT $3"))
-            .bind(org.number)
-            .bind(expected)
-            .bind(VERIFY_PAGE)
-            .all()
-            .await?;
-        let mut stored = Vec::with_capacity(rows.len());
-        for row in &rows {
-            stored.push(Stored::read(row)?);
-        }
-        let texts = texts_of(pool, org, stored.iter().map(|entry| entry.seq).collect()).await?;
-        for entry in &stored {
-            let chained_here = chained(&previous, &canonical(org.id, &entry.record()));
-            let whole = entry.seq == expected && chained_here[..] == entry.hash[..] && texts_hold(&entry.detail, texts.get(&entry.seq));
-            if !whole && first_bad.is_none() {
-                first_bad = Some(expected);
-            }
-            previous.clone_from(&entry.hash);
-            expected = entry.seq + 1;
-        }
-        if stored.len() < usize::try_from(VERIFY_PAGE).unwrap_or(usize::MAX) {
-            break;
-        }
-    }
-    let row = pool.query("SELECT audit_seq, audit_hash FROM org_heads WHERE org = $1").bind(org.number).one().await?;
-    let (seq, hash): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
-    if first_bad.is_none() && (seq != expected - 1 || hash != previous) {
-        first_bad = Some(seq.min(expected - 1) + i64::from(seq != expected - 1));
-    }
-    Ok(Verdict { entries: expected - 1, head: hex(&previous), first_bad })
-}
-
-/// One entry's texts: n → (field, salt, text).
-type EntryTexts = HashMap<i64, (String, Vec<u8>, String)>;
-
-/// Whether the texts of an entry are those it commits to. Entries of a later release may record an
-/// erasure; then a missing text of that subject is no fault.
-fn texts_hold(detail: &str, texts: Option<&EntryTexts>) -> bool {
-    let Ok(detail) = serde_json::from_str::<Value>(detail) else { return false };
-    let Some(values) = detail["values"].as_array() else { return false };
-    let kept = texts.map_or(0, HashMap::len);
-    kept == values.len()
-        && values.iter().zip(0i64..).all(|(value, n)| {
-            texts.and_then(|texts| texts.get(&n)).is_some_and(|(field, salt, text)| {
-                value[0].as_str() == Some(field) && value[2].as_str() == Some(hex(&commitment(salt, text)).as_str())
-            })
-        })
 }
 
 /// A credential's kind as an entry names it, read back.

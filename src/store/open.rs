@@ -81,7 +81,7 @@ impl Database {
                 make_private(path);
                 let options = sqlite_options(path);
                 let side = side_files(path);
-                let writer = Arc::new(Writer::open(&options, side).await?);
+                let writer = Arc::new(Writer::open(&options, side, faults.clone()).await?);
                 let readers = SqlitePoolOptions::new()
                     .max_connections(SQLITE_READERS)
                     .acquire_timeout(Duration::from_secs(10))

@@ -52,9 +52,15 @@ pub enum StoreError {
     /// The batch this write belonged to could not be committed. Nothing of it holds.
     #[error("the commit failed: {0}")]
     Commit(String),
+    /// The connection broke while COMMIT was under way: whether the write holds is not known.
+    #[error("the answer to the commit was lost")]
+    Unanswered(#[source] Option<sqlx::Error>),
     /// A row does not say what it must.
     #[error("a row cannot be read: {0}")]
     Corrupt(String),
+    /// The file or a page of it is broken, as the engine itself says.
+    #[error("the database is damaged: restore it from a backup")]
+    Damaged(#[source] sqlx::Error),
     /// A failpoint.
     #[error("failpoint")]
     Injected,
@@ -75,9 +81,17 @@ impl From<sqlx::Error> for StoreError {
                 let name = database.constraint().unwrap_or(database.message());
                 return Self::Unique(name.to_owned());
             }
-            // 40001 serialization_failure, 40P01 deadlock_detected.
-            if matches!(database.code().as_deref(), Some("40001" | "40P01")) {
-                return Self::Retry(error);
+            // SQLite's result codes are numbers, of which the lower byte is the primary one; PostgreSQL's have five characters.
+            match database.code().as_deref() {
+                // serialization_failure, deadlock_detected
+                Some("40001" | "40P01") => return Self::Retry(error),
+                // data_corrupted, index_corrupted
+                Some("XX001" | "XX002") => return Self::Damaged(error),
+                // SQLITE_CORRUPT, SQLITE_NOTADB
+                Some(code) if code.parse::<i64>().is_ok_and(|code| matches!(code & 0xff, 11 | 26)) && code.len() < 5 => {
+                    return Self::Damaged(error);
+                }
+                Some(_) | None => {}
             }
         }
         if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnIndexOutOfBounds { .. }) {
@@ -415,18 +429,25 @@ impl Tx {
     }
 
     /// Makes everything of this transaction durable. When it returns an error, nothing holds, except
-    /// where the connection broke during COMMIT: then it is unknown, as with any database.
+    /// where the connection broke during COMMIT: then it is unknown ([`StoreError::Unanswered`]).
     pub async fn commit(self) -> Result<(), StoreError> {
         let fault = self.faults.hit("store.commit");
         if fault == Some(Fault::Error) {
             return Err(StoreError::Injected);
         }
+        if self.faults.hit("store.conflict").is_some() {
+            return Err(StoreError::Retry(sqlx::Error::WorkerCrashed));
+        }
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
-            TxInner::Postgres(tx) => tx.commit().await?,
+            TxInner::Postgres(tx) => tx.commit().await.map_err(|error| match error {
+                // PostgreSQL itself said no.
+                sqlx::Error::Database(_) => error.into(),
+                error => StoreError::Unanswered(Some(error)),
+            })?,
         }
-        if fault == Some(Fault::Lost) {
-            return Err(StoreError::Injected);
+        if fault == Some(Fault::Lost) || self.faults.hit("store.committed").is_some() {
+            return Err(StoreError::Unanswered(None));
         }
         Ok(())
     }

@@ -13,6 +13,7 @@
 //! on a side file; whoever has filled a batch looks there and stays away for a moment if another waits.
 
 use super::sql::StoreError;
+use crate::failpoint::{Fault, Faults};
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{File, TryLockError},
@@ -40,6 +41,7 @@ struct State {
     broken: bool,
     batch: u64,
     members: Vec<oneshot::Sender<Outcome>>,
+    faults: Faults,
 }
 
 /// The writer of one process. Turns are first come, first served.
@@ -52,11 +54,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) async fn open(options: &SqliteConnectOptions, side: Option<(File, File)>) -> Result<Self, StoreError> {
+    pub(super) async fn open(options: &SqliteConnectOptions, side: Option<(File, File)>, faults: Faults) -> Result<Self, StoreError> {
         let conn = options.clone().busy_timeout(Duration::ZERO).connect().await?;
         let (side, side_wait) = side.unzip();
         Ok(Self {
-            state: Arc::new(Mutex::new(State { conn: Some(conn), open: false, broken: false, batch: 0, members: Vec::new() })),
+            state: Arc::new(Mutex::new(State { conn: Some(conn), open: false, broken: false, batch: 0, members: Vec::new(), faults })),
             waiting: AtomicUsize::new(0),
             side,
             side_wait,
@@ -66,17 +68,20 @@ impl Writer {
     pub(super) async fn begin(self: &Arc<Self>) -> Result<SqliteTx, StoreError> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let turn = Waiting(self);
-        let mut state = Arc::clone(&self.state).lock_owned().await;
+        let state = Arc::clone(&self.state).lock_owned().await;
         drop(turn);
-        if state.open && (state.broken || state.members.is_empty()) {
-            // A caller vanished between BEGIN and its first statement, or SQLite gave up: start clean.
-            state.abandon("an earlier transaction was given up").await;
+        // Built before anything is sent: behind a caller that vanishes from here on, Drop cleans up.
+        let mut tx = SqliteTx { state: Some(state), saved: false, writer: Arc::clone(self) };
+        if let Some(state) = &mut tx.state {
+            if state.open && (state.broken || state.members.is_empty()) {
+                // SQLite gave up.
+                state.abandon("an earlier transaction was given up").await;
+            }
+            if !state.open {
+                self.open_batch(state).await?;
+            }
         }
-        if !state.open {
-            self.open_batch(&mut state).await?;
-        }
-        // Built before SAVEPOINT is sent: a caller that vanishes now is rolled back by Drop.
-        let mut tx = SqliteTx { state: Some(state), writer: Arc::clone(self) };
+        tx.saved = true;
         let result = tx.connection()?.execute("SAVEPOINT member").await;
         tx.note(result)?;
         Ok(tx)
@@ -157,14 +162,7 @@ impl State {
 
     /// Ends the batch for everyone in it.
     async fn commit(&mut self) {
-        let outcome = if self.broken {
-            Err("the database gave up the transaction".to_owned())
-        } else {
-            match self.conn() {
-                Ok(conn) => conn.execute("COMMIT").await.map(drop).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
-        };
+        let outcome = if self.broken { Err("the database gave up the transaction".to_owned()) } else { self.send_commit().await };
         match outcome {
             Ok(()) => {
                 self.open = false;
@@ -175,6 +173,15 @@ impl State {
             }
             Err(reason) => self.abandon(&reason).await,
         }
+    }
+
+    async fn send_commit(&mut self) -> Outcome {
+        let fault = self.faults.hit("store.batch");
+        if fault == Some(Fault::Error) {
+            return Err("failpoint".to_owned());
+        }
+        self.conn().map_err(|error| error.to_string())?.execute("COMMIT").await.map_err(|error| error.to_string())?;
+        if fault == Some(Fault::Lost) { Err("failpoint".to_owned()) } else { Ok(()) }
     }
 
     /// Takes the whole batch back and tells its members.
@@ -190,8 +197,15 @@ impl State {
         }
     }
 
-    async fn undo_member(&mut self) {
-        if let Ok(conn) = self.conn() {
+    /// Takes back what one member did; `saved` says whether its savepoint was sent.
+    async fn undo_member(&mut self, saved: bool) {
+        if !self.open {
+            return;
+        }
+        if saved
+            && !self.members.is_empty()
+            && let Ok(conn) = self.conn()
+        {
             let undone = conn.execute("ROLLBACK TO member; RELEASE member").await;
             if undone.is_err() {
                 self.broken = true;
@@ -206,6 +220,8 @@ impl State {
 /// One transaction: a savepoint in the current batch, and the turn that goes with it.
 pub(super) struct SqliteTx {
     state: Option<OwnedMutexGuard<State>>,
+    /// SAVEPOINT was sent.
+    saved: bool,
     writer: Arc<Writer>,
 }
 
@@ -225,7 +241,15 @@ impl SqliteTx {
         result
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        to_its_end(self.release()).await
+    }
+
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        to_its_end(self.undo()).await
+    }
+
+    async fn release(mut self) -> Result<(), StoreError> {
         let Some(mut state) = self.state.take() else { return Err(StoreError::Unavailable(sqlx::Error::PoolClosed)) };
         if !state.broken && state.conn()?.execute("RELEASE member").await.is_err() {
             state.broken = true;
@@ -233,10 +257,10 @@ impl SqliteTx {
         self.leave(state).await
     }
 
-    pub(super) async fn rollback(mut self) -> Result<(), StoreError> {
+    async fn undo(mut self) -> Result<(), StoreError> {
         let Some(mut state) = self.state.take() else { return Err(StoreError::Unavailable(sqlx::Error::PoolClosed)) };
         let was_broken = state.broken;
-        state.undo_member().await;
+        state.undo_member(self.saved).await;
         if was_broken {
             return Err(StoreError::Commit("the database gave up the transaction".to_owned()));
         }
@@ -291,8 +315,17 @@ impl Drop for SqliteTx {
         if let Some(mut state) = self.state.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            runtime.spawn(async move { state.undo_member().await });
+            let saved = self.saved;
+            runtime.spawn(async move { state.undo_member(saved).await });
         }
+    }
+}
+
+/// Ends a transaction in a task of its own: a caller that goes away meanwhile leaves neither a lock nor half an end.
+async fn to_its_end(end: impl Future<Output = Result<(), StoreError>> + Send + 'static) -> Result<(), StoreError> {
+    match tokio::spawn(end).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(StoreError::Commit("the server is closing".to_owned())),
     }
 }
 

@@ -44,6 +44,18 @@ impl Connection {
         }
     }
 
+    /// The same as one session, so that what it sets for itself holds.
+    pub async fn alone(server: &Server) -> Self {
+        if let Some(url) = server.database_url() {
+            let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1);
+            Self::Postgres(pool.connect(url).await.expect("PostgreSQL answers"))
+        } else {
+            let file = format!("sqlite://{}", server.database_file().display());
+            let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+            Self::Sqlite(pool.connect(&file).await.expect("SQLite opens"))
+        }
+    }
+
     /// Runs one statement; whether it was let through.
     pub async fn run(&self, sql: &str) -> bool {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());

@@ -2,6 +2,8 @@
 
 pub mod database;
 pub mod hosts;
+pub mod inside;
+pub mod invariants;
 pub mod smtp;
 
 use serde_json::{Value, json};
@@ -49,6 +51,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// File that gets the log, behind what stands there.
     pub log: Option<std::path::PathBuf>,
+    /// A program that becomes the server: its arguments end with the server's.
+    pub under: Vec<String>,
 }
 
 impl Options {
@@ -125,8 +129,11 @@ impl Server {
     async fn start(command: &str, engine: Engine, data_dir: Arc<TempDir>, database: Option<String>, options: &Options) -> Self {
         // Whichever test comes first in this process.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let mut program = Command::new(env!("CARGO_BIN_EXE_usher"));
+        let binary = [env!("CARGO_BIN_EXE_usher").to_owned()];
+        let mut words = options.under.iter().chain(&binary);
+        let mut program = Command::new(words.next().expect("a program"));
         program
+            .args(words)
             .args([command, "--json", "--listen", "127.0.0.1:0", "--resends", "0", "--invites-per-day", "0", "--calls-per-minute", "0"])
             .args(&options.arguments)
             .env("USHER_DATA_DIR", data_dir.path())
@@ -174,6 +181,11 @@ impl Server {
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("it dies");
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) {
+        self.child.wait().await.expect("it ends");
     }
 
     /// SIGTERM, and waits for its orderly end: calls in flight finish, what was gathered is written.

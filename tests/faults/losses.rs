@@ -1,0 +1,86 @@
+//! PostgreSQL goes away in the middle of everything, or two of its transactions wait for each other.
+
+use super::{assert_generic, person, quiet, refusal};
+use crate::common::{Engine, Server, database::Connection, invariants, until};
+use serde_json::json;
+use sqlx::Executor;
+use tokio::task::JoinSet;
+
+#[tokio::test]
+async fn lost_connections_answer_unavailable_and_come_back_by_themselves() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::quickstart_with(Engine::Postgres, &quiet()).await;
+    let connection = Connection::to(&server).await;
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = 'usher'";
+    let mut failed = Vec::new();
+    for round in 0..20 {
+        let mut calls = JoinSet::new();
+        for call in 0..12 {
+            let email = format!("round{round}.call{call}@example.com");
+            let answer = server.request(&server.token, "invite_user", &person(&email));
+            calls.spawn(async move { (email, answer.await) });
+        }
+        // In the middle: after some have been answered.
+        let mut answers = Vec::new();
+        for _ in 0..round % 12 {
+            answers.push(calls.join_next().await.expect("a call").expect("an answer"));
+        }
+        assert!(connection.number(cut).await > 0);
+        answers.extend(calls.join_all().await);
+        for (email, answer) in answers {
+            if answer.status == 503 {
+                failed.push(email);
+            } else if let Some(error) = refusal(&answer) {
+                assert_eq!(error["code"], "unavailable", "{error}");
+                assert_generic(&error);
+                failed.push(email);
+            }
+        }
+    }
+    assert!(!failed.is_empty(), "some were in the middle");
+    // By itself, without a restart; and nothing is done twice, whatever became of the first try.
+    until("the database is back", async || {
+        let answer = server.call(&server.token, "whoami", json!({})).await;
+        (answer.status == 200 && refusal(&answer).is_none()).then_some(())
+    })
+    .await;
+    for email in &failed {
+        server.ok("invite_user", person(email)).await;
+        assert_eq!(server.ok("invite_user", person(email)).await["changed"], false);
+    }
+    assert_eq!(connection.number("SELECT count(*) FROM users").await, 1 + 20 * 12);
+    assert_eq!(connection.number("SELECT count(*) FROM audit_log WHERE tool = 'invite_user'").await, 20 * 12);
+    connection.close().await;
+    invariants::hold(&server, "after lost connections").await;
+    assert_eq!(server.verified().await["ok"], true);
+}
+
+#[tokio::test]
+async fn r_b109_a_deadlock_is_run_again_with_one_mail_and_one_entry() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::quickstart_with(Engine::Postgres, &quiet()).await;
+    server.ok("invite_user", person("ana@example.com")).await;
+    super::at_rest(&server).await;
+    let connection = Connection::to(&server).await;
+    let mails = connection.number("SELECT count(*) FROM outbox").await;
+    let mut other =
+        sqlx::PgPool::connect(server.database_url().expect("an address")).await.expect("PostgreSQL").begin().await.expect("BEGIN");
+    // The other never gives way, so that the server is the one whose transaction is ended.
+    other.execute("SET LOCAL deadlock_timeout = '1min'").await.expect("a superuser");
+    other.execute("SELECT 1 FROM users WHERE email_key = 'ana@example.com' FOR UPDATE").await.expect("the person");
+    let call = tokio::spawn(server.request(&server.token, "resend_invite", &json!({"user": "ana@example.com"})));
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'usher'
+                    AND wait_event_type = 'Lock'";
+    until("the server waits for the other", async || (connection.number(waits).await > 0).then_some(())).await;
+    other.execute("SELECT 1 FROM org_heads FOR UPDATE").await.expect("the lock, once the server lost");
+    other.commit().await.expect("COMMIT");
+    let answer = call.await.expect("no panic");
+    assert_eq!(answer.structured()["changed"], true);
+    let lost = connection.number("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
+    assert!(lost.await > 0, "they waited for each other");
+    assert_eq!(connection.number("SELECT count(*) FROM outbox").await, mails + 1);
+    assert_eq!(connection.number("SELECT count(*) FROM audit_log WHERE tool = 'resend_invite'").await, 1);
+    connection.close().await;
+    invariants::hold(&server, "after a deadlock").await;
+}
