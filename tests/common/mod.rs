@@ -316,3 +316,15 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
     }
     panic!("{what}: not within half a minute");
 }
+
+/// Two processes on one database, each with these options: the first is quickstart's.
+pub async fn two_nodes(engine: Engine, options: &Options) -> [Server; 2] {
+    let first = Server::quickstart_with(engine, options).await;
+    let second = first.second_node(options).await;
+    [first, second]
+}
+
+/// How often a test repeats itself: `usual`, or `long` under `tests/run --long`.
+pub fn rounds(usual: usize, long: usize) -> usize {
+    if std::env::var_os("USHER_TEST_LONG").is_some() { long } else { usual }
+}
