@@ -45,7 +45,7 @@ pub struct Server {
 /// How a server is started, where a test wants it otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// More arguments, after the usual ones (the last one of a kind counts).
+    /// More arguments, after the usual ones.
     pub arguments: Vec<String>,
     /// More environment.
     pub environment: Vec<(String, String)>,
@@ -134,7 +134,9 @@ impl Server {
         let mut program = Command::new(words.next().expect("a program"));
         program
             .args(words)
-            .args([command, "--json", "--listen", "127.0.0.1:0", "--resends", "0", "--invites-per-day", "0", "--calls-per-minute", "0"])
+            .args([command, "--json", "--listen", "127.0.0.1:0"])
+            // Limits are off by variables, so that a flag of the test's own says otherwise.
+            .envs([("USHER_RESENDS", "0"), ("USHER_INVITES_PER_DAY", "0"), ("USHER_CALLS_PER_MINUTE", "0")])
             .args(&options.arguments)
             .env("USHER_DATA_DIR", data_dir.path())
             .env("USHER_LOG", "warn")
@@ -342,4 +344,16 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         drop(tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>()).await);
     }
     panic!("{what}: not within half a minute");
+}
+
+/// Two processes on one database, each with these options: the first is quickstart's.
+pub async fn two_nodes(engine: Engine, options: &Options) -> [Server; 2] {
+    let first = Server::quickstart_with(engine, options).await;
+    let second = first.second_node(options).await;
+    [first, second]
+}
+
+/// How often a test repeats itself: `usual`, or `long` under `tests/run --long`.
+pub fn rounds(usual: usize, long: usize) -> usize {
+    if std::env::var_os("USHER_TEST_LONG").is_some() { long } else { usual }
 }
