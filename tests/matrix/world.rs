@@ -10,6 +10,8 @@ use usher_mcp::{authn::credential::new_token, domain::Random, keys::sha256};
 const FAR: &str = "4102444800000";
 /// An id of nobody and nothing, of the right form.
 const RANDOM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+/// A last name that only the other organization has, and one that it has not.
+const LAST_NAMES: [&str; 2] = ["Reign", "Person"];
 
 /// Columns that are bookkeeping of calls which went through, or of the record of refusals.
 const UNCOUNTED: [(&str, &[&str]); 3] =
@@ -60,25 +62,55 @@ pub(crate) struct Door {
     pub(crate) token: Option<String>,
 }
 
-/// Ids by what they are. The person who varies is in one group, whose permissions vary.
-struct Ids {
-    admin: String,
-    second: String,
-    other: String,
-    plain: String,
-    varying: String,
-    gone: String,
-    pending: String,
-    pending_holder: String,
-    pending_admin: String,
-    gone_holder: String,
-    foreign_admin: String,
-    foreign_user: String,
-    group_of_varying: String,
-    nothing: String,
-    exports: String,
-    invoices: String,
-    foreign_group: String,
+/// Whom or what a call names: by id, and by address or name.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) id: String,
+    word: String,
+}
+
+/// How a call names its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    Id,
+    /// By address or name.
+    Word,
+}
+
+impl Named {
+    fn new(id: &Value, word: &str) -> Self {
+        Self { id: id.as_str().expect("an id").to_owned(), word: word.to_owned() }
+    }
+
+    fn by(&self, naming: Naming) -> &str {
+        match naming {
+            Naming::Id => &self.id,
+            Naming::Word => &self.word,
+        }
+    }
+}
+
+/// Everybody and everything by what they are. The person who varies is in one group, whose permissions vary.
+struct Cast {
+    admin: Named,
+    second: Named,
+    other: Named,
+    plain: Named,
+    varying: Named,
+    gone: Named,
+    pending: Named,
+    pending_holder: Named,
+    pending_admin: Named,
+    gone_holder: Named,
+    foreign_admin: Named,
+    foreign_user: Named,
+    group_of_varying: Named,
+    nothing: Named,
+    exports: Named,
+    invoices: Named,
+    foreign_group: Named,
+    nobody: Named,
+    no_group: Named,
 }
 
 struct Doors {
@@ -98,14 +130,10 @@ struct Doors {
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) connection: Connection,
-    ids: Ids,
+    cast: Cast,
     doors: Doors,
     foreign_org: String,
     held: RefCell<BTreeSet<String>>,
-}
-
-fn id(value: &Value, what: &str) -> String {
-    value[what]["id"].as_str().expect("an id").to_owned()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -136,60 +164,66 @@ impl World {
         let connection = Connection::to(&server).await;
         let group = async |name: &str, permissions: &[&str]| {
             let made = server.ok("create_access_group", json!({"name": name, "permissions": permissions})).await;
-            id(&made, "access_group")
+            Named::new(&made["access_group"]["id"], name)
         };
         let invited = async |email: &str, role: &str, groups: &[&str]| {
             let arguments = json!({"email": email, "first_name": "Test", "last_name": "Person", "role": role, "access_groups": groups});
-            id(&server.ok("invite_user", arguments).await, "user")
+            Named::new(&server.ok("invite_user", arguments).await["user"]["id"], email)
+        };
+        let joined = async |email: &str, groups: &[&str]| {
+            let (id, token) = server.member(email, groups).await;
+            (Named::new(&json!(id), email), token)
         };
         let group_of_varying = group("Varying", &[]).await;
         let nothing = group("Nothing", &[]).await;
         let exports = group("Exports", &["customers:export"]).await;
         let invoices = group("Invoices", &["billing:update"]).await;
         let (second, _) = server.administrator("second@example.com").await;
-        let (other, _) = server.member("other@example.com", &[]).await;
-        let (plain, plain_token) = server.member("plain@example.com", &[]).await;
-        let (varying, varying_token) = server.member("varying@example.com", &["Varying"]).await;
-        let (gone, gone_token) = server.member("gone@example.com", &[]).await;
+        let second = Named::new(&json!(second), "second@example.com");
+        let (other, _) = joined("other@example.com", &[]).await;
+        let (plain, plain_token) = joined("plain@example.com", &[]).await;
+        let (varying, varying_token) = joined("varying@example.com", &["Varying"]).await;
+        let (gone, gone_token) = joined("gone@example.com", &[]).await;
         let pending = invited("pending@example.com", "User", &[]).await;
         let pending_holder = invited("pending.holder@example.com", "User", &["Exports"]).await;
         let pending_admin = invited("pending.admin@example.com", "Administrator", &[]).await;
         let gone_holder = invited("gone.holder@example.com", "User", &["Exports"]).await;
-        server.ok("deactivate_user", json!({"user": gone})).await;
-        server.ok("deactivate_user", json!({"user": gone_holder})).await;
-        let admin = id(&server.ok("whoami", json!({})).await, "user");
+        server.ok("deactivate_user", json!({"user": gone.id})).await;
+        server.ok("deactivate_user", json!({"user": gone_holder.id})).await;
+        let admin = Named::new(&server.ok("whoami", json!({})).await["user"]["id"], "admin@example.com");
         let read_only = server.token_for("admin@example.com", &["--read-only"]).await;
 
         let foreign = ["--admin-email", "admin@foreign.example", "--admin-first-name", "Fay", "--admin-last-name", "Reign", "--json"];
         let made = server.cli(&[&["org", "create", "--name", "Foreign"], foreign.as_slice()].concat()).await;
         let foreign_org = made["org"].as_str().expect("a slug").to_owned();
-        let foreign_admin = made["user_id"].as_str().expect("an id").to_owned();
+        let foreign_admin = Named::new(&made["user_id"], "admin@foreign.example");
         let token = server.cli(&["token", "create", "--org", &foreign_org, "--user", "admin@foreign.example", "--json"]).await;
         let here = server.mcp_url.clone();
         let home = format!("{}/mcp/{foreign_org}", server.address());
         let door = |url: &str, token: &str| Door { url: url.to_owned(), token: Some(token.to_owned()) };
         let at_home = door(&home, token["token"].as_str().expect("a token"));
-        let foreign_user = json!({"email": "pat@foreign.example", "first_name": "Pat", "last_name": "Reign"});
-        let foreign_user = call(&server, &at_home, "invite_user", &foreign_user).await.result()["structuredContent"].take();
-        let foreign_group = call(&server, &at_home, "create_access_group", &json!({"name": "Foreign"})).await;
-        let foreign_group = foreign_group.result()["structuredContent"].take();
+        let pat = json!({"email": "pat@foreign.example", "first_name": "Pat", "last_name": "Reign"});
+        let pat = call(&server, &at_home, "invite_user", &pat).await.result();
+        let foreign_user = Named::new(&pat["structuredContent"]["user"]["id"], "pat@foreign.example");
+        let theirs = call(&server, &at_home, "create_access_group", &json!({"name": "Abroad"})).await.result();
+        let foreign_group = Named::new(&theirs["structuredContent"]["access_group"]["id"], "Abroad");
 
         // The same planting for somebody Active opens the door: what shuts it for the others is what they are.
         let plant = async |user: &str, when: [&str; 2]| planted(&server, &connection, user, when).await;
-        let alive = plant(&plain, [FAR, "NULL"]).await;
+        let alive = plant(&plain.id, [FAR, "NULL"]).await;
         let mistyped = alive.replace("MATRIX", "MATRIY");
         let unknown = new_token("MATRIX", &Random::os());
         let mut bad: Vec<Door> = ["x", &mistyped, &unknown].iter().map(|token| door(&here, token)).collect();
-        bad.push(door(&here, &plant(&plain, ["2", "NULL"]).await));
-        bad.push(door(&here, &plant(&plain, [FAR, "2"]).await));
+        bad.push(door(&here, &plant(&plain.id, ["2", "NULL"]).await));
+        bad.push(door(&here, &plant(&plain.id, [FAR, "2"]).await));
         // Tokens of here at another organization's address, and at none's.
         bad.push(door(&home, &server.token));
         bad.push(door(&format!("{here}-not"), &server.token));
         let doors = Doors {
             none: vec![Door { url: here.clone(), token: None }],
             bad,
-            pending: vec![door(&here, &plant(&pending, [FAR, "NULL"]).await)],
-            deactivated: vec![door(&here, &gone_token), door(&here, &plant(&gone, [FAR, "NULL"]).await)],
+            pending: vec![door(&here, &plant(&pending.id, [FAR, "NULL"]).await)],
+            deactivated: vec![door(&here, &gone_token), door(&here, &plant(&gone.id, [FAR, "NULL"]).await)],
             foreign_here: vec![Door { url: here.clone(), ..at_home.clone() }],
             foreign_home: vec![at_home.clone(), Door { url: format!("{}/mcp", server.address()), ..at_home }],
             plain: vec![door(&here, &plain_token), door(&here, &alive)],
@@ -197,7 +231,7 @@ impl World {
             admin: vec![door(&here, &server.token)],
             read_only: vec![door(&here, &read_only)],
         };
-        let ids = Ids {
+        let cast = Cast {
             admin,
             second,
             other,
@@ -209,17 +243,19 @@ impl World {
             pending_admin,
             gone_holder,
             foreign_admin,
-            foreign_user: id(&foreign_user, "user"),
+            foreign_user,
             group_of_varying,
             nothing,
             exports,
             invoices,
-            foreign_group: id(&foreign_group, "access_group"),
+            foreign_group,
+            nobody: Named::new(&json!(RANDOM), "nobody@example.com"),
+            no_group: Named::new(&json!(RANDOM), "No such group"),
         };
         // No mail is under way any more: from here on only calls change the database.
         let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued'";
         until("the mails", async || (connection.number(waiting).await == 0).then_some(())).await;
-        Self { server, connection, ids, doors, foreign_org, held: RefCell::default() }
+        Self { server, connection, cast, doors, foreign_org, held: RefCell::default() }
     }
 
     /// Gives the varying person exactly these permissions, by one call.
@@ -228,7 +264,7 @@ impl World {
         let add: Vec<_> = wanted.difference(&held).collect();
         let remove: Vec<_> = held.difference(wanted).collect();
         if !add.is_empty() || !remove.is_empty() {
-            let arguments = json!({"access_group": self.ids.group_of_varying, "add_permissions": add, "remove_permissions": remove});
+            let arguments = json!({"access_group": self.cast.group_of_varying.id, "add_permissions": add, "remove_permissions": remove});
             self.server.ok("update_access_group", arguments).await;
         }
     }
@@ -249,56 +285,57 @@ impl World {
         }
     }
 
-    /// The id of a caller. Those without any speak of somebody who exists.
-    pub(crate) fn me(&self, who: &Who) -> &str {
+    /// The caller. Those who are nobody speak of somebody who exists.
+    pub(crate) fn me(&self, who: &Who) -> &Named {
         match who {
-            Who::NoToken | Who::BadToken => &self.ids.plain,
-            Who::Pending => &self.ids.pending,
-            Who::Deactivated => &self.ids.gone,
-            Who::ForeignHere | Who::ForeignAtHome => &self.ids.foreign_admin,
-            Who::Holding(set) if set.is_empty() => &self.ids.plain,
-            Who::Holding(_) | Who::AnyOther => &self.ids.varying,
-            Who::Administrator | Who::ReadOnly => &self.ids.admin,
+            Who::NoToken | Who::BadToken => &self.cast.plain,
+            Who::Pending => &self.cast.pending,
+            Who::Deactivated => &self.cast.gone,
+            Who::ForeignHere | Who::ForeignAtHome => &self.cast.foreign_admin,
+            Who::Holding(set) if set.is_empty() => &self.cast.plain,
+            Who::Holding(_) | Who::AnyOther => &self.cast.varying,
+            Who::Administrator | Who::ReadOnly => &self.cast.admin,
         }
     }
 
     /// The person that a column names.
-    fn person(&self, column: &str, who: &Who) -> Option<&str> {
+    fn person(&self, column: &str, who: &Who) -> Option<&Named> {
         let foreigner = matches!(who, Who::ForeignHere | Who::ForeignAtHome);
         Some(match column {
             "oneself" => self.me(who),
-            "another User" => &self.ids.other,
-            "an Administrator" => &self.ids.second,
-            "a foreign person" if foreigner => &self.ids.other,
-            "a foreign person" => &self.ids.foreign_user,
-            "a random id" => RANDOM,
-            "a Pending User" => &self.ids.pending,
-            "a Pending User holding `customers:export`" => &self.ids.pending_holder,
-            "a Pending Administrator" => &self.ids.pending_admin,
-            "a Deactivated User" => &self.ids.gone,
-            "a Deactivated User holding `customers:export`" => &self.ids.gone_holder,
+            "another User" => &self.cast.other,
+            "an Administrator" => &self.cast.second,
+            "a foreign person" if foreigner => &self.cast.other,
+            "a foreign person" => &self.cast.foreign_user,
+            "a random id" => &self.cast.nobody,
+            "a Pending User" => &self.cast.pending,
+            "a Pending User holding `customers:export`" => &self.cast.pending_holder,
+            "a Pending Administrator" => &self.cast.pending_admin,
+            "a Deactivated User" => &self.cast.gone,
+            "a Deactivated User holding `customers:export`" => &self.cast.gone_holder,
             _ => return None,
         })
     }
 
     /// The group that a column or variant names.
-    fn group(&self, name: &str, who: &Who) -> Option<&str> {
+    fn group(&self, name: &str, who: &Who) -> Option<&Named> {
         let foreigner = matches!(who, Who::ForeignHere | Who::ForeignAtHome);
         Some(match name {
-            "a group giving nothing" => &self.ids.nothing,
-            "a group giving `customers:export`" | "the group giving `customers:export`" => &self.ids.exports,
-            "a group giving `billing:update`" => &self.ids.invoices,
-            "a foreign group" if foreigner => &self.ids.nothing,
-            "a foreign group" => &self.ids.foreign_group,
-            "a random group id" => RANDOM,
+            "a group giving nothing" => &self.cast.nothing,
+            "a group giving `customers:export`" | "the group giving `customers:export`" => &self.cast.exports,
+            "a group giving `billing:update`" => &self.cast.invoices,
+            "a foreign group" if foreigner => &self.cast.nothing,
+            "a foreign group" => &self.cast.foreign_group,
+            "a random group id" => &self.cast.no_group,
             _ => return None,
         })
     }
 
     /// The arguments of one cell.
-    pub(crate) fn arguments(&self, section: &Section, column: &str, who: &Who) -> Value {
+    pub(crate) fn arguments(&self, section: &Section, column: &str, who: &Who, naming: Naming) -> Value {
         let (tool, variant) = (section.tool.as_str(), section.variant.as_str());
-        let (person, group) = (self.person(column, who), self.group(column, who));
+        let person = self.person(column, who).map(|person| person.by(naming));
+        let group = self.group(column, who).map(|group| group.by(naming));
         match (tool, variant) {
             ("whoami" | "list_permissions", "") if column == "the call" => json!({}),
             ("list_users", "") if column == "everybody" => json!({}),
@@ -311,8 +348,8 @@ impl World {
             ("update_user", "a new Slack ID") => json!({"user": person.expect(column), "slack_id": "U012AB3CD"}),
             ("update_user", "the other role") => {
                 let person = person.expect(column);
-                let administrators = [&self.ids.admin, &self.ids.second, &self.ids.foreign_admin];
-                let role = if administrators.iter().any(|id| *id == person) { "User" } else { "Administrator" };
+                let administrators = [&self.cast.admin, &self.cast.second, &self.cast.foreign_admin];
+                let role = if administrators.iter().any(|known| known.by(naming) == person) { "User" } else { "Administrator" };
                 json!({"user": person, "role": role})
             }
             ("invite_user", "a User" | "an Administrator") => {
@@ -325,7 +362,7 @@ impl World {
                     "an address in use elsewhere" => (elsewhere, vec![]),
                     _ => ("new@example.com", vec![group.expect(column)]),
                 };
-                json!({"email": email, "first_name": "New", "last_name": "Person", "role": role, "access_groups": groups})
+                json!({"email": email, "first_name": "New", "last_name": "Comer", "role": role, "access_groups": groups})
             }
             ("create_access_group", "") => {
                 let permissions: Vec<&str> = column.split('`').skip(1).step_by(2).collect();
@@ -340,9 +377,9 @@ impl World {
                 json!({"access_group": group.expect(column), "remove_permissions": ["customers:export"]})
             }
             ("add_to_access_group" | "remove_from_access_group", _) => {
-                let usual = self.group(variant, who).expect(variant);
+                let usual = self.group(variant, who).expect(variant).by(naming);
                 match group {
-                    Some(group) => json!({"users": [self.ids.other], "access_groups": [group]}),
+                    Some(group) => json!({"users": [self.cast.other.by(naming)], "access_groups": [group]}),
                     None => json!({"users": [person.expect(column)], "access_groups": [usual]}),
                 }
             }
@@ -352,7 +389,13 @@ impl World {
 
     /// What an address in use must say.
     pub(crate) fn holder(&self) -> Value {
-        json!({"user_id": self.ids.other, "status": "active", "next": "get_user"})
+        json!({"user_id": self.cast.other.id, "status": "active", "next": "get_user"})
+    }
+
+    /// Whether an answer says nothing of an organization that is not the caller's.
+    pub(crate) fn discreet(reply: &Reply, who: &Who) -> bool {
+        let foreigner = matches!(who, Who::ForeignHere | Who::ForeignAtHome);
+        !reply.text.contains(LAST_NAMES[usize::from(foreigner)])
     }
 
     /// Calls a tool.
