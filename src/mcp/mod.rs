@@ -298,7 +298,9 @@ impl ServerHandler for Usher {
         let Some(entry) = ENTRIES.iter().find(|entry| entry.descriptor.name == request.name) else {
             return Err(ErrorData::invalid_params("There is no such tool. tools/list lists all that you may call.", None));
         };
-        let client = context.client_info().as_ref().and_then(clean_client);
+        // What this very request says of its client. The library would fill a request that says nothing with its own name,
+        // because nothing joins it to an `initialize` of before; the token does.
+        let client = context.meta.client_info().as_ref().and_then(clean_client);
         let incoming = match client {
             Some(client) if incoming.caller.actor.client.as_deref() != Some(client.as_str()) => {
                 let mut renamed = (*incoming).clone();
