@@ -457,7 +457,7 @@ pub async fn last_done(work: &mut Work, target: Uuid, action: &'static str) -> R
     let entry = Stored::read(&row)?;
     let rows =
         work.tx.query("SELECT n, field, salt, text FROM audit_values WHERE org = $1 AND seq = $2").bind(org).bind(entry.seq).all().await?;
-    let mut texts = EntryTexts::new();
+    let mut texts = HashMap::new();
     for row in &rows {
         let mut c = row.columns();
         texts.insert(c.take()?, (c.take()?, c.take()?, c.take()?));

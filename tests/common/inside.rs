@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use usher_mcp::{
-    app::{App, CallLimiter, SharedApp},
+    app::{App, Limiter, SharedApp},
     authn::{credential, password::Hasher},
     config::{Limits, PublicUrl},
     domain::{Catalogue, Clock, Random, RequestId},
@@ -50,7 +50,9 @@ impl Inside {
         let app = Arc::new(App {
             pool: database.open(Faults::default()).await.expect("the database opens"),
             keyring: Keyring::read(&folder.join("keys")).expect("the keyring"),
-            calls: CallLimiter::new(0, &clock),
+            calls: Limiter::new(0, &clock),
+            guesses: Limiter::new(0, &clock),
+            trusted_proxies: Vec::new(),
             clock,
             random: Random::os(),
             limits: Limits::none(),
