@@ -138,7 +138,7 @@ async fn run_all(world: &World, table: &Table, who: &Who) -> Vec<String> {
         wrong.extend(run(world, section, who, row).await);
         let after = world.rows().await;
         let changes: Vec<&String> = before.symmetric_difference(&after).collect();
-        assert!(changes.is_empty(), "{} {}, {who:?}: {changes:#?}", section.tool, section.variant);
+        assert!(changes.is_empty(), "{} {}, {who:?}: {changes:#?}\n{}", section.tool, section.variant, wrong.join("\n"));
     }
     assert_eq!(world.deeds().await, deeds, "{who:?}: the audit log has refusals only");
     if whole && !reached.is_empty() {
