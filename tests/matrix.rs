@@ -5,7 +5,7 @@ mod world;
 
 use crate::common::on_both;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 use table::{Section, Table, Verdict, Who};
 use usher_tools::{Descriptor, Needs, catalogue};
 use world::{Naming, Reply, World};
@@ -15,6 +15,14 @@ const PEOPLE: [&str; 5] = ["oneself", "another User", "an Administrator", "a for
 /// What a call on an access group is tried on, in some table of a tool that takes one.
 const GROUPS: [&str; 2] = ["a foreign group", "a random group id"];
 
+/// The tools there are. Made once: their schemas take a while.
+static TOOLS: LazyLock<Vec<Descriptor>> = LazyLock::new(catalogue);
+
+/// The one of this name.
+fn tool(name: &str) -> &'static Descriptor {
+    TOOLS.iter().find(|tool| tool.name == name).unwrap_or_else(|| panic!("{name}: there is no such tool"))
+}
+
 fn takes(tool: &Descriptor, arguments: [&str; 2]) -> bool {
     arguments.iter().any(|name| tool.input_schema["properties"].get(name).is_some())
 }
@@ -22,11 +30,10 @@ fn takes(tool: &Descriptor, arguments: [&str; 2]) -> bool {
 #[test]
 fn requirement_57_every_tool_caller_and_target_is_in_the_table() {
     let table = Table::read();
-    let tools = catalogue();
     for section in &table.sections {
-        assert!(tools.iter().any(|tool| tool.name == section.tool), "{}: there is no such tool", section.tool);
+        tool(&section.tool);
     }
-    for tool in &tools {
+    for tool in TOOLS.iter() {
         let sections: Vec<&Section> = table.sections.iter().filter(|section| section.tool == tool.name).collect();
         assert!(!sections.is_empty(), "{}: not in the table", tool.name);
         for section in &sections {
@@ -48,15 +55,10 @@ fn requirement_57_every_tool_caller_and_target_is_in_the_table() {
             }
         }
         if takes(tool, ["access_group", "access_groups"]) {
-            let tried = |target: &&str| sections.iter().any(|section| section.column(target).is_some());
-            assert!(GROUPS.iter().all(|target| tried(&target)), "{}: groups of nobody here are tried", tool.name);
+            let tried = |target: &str| sections.iter().any(|section| section.column(target).is_some());
+            assert!(GROUPS.iter().all(|target| tried(target)), "{}: groups of nobody here are tried", tool.name);
         }
     }
-}
-
-/// Whether a tool only reads.
-fn reads(tool: &str) -> bool {
-    catalogue().iter().any(|known| known.name == tool && known.effect.read_only())
 }
 
 /// Whether an answer is what its cell says.
@@ -78,14 +80,16 @@ fn holds(world: &World, verdict: &Verdict, writes: bool, reply: &Reply) -> bool 
 /// The cells that were answered otherwise.
 async fn run(world: &World, section: &Section, who: &Who, row: &[Verdict]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let writes = !reads(&section.tool);
+    let writes = !tool(&section.tool).effect.read_only();
     let twice = section.callers().any(|caller| caller == who);
     let mut replies = Vec::new();
     for (column, verdict) in section.columns.iter().zip(row) {
         let cell = format!("{} {}, {who:?}, {column}", section.tool, section.variant);
-        let mut first: Option<Reply> = None;
+        // Whoever is not let in gets what every other of their kind gets.
+        let mut first = (*verdict == Verdict::Unauthorized).then(|| world.shut(who).clone());
         for naming in [Naming::Id, Naming::Word] {
-            if naming == Naming::Word && !twice {
+            // Nobody reads what a caller without a live token passes.
+            if naming == Naming::Word && (!twice || *verdict == Verdict::Unauthorized) {
                 continue;
             }
             let mut arguments = world.arguments(section, column, who, naming);
@@ -134,7 +138,7 @@ async fn run_all(world: &World, table: &Table, who: &Who) -> Vec<String> {
         wrong.extend(run(world, section, who, row).await);
         let after = world.rows().await;
         let changes: Vec<&String> = before.symmetric_difference(&after).collect();
-        assert!(changes.is_empty(), "{} {}, {who:?}: {changes:#?}", section.tool, section.variant);
+        assert!(changes.is_empty(), "{} {}, {who:?}: {changes:#?}\n{}", section.tool, section.variant, wrong.join("\n"));
     }
     assert_eq!(world.deeds().await, deeds, "{who:?}: the audit log has refusals only");
     if whole && !reached.is_empty() {
@@ -156,7 +160,15 @@ async fn requirement_57_58_60_every_cell_of_the_table_is_the_answer_and_a_refusa
         for who in Who::always() {
             wrong.extend(run_all(&world, &table, &who).await);
         }
-        for permissions in table.holdings() {
+        // Permissions only add: what all that no tool asks for do not open together, none of them opens alone.
+        let unasked = table.unasked();
+        world.hold(&unasked).await;
+        wrong.extend(run_all(&world, &table, &Who::Unasked).await);
+        let mut holdings = table.holdings();
+        if std::env::var_os("USHER_TEST_LONG").is_some() {
+            holdings.extend(unasked.into_iter().map(|name| BTreeSet::from([name])));
+        }
+        for permissions in holdings {
             world.hold(&permissions).await;
             wrong.extend(run_all(&world, &table, &Who::Holding(permissions)).await);
         }
@@ -185,14 +197,12 @@ const WRITES: [(&str, &str, &str); 10] = [
 async fn b27_every_write_is_done_for_somebody_who_holds_just_its_permission() {
     let table = Table::read();
     let tried: BTreeSet<&str> = WRITES.iter().map(|(tool, _, _)| *tool).collect();
-    let writes: BTreeSet<&str> = catalogue().iter().filter(|tool| !tool.effect.read_only()).map(|tool| tool.name).collect();
+    let writes: BTreeSet<&str> = TOOLS.iter().filter(|tool| !tool.effect.read_only()).map(|tool| tool.name).collect();
     assert_eq!(tried, writes, "every write is tried");
     on_both(async |engine| {
         let world = World::new(engine).await;
         for (tool, variant, column) in WRITES {
-            let (Needs::Permission(permission) | Needs::PermissionUnlessSelf(permission)) =
-                catalogue().iter().find(|known| known.name == tool).expect(tool).needs
-            else {
+            let (Needs::Permission(permission) | Needs::PermissionUnlessSelf(permission)) = self::tool(tool).needs else {
                 panic!("{tool}: needs no permission");
             };
             let who = Who::Holding(BTreeSet::from([permission.to_owned()]));

@@ -29,7 +29,8 @@ pub enum Connection {
 /// What a row says, by column, every value as text (bytes in hexadecimal), `None` for null.
 pub type Cells = BTreeMap<String, Option<String>>;
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as two digits each.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 

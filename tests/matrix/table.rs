@@ -21,6 +21,8 @@ pub(crate) enum Who {
     Holding(BTreeSet<String>),
     /// Every User with a single permission that the table has no row for.
     AnyOther,
+    /// A User with every permission at once that no table has a row for.
+    Unasked,
     Administrator,
     ReadOnly,
 }
@@ -82,10 +84,9 @@ impl Verdict {
     /// Whether the tool is in the caller's reach at all: neither token nor permission is missing.
     pub(crate) fn reaches(&self) -> bool {
         match self {
-            Self::Yes | Self::NothingToDo | Self::NoAccount => true,
             Self::Unauthorized => false,
             Self::Refused { details: Some(details), .. } => details.get("permission").or_else(|| details.get("scope")).is_none(),
-            Self::Refused { details: None, .. } => true,
+            Self::Yes | Self::NothingToDo | Self::NoAccount | Self::Refused { details: None, .. } => true,
         }
     }
 }
@@ -107,6 +108,7 @@ impl Section {
         let row = |wanted: &Who| self.rows.iter().find(|(of, _)| of == wanted).map(|(_, cells)| cells.as_slice());
         row(who).or_else(|| match who {
             Who::Holding(set) if set.len() == 1 => row(&Who::AnyOther),
+            Who::Unasked => row(&Who::AnyOther),
             _ => None,
         })
     }
@@ -183,14 +185,21 @@ impl Table {
         Self { permissions, sections }
     }
 
-    /// Every set of permissions that some row names, and every single one that there is.
+    /// Every set of permissions that some row names.
     pub(crate) fn holdings(&self) -> BTreeSet<BTreeSet<String>> {
-        let named = self.sections.iter().flat_map(Section::callers).filter_map(|who| match who {
-            Who::Holding(set) if !set.is_empty() => Some(set.clone()),
-            _ => None,
-        });
-        let single = self.permissions.iter().map(|name| BTreeSet::from([name.clone()]));
-        named.chain(single).collect()
+        let callers = self.sections.iter().flat_map(Section::callers);
+        callers
+            .filter_map(|who| match who {
+                Who::Holding(set) if !set.is_empty() => Some(set.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The permissions that alone take nobody anywhere.
+    pub(crate) fn unasked(&self) -> BTreeSet<String> {
+        let holdings = self.holdings();
+        self.permissions.iter().filter(|name| !holdings.contains(&BTreeSet::from([(*name).clone()]))).cloned().collect()
     }
 
     /// The one table of a tool in one way of calling it.

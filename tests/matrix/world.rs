@@ -1,7 +1,11 @@
 //! Two organizations with somebody of every kind in them, and what a target's name in the table stands for.
 
 use super::table::{Section, Who};
-use crate::common::{Engine, Server, database::Connection, until};
+use crate::common::{
+    Engine, Server,
+    database::{Connection, hex},
+    until,
+};
 use serde_json::{Value, json};
 use std::{cell::RefCell, collections::BTreeSet};
 use usher_mcp::{authn::credential::new_token, domain::Random, keys::sha256};
@@ -133,11 +137,10 @@ pub(crate) struct World {
     cast: Cast,
     doors: Doors,
     foreign_org: String,
+    tables: Vec<String>,
+    /// What somebody without a token is told, and somebody with an unknown one.
+    shut: [Reply; 2],
     held: RefCell<BTreeSet<String>>,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A credential that no call of the product's own would make, written straight into the database: its token.
@@ -155,6 +158,37 @@ async fn planted(server: &Server, connection: &Connection, user: &str, [expires,
     );
     assert!(connection.run(&sql).await, "{sql}");
     token
+}
+
+/// The other organization: its slug, its only Administrator and where they call, a person and a group of it.
+struct Abroad {
+    org: String,
+    door: Door,
+    admin: Named,
+    user: Named,
+    group: Named,
+}
+
+async fn abroad(server: &Server) -> Abroad {
+    let administrator = ["--admin-email", "admin@foreign.example", "--admin-first-name", "Fay", "--admin-last-name", "Reign", "--json"];
+    let made = server.cli(&[&["org", "create", "--name", "Foreign"], administrator.as_slice()].concat()).await;
+    let org = made["org"].as_str().expect("a slug").to_owned();
+    let token = server.cli(&["token", "create", "--org", &org, "--user", "admin@foreign.example", "--json"]).await;
+    let door = door(&format!("{}/mcp/{org}", server.address()), token["token"].as_str().expect("a token"));
+    let pat = json!({"email": "pat@foreign.example", "first_name": "Pat", "last_name": "Reign"});
+    let pat = call(server, &door, "invite_user", &pat).await.result();
+    let group = call(server, &door, "create_access_group", &json!({"name": "Abroad"})).await.result();
+    Abroad {
+        org,
+        door,
+        admin: Named::new(&made["user_id"], "admin@foreign.example"),
+        user: Named::new(&pat["structuredContent"]["user"]["id"], "pat@foreign.example"),
+        group: Named::new(&group["structuredContent"]["access_group"]["id"], "Abroad"),
+    }
+}
+
+fn door(url: &str, token: &str) -> Door {
+    Door { url: url.to_owned(), token: Some(token.to_owned()) }
 }
 
 impl World {
@@ -193,24 +227,12 @@ impl World {
         let admin = Named::new(&server.ok("whoami", json!({})).await["user"]["id"], "admin@example.com");
         let read_only = server.token_for("admin@example.com", &["--read-only"]).await;
 
-        let foreign = ["--admin-email", "admin@foreign.example", "--admin-first-name", "Fay", "--admin-last-name", "Reign", "--json"];
-        let made = server.cli(&[&["org", "create", "--name", "Foreign"], foreign.as_slice()].concat()).await;
-        let foreign_org = made["org"].as_str().expect("a slug").to_owned();
-        let foreign_admin = Named::new(&made["user_id"], "admin@foreign.example");
-        let token = server.cli(&["token", "create", "--org", &foreign_org, "--user", "admin@foreign.example", "--json"]).await;
-        let here = server.mcp_url.clone();
-        let home = format!("{}/mcp/{foreign_org}", server.address());
-        let door = |url: &str, token: &str| Door { url: url.to_owned(), token: Some(token.to_owned()) };
-        let at_home = door(&home, token["token"].as_str().expect("a token"));
-        let pat = json!({"email": "pat@foreign.example", "first_name": "Pat", "last_name": "Reign"});
-        let pat = call(&server, &at_home, "invite_user", &pat).await.result();
-        let foreign_user = Named::new(&pat["structuredContent"]["user"]["id"], "pat@foreign.example");
-        let theirs = call(&server, &at_home, "create_access_group", &json!({"name": "Abroad"})).await.result();
-        let foreign_group = Named::new(&theirs["structuredContent"]["access_group"]["id"], "Abroad");
-
+        let abroad = abroad(&server).await;
+        let (here, home, at_home) = (server.mcp_url.clone(), abroad.door.url.clone(), abroad.door);
         // The same planting for somebody Active opens the door: what shuts it for the others is what they are.
         let plant = async |user: &str, when: [&str; 2]| planted(&server, &connection, user, when).await;
         let alive = plant(&plain.id, [FAR, "NULL"]).await;
+        assert_eq!(call(&server, &door(&here, &alive), "whoami", &json!({})).await.status, 200);
         let mistyped = alive.replace("MATRIX", "MATRIY");
         let unknown = new_token("MATRIX", &Random::os());
         let mut bad: Vec<Door> = ["x", &mistyped, &unknown].iter().map(|token| door(&here, token)).collect();
@@ -226,7 +248,7 @@ impl World {
             deactivated: vec![door(&here, &gone_token), door(&here, &plant(&gone.id, [FAR, "NULL"]).await)],
             foreign_here: vec![Door { url: here.clone(), ..at_home.clone() }],
             foreign_home: vec![at_home.clone(), Door { url: format!("{}/mcp", server.address()), ..at_home }],
-            plain: vec![door(&here, &plain_token), door(&here, &alive)],
+            plain: vec![door(&here, &plain_token)],
             varying: vec![door(&here, &varying_token)],
             admin: vec![door(&here, &server.token)],
             read_only: vec![door(&here, &read_only)],
@@ -242,20 +264,29 @@ impl World {
             pending_holder,
             pending_admin,
             gone_holder,
-            foreign_admin,
-            foreign_user,
+            foreign_admin: abroad.admin,
+            foreign_user: abroad.user,
             group_of_varying,
             nothing,
             exports,
             invoices,
-            foreign_group,
+            foreign_group: abroad.group,
             nobody: Named::new(&json!(RANDOM), "nobody@example.com"),
             no_group: Named::new(&json!(RANDOM), "No such group"),
         };
         // No mail is under way any more: from here on only calls change the database.
         let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued'";
         until("the mails", async || (connection.number(waiting).await == 0).then_some(())).await;
-        Self { server, connection, cast, doors, foreign_org, held: RefCell::default() }
+        let mut tables = connection.tables().await;
+        if engine == Engine::Sqlite {
+            tables.extend(["users_fts_data", "users_fts_docsize"].map(str::to_owned));
+        }
+        let knock = async |door: &Door| call(&server, door, "whoami", &json!({})).await;
+        let shut = [knock(&doors.none[0]).await, knock(&doors.bad[0]).await];
+        let challenge = r#"Bearer realm="usher""#;
+        assert_eq!(shut[0].challenge, challenge);
+        assert_eq!(shut[1].challenge, format!(r#"{challenge}, error="invalid_token""#));
+        Self { server, connection, cast, doors, foreign_org: abroad.org, tables, shut, held: RefCell::default() }
     }
 
     /// Gives the varying person exactly these permissions, by one call.
@@ -279,10 +310,15 @@ impl World {
             Who::ForeignHere => &self.doors.foreign_here,
             Who::ForeignAtHome => &self.doors.foreign_home,
             Who::Holding(set) if set.is_empty() => &self.doors.plain,
-            Who::Holding(_) | Who::AnyOther => &self.doors.varying,
+            Who::Holding(_) | Who::AnyOther | Who::Unasked => &self.doors.varying,
             Who::Administrator => &self.doors.admin,
             Who::ReadOnly => &self.doors.read_only,
         }
+    }
+
+    /// What a caller is told who is not let in.
+    pub(crate) fn shut(&self, who: &Who) -> &Reply {
+        &self.shut[usize::from(*who != Who::NoToken)]
     }
 
     /// The caller. Those who are nobody speak of somebody who exists.
@@ -293,7 +329,7 @@ impl World {
             Who::Deactivated => &self.cast.gone,
             Who::ForeignHere | Who::ForeignAtHome => &self.cast.foreign_admin,
             Who::Holding(set) if set.is_empty() => &self.cast.plain,
-            Who::Holding(_) | Who::AnyOther => &self.cast.varying,
+            Who::Holding(_) | Who::AnyOther | Who::Unasked => &self.cast.varying,
             Who::Administrator | Who::ReadOnly => &self.cast.admin,
         }
     }
@@ -342,8 +378,9 @@ impl World {
             ("list_access_groups", "") if column == "all groups" => json!({}),
             ("list_audit_events", "") if column == "everything" => json!({}),
             ("list_users" | "list_access_groups" | "delete_access_group", "") => json!({"access_group": group.expect(column)}),
-            ("list_audit_events" | "get_user" | "check_membership", "") => json!({"user": person.expect(column)}),
-            ("resend_invite" | "deactivate_user" | "reactivate_user", "") => json!({"user": person.expect(column)}),
+            ("get_user" | "check_membership" | "resend_invite" | "deactivate_user" | "reactivate_user" | "list_audit_events", "") => {
+                json!({"user": person.expect(column)})
+            }
             ("update_user", "a new name") => json!({"user": person.expect(column), "first_name": "Renamed"}),
             ("update_user", "a new Slack ID") => json!({"user": person.expect(column), "slack_id": "U012AB3CD"}),
             ("update_user", "the other role") => {
@@ -412,11 +449,11 @@ impl World {
     /// Every row there is, but what may follow a refusal.
     pub(crate) async fn rows(&self) -> BTreeSet<String> {
         let mut all = BTreeSet::new();
-        for table in self.connection.tables().await {
+        for table in &self.tables {
             if EVIDENCE.contains(&table.as_str()) {
                 continue;
             }
-            let uncounted = UNCOUNTED.iter().find(|(of, _)| *of == table).map_or(&[][..], |(_, columns)| columns);
+            let uncounted = UNCOUNTED.iter().find(|(of, _)| of == table).map_or(&[][..], |(_, columns)| columns);
             // Whatever runs out is ended beside the calls; the one token that has run out tells nothing here.
             let but = if table == "credentials" { " WHERE expires_at <> 2" } else { "" };
             for mut row in self.connection.rows(&format!("SELECT * FROM {table}{but}")).await {
@@ -449,8 +486,8 @@ async fn post(server: &Server, door: &Door, message: &Value) -> Reply {
     }
     let response = request.body(message.to_string()).send().await.expect("an answer");
     let status = response.status().as_u16();
-    let challenge = response.headers().get("www-authenticate").map(|value| format!("{value:?}")).unwrap_or_default();
-    Reply { status, challenge, text: response.text().await.expect("a body") }
+    let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().expect("text").to_owned());
+    Reply { status, challenge: challenge.unwrap_or_default(), text: response.text().await.expect("a body") }
 }
 
 async fn call(server: &Server, door: &Door, tool: &str, arguments: &Value) -> Reply {
