@@ -91,6 +91,17 @@ pub struct InviteUser {
     pub groups: Vec<GroupFacts>,
 }
 
+impl InviteUser {
+    /// What the arguments need by themselves, whoever and whatever they name: asked before any look-up too, so that the
+    /// answer is the same for a group that exists and one that does not.
+    pub fn asks(standing: &Standing, into_groups: bool, role: Role) -> Result<(), Reason> {
+        if into_groups && !standing.holds(builtin::ACCESS_GROUPS_ASSIGN) {
+            return Err(Reason::Permission(builtin::ACCESS_GROUPS_ASSIGN));
+        }
+        only_administrators_touch_administrators(standing, role)
+    }
+}
+
 impl Action for InviteUser {
     const NAME: &'static str = builtin::USERS_INVITE;
     const NEEDS: Needs = Needs::Permission(builtin::USERS_INVITE);
@@ -100,10 +111,7 @@ impl Action for InviteUser {
     }
 
     fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
-        if !self.groups.is_empty() && !standing.holds(builtin::ACCESS_GROUPS_ASSIGN) {
-            return Err(Reason::Permission(builtin::ACCESS_GROUPS_ASSIGN));
-        }
-        only_administrators_touch_administrators(standing, self.role)?;
+        Self::asks(standing, !self.groups.is_empty(), self.role)?;
         let held_then = self.groups.iter().fold(PermissionSet::default(), |set, group| set.union(&group.permissions));
         within_ceiling(standing, &held_then)
     }
@@ -155,6 +163,13 @@ pub struct UpdateUser {
     pub active_administrators: i64,
 }
 
+impl UpdateUser {
+    /// What the arguments need by themselves, whomever they name: asked before any look-up too.
+    pub fn asks(standing: &Standing, role: Option<Role>) -> Result<(), Reason> {
+        if role.is_some() && !standing.is_administrator() { Err(Reason::Administrator) } else { Ok(()) }
+    }
+}
+
 impl Action for UpdateUser {
     const NAME: &'static str = builtin::USERS_UPDATE;
     const NEEDS: Needs = Needs::PermissionUnlessSelf(builtin::USERS_UPDATE);
@@ -169,9 +184,7 @@ impl Action for UpdateUser {
 
     fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason> {
         // One's own name is everybody's; a role never is, and the Slack ID is the organization's.
-        if self.role.is_some() && !standing.is_administrator() {
-            return Err(Reason::Administrator);
-        }
+        Self::asks(standing, self.role)?;
         if self.slack_id.is_some() && !standing.holds(builtin::USERS_UPDATE) {
             return Err(Reason::Permission(builtin::USERS_UPDATE));
         }

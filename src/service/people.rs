@@ -139,6 +139,7 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
     let mut writing = Writing::begin::<InviteUser>(app, call, false).await?;
     let result = async {
         let repeat = writing.repeats().await?;
+        InviteUser::asks(&writing.standing, !params.access_groups.is_empty(), role)?;
         let groups = groups_of(&mut writing, repeat.as_ref(), &params.access_groups).await?;
         let id = match &repeat {
             Some(about) => person(&mut writing, Some(about), &Who::EmailKey(email.key().to_owned())).await?.facts.person.id,
@@ -260,6 +261,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     let mut writing = Writing::begin::<UpdateUser>(app, call, own).await?;
     let result = async {
         let repeat = writing.repeats().await?;
+        UpdateUser::asks(&writing.standing, role)?;
         let found = person(&mut writing, repeat.as_ref(), &who).await?;
         let (key, about) = (found.facts.person.key, About::user(found.facts.person.id));
         let name = PersonName::new(
