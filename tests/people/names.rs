@@ -19,23 +19,17 @@ async fn r_b88_a_name_is_data_wherever_it_stands() {
             let email = format!("p{n}@example.com");
             let invited = server.ok("invite_user", json!({"email": email, "first_name": name, "last_name": name})).await;
             assert_eq!((&invited["user"]["first_name"], &invited["user"]["last_name"]), (&json!(name), &json!(name)), "kept as it is");
-            let link = server.link_to(&email).await;
+            let mail = until("the mail", async || server.mails().into_iter().nth(n)).await;
+            // As a mail program reads it: the quoted-printable line ends and equals signs undone.
+            let mail = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
+            let link =
+                mail.lines().map(str::trim).find(|line| line.starts_with("http") && line.contains("/invite/")).expect("a link").to_owned();
             let response = server.http.get(&link).send().await.unwrap();
             let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
             assert!(!policy.contains("unsafe") && policy.contains("default-src 'none'"), "{policy}");
             let page = response.text().await.unwrap();
-            for live in ["<img", "<svg", "49"] {
-                let shown = page.replace("</svg>", "").matches(live).count();
-                let own = if live == "49" {
-                    0
-                } else {
-                    page.matches("<svg class").count() + page.matches("<svg viewBox").count() + page.matches("<svg xmlns").count()
-                };
-                assert!(live == "49" || shown <= own || !page.contains(name), "{name}");
-            }
             if name.contains('<') {
                 assert!(!page.contains(name), "{name} stands raw in the page");
-                let mail = server.mails().into_iter().rev().find(|mail| mail.contains(&email)).expect("the mail");
                 let html = mail.split("text/html").nth(1).expect("an HTML part");
                 assert!(!html.contains(name), "{name} stands raw in the mail");
             }

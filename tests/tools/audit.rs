@@ -81,7 +81,7 @@ async fn r_b104_an_entry_says_who_did_what_to_whom_by_what_and_what_changed() {
         assert_eq!(change(0, "role")["after"], "Administrator");
         assert_eq!((&change(1, "role")["before"], &change(1, "role")["after"]), (&json!("Administrator"), &json!("User")));
         for n in [0, 2, 3] {
-            assert!(event(n).to_string().contains("Support") && event(n).to_string().contains(&support), "{}", event(n));
+            assert!(event(n)["changes"].to_string().contains("Support"), "{}", event(n));
         }
         assert_eq!((&event(5)["actor"]["user_id"], &event(5)["actor"]["kind"]), (&ana, &json!("user")));
         let group_events = all(&server, &json!({"action": "access_groups:update"}), 100).await;
