@@ -43,7 +43,7 @@ pub struct Server {
 /// How a server is started, where a test wants it otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// More arguments, after the usual ones.
+    /// More arguments, after the usual ones (the last one of a kind counts).
     pub arguments: Vec<String>,
     /// More environment.
     pub environment: Vec<(String, String)>,
@@ -116,9 +116,7 @@ impl Server {
     async fn start(command: &str, engine: Engine, data_dir: Arc<TempDir>, database: Option<String>, options: &Options) -> Self {
         let mut program = Command::new(env!("CARGO_BIN_EXE_usher"));
         program
-            .args([command, "--json", "--listen", "127.0.0.1:0"])
-            // Limits are off by variables, so that a flag of the test's own says otherwise.
-            .envs([("USHER_RESENDS", "0"), ("USHER_INVITES_PER_DAY", "0"), ("USHER_CALLS_PER_MINUTE", "0")])
+            .args([command, "--json", "--listen", "127.0.0.1:0", "--resends", "0", "--invites-per-day", "0", "--calls-per-minute", "0"])
             .args(&options.arguments)
             .env("USHER_DATA_DIR", data_dir.path())
             .env("USHER_LOG", "warn")
