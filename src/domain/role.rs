@@ -22,6 +22,15 @@ impl Role {
         }
     }
 
+    /// The word that people and tools read.
+    #[must_use]
+    pub const fn shown(self) -> &'static str {
+        match self {
+            Self::Administrator => "Administrator",
+            Self::User => "User",
+        }
+    }
+
     /// Reads exactly the word that a row holds.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -154,7 +154,7 @@ pub async fn found(work: &mut Work, proof: Authorized<CreateOrganization>, organ
     let changes = vec![
         Change::set("organization", group_said(organization)),
         Change::set("email", theirs(action.id, action.email.typed())),
-        Change::set("role", Said::Plain(Role::Administrator.as_str().to_owned())),
+        Change::set("role", Said::Plain(Role::Administrator.shown().to_owned())),
         Change::set("status", Said::Plain(Status::Active.as_str().to_owned())),
     ];
     audit::append(work, Entry::done(stamp, changes)).await?;

@@ -329,7 +329,7 @@ pub async fn invite(work: &mut Work, proof: Authorized<InviteUser>, invite: &lin
         Change::set("email", theirs(action.id, action.email.typed())),
         Change::set("first_name", theirs(action.id, name.0)),
         Change::set("last_name", theirs(action.id, name.1)),
-        Change::set("role", Said::Plain(action.role.as_str().to_owned())),
+        Change::set("role", Said::Plain(action.role.shown().to_owned())),
         Change::set("status", Said::Plain(Status::Pending.as_str().to_owned())),
     ];
     if !action.groups.is_empty() {
@@ -383,7 +383,7 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
     };
     let role = action.role.unwrap_or(action.person.role);
     if role != action.person.role {
-        changes.push(Change::plain("role", action.person.role.as_str(), role.as_str()));
+        changes.push(Change::plain("role", action.person.role.shown(), role.shown()));
         work.head.leave(action.person.status, action.person.role);
         work.head.enter(action.person.status, role);
     }
