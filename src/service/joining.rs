@@ -37,13 +37,6 @@ pub struct Acceptance {
 /// Accepts: the password is checked and hashed before the transaction, the link is looked at again inside it.
 pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Acceptance) -> Result<Link, Error> {
     let seen = look(app, token).await?.ok_or(Error::DeadLink)?;
-    if seen.state != links::LinkState::Live {
-        return Err(Error::DeadLink);
-    }
-    let name = PersonName::parse(&form.first_name, &form.last_name)?;
-    let local = seen.email.split('@').next().unwrap_or_default();
-    password::check(&form.password, &[name.first(), name.last(), &seen.email, local, &seen.organization, "usher"])?;
-    let password_hash = app.hasher.hash(form.password.clone()).await?;
     let call = Call {
         actor: link::actor(&seen),
         standing: Standing { role: Role::User, permissions: PermissionSet::default() },
@@ -51,7 +44,29 @@ pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Accept
         tool: None,
         options: super::WriteOptions::default(),
     };
-    let mut writing = Writing::begin::<AcceptInvite>(app, &call, true).await?;
+    let result = match seen.state {
+        links::LinkState::Live => accept_live(app, token, &seen, &call, form).await,
+        links::LinkState::Expired
+        | links::LinkState::Superseded
+        | links::LinkState::Withdrawn
+        | links::LinkState::Used
+        | links::LinkState::Suspended => Err(Error::DeadLink),
+    };
+    // Whoever holds a dead link and sends the form has more than looked (R-B32).
+    if let Err(error @ Error::DeadLink) = &result {
+        let named = crate::gather::Named::User(seen.person.id);
+        let name = format!("{} {}", seen.first_name, seen.last_name);
+        app.evidence.refused(app.clock.now(), &call.actor, &name, "invite:accepted", None, named, error.code().as_str(), request_id);
+    }
+    result
+}
+
+async fn accept_live(app: &App, token: &str, seen: &Link, call: &Call, form: &Acceptance) -> Result<Link, Error> {
+    let name = PersonName::parse(&form.first_name, &form.last_name)?;
+    let local = seen.email.split('@').next().unwrap_or_default();
+    password::check(&form.password, &[name.first(), name.last(), &seen.email, local, &seen.organization, "usher"])?;
+    let password_hash = app.hasher.hash(form.password.clone()).await?;
+    let mut writing = Writing::begin::<AcceptInvite>(app, call, true).await?;
     let result = async {
         let link = links::by_hash_locked(&mut writing.work, sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
         let found = people::facts(&mut writing.work, &Who::Id(link.person.id)).await?.ok_or(Error::DeadLink)?;
@@ -71,11 +86,5 @@ pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Accept
         Ok(Done { value: link, changed: true, about: super::About::default() })
     }
     .await;
-    let result = writing.finish(result).await;
-    if let Err(error @ Error::DeadLink) = &result {
-        let named = crate::gather::Named::User(seen.person.id);
-        let name = format!("{} {}", seen.first_name, seen.last_name);
-        app.evidence.refused(app.clock.now(), &call.actor, &name, "invite:accepted", None, named, error.code().as_str(), request_id);
-    }
-    result
+    writing.finish(result).await
 }
