@@ -111,3 +111,66 @@ async fn sqlite_scans_no_table() {
     }
     connection.close().await;
 }
+
+/// Tables of which the seed has many rows.
+const MANY: [&str; 4] = ["users", "users_grams", "links", "outbox"];
+/// More rows than a page, its total and what stands between them need.
+const LOOKED_AT: u64 = 1100;
+
+/// The number after a word, if it stands in the line.
+fn number_after(line: &str, word: &str) -> Option<u64> {
+    let digits = &line[line.find(word)? + word.len()..];
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// What a line of PostgreSQL's plan did that it should not.
+fn is_too_much(line: &str) -> bool {
+    if line.contains("(never executed)") {
+        return false;
+    }
+    let scans = MANY.iter().any(|table| line.contains(&format!("Seq Scan on {table} ")));
+    // An index of hits says how many there are before the first is looked at.
+    let rows = number_after(line, "(actual rows=").zip(number_after(line, "loops=")).map_or(0, |(rows, loops)| rows * loops);
+    let visited = if line.contains("Bitmap Index Scan") { 0 } else { rows };
+    scans || visited > LOOKED_AT || number_after(line, "Rows Removed by Filter: ").is_some_and(|removed| removed > LOOKED_AT)
+}
+
+#[tokio::test]
+async fn postgres_scans_no_table() {
+    let (server, cursor, deep) = large(Engine::Postgres).await;
+    let connection = Connection::to(&server).await;
+    let database = server.database_url().and_then(|url| url.rsplit_once('/')).expect("an address").1.to_owned();
+    for setting in [
+        "session_preload_libraries = 'auto_explain'",
+        "auto_explain.log_min_duration = 0",
+        "auto_explain.log_analyze = on",
+        "auto_explain.log_timing = off",
+        "auto_explain.log_level = notice",
+    ] {
+        assert!(connection.run(&format!("ALTER DATABASE {database} SET {setting}")).await, "{setting}");
+    }
+    assert!(connection.run("VACUUM ANALYZE").await);
+    connection.close().await;
+    let watched = Watched::over(server).await;
+    for (tool, arguments) in reads(&cursor, &deep) {
+        watched.news();
+        // More often than it takes until the server would weigh another plan.
+        for _ in 0..8 {
+            watched.server.ok(tool, arguments.clone()).await;
+        }
+        let mut plans = 0;
+        for (target, fields) in watched.news() {
+            let text = fields["message"].as_str().unwrap_or_default();
+            let (true, Some((_, said))) = (target == "sqlx::postgres::notice", text.split_once("plan:\n")) else { continue };
+            let plan: Vec<&str> = said.lines().filter(|line| line.contains("(cost=") || line.contains("Rows Removed")).collect();
+            if plan.first().is_some_and(|top| top.starts_with("Update") || top.starts_with("Delete")) {
+                continue; // The sweepers, beside the calls.
+            }
+            plans += 1;
+            for line in &plan {
+                assert!(!is_too_much(line), "{tool} {arguments}\n{line}\n{said}");
+            }
+        }
+        assert!(plans >= 8, "{tool} was explained");
+    }
+}
