@@ -37,9 +37,11 @@ macro_rules! mail {
         "INSERT INTO outbox (id, org, user_key, link_id, state, next_at, created_at) VALUES ($9, $2, $3, $1, 'queued', $7, $7)"
     };
 }
+// Reached by the links, for the queue may be long.
 macro_rules! drop_mail {
     () => {
-        "UPDATE outbox SET state = 'superseded', done_at = $7 WHERE user_key = $3 AND state = 'queued'"
+        "UPDATE outbox SET state = 'superseded', done_at = $7
+          WHERE state = 'queued' AND link_id IN (SELECT id FROM links WHERE user_key = $3)"
     };
 }
 // A link that had run out by itself ends as expired; it did not live to be ended otherwise.
@@ -104,9 +106,11 @@ async fn bind(work: &mut Work, sql: &'static str, user_key: i64, link: &NewLink,
 pub(super) async fn use_up(work: &mut Work, user_key: i64) -> Result<(), StoreError> {
     let now = work.now;
     let sql = work.tx.engine().either(
-        "UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued';
+        "UPDATE outbox SET state = 'superseded', done_at = $2
+          WHERE state = 'queued' AND link_id IN (SELECT id FROM links WHERE user_key = $1);
          UPDATE links SET ended_at = $2, ended_as = 'used' WHERE user_key = $1 AND ended_at IS NULL",
-        "WITH dropped AS (UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued')
+        "WITH dropped AS (UPDATE outbox SET state = 'superseded', done_at = $2
+                           WHERE state = 'queued' AND link_id IN (SELECT id FROM links WHERE user_key = $1))
          UPDATE links SET ended_at = $2, ended_as = 'used' WHERE user_key = $1 AND ended_at IS NULL",
     );
     work.tx.query(sql).bind(user_key).bind(now).execute().await?;

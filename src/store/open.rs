@@ -149,6 +149,10 @@ fn postgres_pool(options: &PgConnectOptions) -> PgPool {
             ("lock_timeout", "20000"),
             ("idle_in_transaction_session_timeout", "60000"),
             ("default_transaction_isolation", "read committed"),
+            // A statement has one plan, whatever its values: planning the large ones takes longer than running them, and
+            // guesses from values go wrong (grams of one word are not independent). Compiling takes longer still.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("jit", "off"),
         ]),
     )
 }

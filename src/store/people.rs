@@ -418,13 +418,13 @@ pub struct Ended {
 
 // What had run out by itself ends as expired; only what was alive is counted.
 const DEACTIVATE_SQLITE: &str = "UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1;
-    UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued';
+    UPDATE outbox SET state = 'superseded', done_at = $2 WHERE state = 'queued' AND link_id IN (SELECT id FROM links WHERE user_key = $1);
     UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2;
     UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
      WHERE user_key = $1 AND ended_at IS NULL RETURNING 'link', ended_as = 'withdrawn'";
 const DEACTIVATE_POSTGRES: &str = "WITH person AS (
       UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1),
-    mail AS (UPDATE outbox SET state = 'superseded', done_at = $2 WHERE user_key = $1 AND state = 'queued'),
+    mail AS (UPDATE outbox SET state = 'superseded', done_at = $2 WHERE state = 'queued' AND link_id IN (SELECT id FROM links WHERE user_key = $1)),
     secret AS (UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2 AS alive),
     link AS (UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
               WHERE user_key = $1 AND ended_at IS NULL RETURNING ended_as = 'withdrawn' AS alive)

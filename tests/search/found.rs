@@ -219,11 +219,9 @@ async fn people_are_found_by_any_part_of_what_identifies_them() {
         ];
         for filter in filters {
             roster.agrees(filter.clone()).await;
-            for query in ["an", "novak"] {
-                let mut asked = filter.clone();
-                asked["query"] = Value::from(query);
-                roster.agrees(asked).await;
-            }
+            let mut asked = filter;
+            asked["query"] = Value::from("an");
+            roster.agrees(asked).await;
         }
     })
     .await;

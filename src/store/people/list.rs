@@ -45,12 +45,13 @@ pub struct Page {
 
 /// Up to where a total is counted that no counter keeps.
 const COUNTED: i64 = 1000;
-/// How many keys a search for one or two letters looks at, at most, per page and for its total (SQLite, large organizations).
+/// How many people of a large organization a search goes through one by one, at most: for a page and for the total of one or
+/// two letters (SQLite), for a page of what many have (PostgreSQL).
 const SCAN: i64 = 20_000;
 
 // Placeholders of every list statement: $1 first key of the organization, $2 below which key, $3 status,
 // $4 role, $5 group, $6 expired 0/1, $7 now, $8 search text, $9 limit, $10 grams or phrase, $11 organization,
-// $12 how many keys to look at.
+// $12 how many keys to look at, at most.
 macro_rules! narrowed {
     () => {
         " AND ($3 IS NULL OR u.status = $3) AND ($4 IS NULL OR u.role = $4)
@@ -160,7 +161,53 @@ macro_rules! sqlite_index {
 }
 macro_rules! postgres_index {
     () => {
-        "FROM users_grams g JOIN users u ON u.key = g.key WHERE g.grams @> $10 AND u.key > $1 AND strpos(u.folded, $8) > 0"
+        // Bounds that no index takes: the grams are the organization's own, and of them alone the plan is to be made.
+        "FROM users_grams g JOIN users u ON u.key = g.key
+         WHERE g.grams @> $10 AND g.key - $1 BETWEEN 1 AND 4294967295 AND strpos(u.folded, $8) > 0"
+    };
+}
+macro_rules! postgres_total {
+    () => {
+        concat!("(SELECT count(*) FROM (SELECT 1 ", postgres_index!(), narrowed!(), " LIMIT 1001) counted)")
+    };
+}
+macro_rules! sampled {
+    () => {
+        // Bounds on the sample, not on the people: their keys are for the join alone.
+        concat!("FROM sample s JOIN users u ON u.key = s.key WHERE s.key > $1 AND strpos(u.folded, $8) > 0", narrowed!())
+    };
+}
+/// A search of the index whose cost has a bound. GIN knows no order, so that a page of a term that many have would fetch
+/// and sort them all, and the planner cannot tell, for it takes grams for independent. So up to 1001 candidates are taken
+/// first, of this organization by their grams alone. Are these all, the page is theirs. Are there more, a page is soon full by going through the newest people, at
+/// most $12 of them; only where that does not fill it (the few who are left, or old ones) is the index asked for all.
+macro_rules! postgres_page {
+    () => {
+        concat!(
+            "WITH sample AS MATERIALIZED (SELECT g.key FROM users_grams g WHERE g.grams @> $10 LIMIT 1001),
+             near AS MATERIALIZED (SELECT u.key FROM (SELECT * FROM users n WHERE n.key > $1 AND n.key < $2 ORDER BY n.key DESC LIMIT $12) u
+                WHERE (SELECT count(*) FROM sample) > 1000 AND strpos(u.folded, $8) > 0",
+            narrowed!(),
+            " ORDER BY u.key DESC LIMIT $9),
+             page AS (SELECT key FROM near WHERE (SELECT count(*) FROM near) = $9
+                UNION ALL (SELECT u.key ",
+            sampled!(),
+            " AND (SELECT count(*) FROM sample) <= 1000 AND s.key < $2 ORDER BY u.key DESC LIMIT $9)
+                UNION ALL (SELECT u.key ",
+            postgres_index!(),
+            narrowed!(),
+            " AND (SELECT count(*) FROM sample) > 1000 AND (SELECT count(*) FROM near) < $9 AND g.key - $2 < 0 ORDER BY u.key DESC LIMIT $9))
+             SELECT ",
+            person_columns!("g.id::text"),
+            ", (SELECT CASE WHEN c.n > 1000 OR (SELECT count(*) FROM sample) <= 1000 THEN c.n ELSE ",
+            postgres_total!(),
+            " END FROM (SELECT count(*) AS n FROM (SELECT 1 ",
+            sampled!(),
+            " AND s.key < $1 + 4294967296 LIMIT 1001) counted) c)
+             FROM page p JOIN users u ON u.key = p.key ",
+            person_joins!(),
+            "ORDER BY u.key DESC"
+        )
     };
 }
 
@@ -190,7 +237,7 @@ pub async fn list(
         (true, false, Engine::Sqlite) => list_statement!(sqlite_scan!(), "u.key"),
         (true, false, Engine::Postgres) => list_statement!(postgres_scan!(), "u.key"),
         (true, true, Engine::Sqlite) => list_statement!(sqlite_index!(), "f.rowid"),
-        (true, true, Engine::Postgres) => list_statement!(postgres_index!(), "u.key"),
+        (true, true, Engine::Postgres) => ("", postgres_page!(), concat!("SELECT ", postgres_total!())),
         (false, _, _) => match (counters, filter.group, filter.status, filter.invite_expired, filter.role) {
             (false, Some(_), _, _, _) => list_statement!(by_group!(), "m.user_key"),
             (false, None, _, Some(true), _) => list_statement!(by_status!(), "u.key"),
