@@ -112,7 +112,6 @@ CREATE TABLE credentials (
     revoked_at   BIGINT 
 );
 CREATE INDEX credentials_by_user ON credentials (user_key);
-CREATE INDEX credentials_running_out ON credentials (expires_at) WHERE revoked_at IS NULL;
 
 -- One row per generation, never overwritten, so that a dead link can say why it is dead.
 CREATE TABLE links (
@@ -130,7 +129,6 @@ CREATE TABLE links (
     CONSTRAINT links_generation UNIQUE (user_key, kind, generation)
 );
 CREATE INDEX links_by_time ON links (org, kind, sent_at);
-CREATE INDEX links_running_out ON links (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX links_by_inviter ON links (inviter_key, kind, sent_at);
 
 CREATE TABLE outbox (
