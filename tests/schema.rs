@@ -1,5 +1,6 @@
 //! Both engines hold the same tables, migrations only add, and what lies on disk is nobody else's.
 
+mod conflicts;
 mod disk;
 mod migrations;
 mod orphans;

@@ -47,7 +47,7 @@ pub struct Page {
 const COUNTED: i64 = 1000;
 /// How many people of a large organization a search goes through one by one, at most: for a page and for the total of one or
 /// two letters (SQLite), for a page of what many have (PostgreSQL).
-const SCAN: i64 = 20_000;
+const SCAN: i64 = 10_000;
 
 // Placeholders of every list statement: $1 first key of the organization, $2 below which key, $3 status,
 // $4 role, $5 group, $6 expired 0/1, $7 now, $8 search text, $9 limit, $10 grams or phrase, $11 organization,
