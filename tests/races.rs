@@ -310,7 +310,7 @@ async fn r_b43_of_two_administrators_who_shut_each_other_out_one_stays() {
     on_both(async |engine| {
         let duel = Duel::new(engine, &Options::default()).await;
         for kind in [[false, false], [true, true], [true, false]] {
-            for n in 0..rounds(200, 1000) {
+            for n in 0..rounds(100, 500) {
                 assert_eq!(duel.round(n, kind).await, Ok(()), "round {n} of {kind:?}");
             }
             counters_agree(&duel.database).await;
