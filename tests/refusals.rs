@@ -139,6 +139,21 @@ async fn different_refusals_are_entries_of_their_own() {
     .await;
 }
 
+#[tokio::test]
+async fn a_refusal_that_could_not_be_written_is_written_later() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let (_, una) = server.member("una@example.com", &[]).await;
+        let database = Connection::to(&server).await;
+        // The first lock this node asks for is that of the entry.
+        let node = server.second_node(&Options::default().with("USHER_FAILPOINTS", "store.lock=error@1")).await;
+        refused(&node, &una, "list_users", &json!({}), "permission_denied").await;
+        until("the entry", async || (refusals_are_bounded(&database, 1).await == 1).then_some(())).await;
+        database.close().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_one_users_refused_calls_is_twenty_entries_a_minute() {
     on_both(async |engine| {

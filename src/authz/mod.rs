@@ -61,6 +61,8 @@ pub enum SystemTask {
     Mail,
     /// Ending what has expired.
     Sweep,
+    /// Counting refusals that have no room in the log of their own.
+    Evidence,
 }
 
 impl SystemTask {
@@ -71,6 +73,7 @@ impl SystemTask {
             Self::Bootstrap => "bootstrap",
             Self::Mail => "mail",
             Self::Sweep => "sweep",
+            Self::Evidence => "evidence",
         }
     }
 }

@@ -73,7 +73,7 @@ fn commitment(salt: &[u8], text: &str) -> [u8; 32] {
     Sha256::new().chain_update(salt).chain_update(text.as_bytes()).finalize().into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String does not fail.

@@ -6,9 +6,10 @@
 use super::{
     audit::{self, Entry, Outcome},
     sql::{Pool, StoreError},
-    work::Work,
+    work::{Context, Work},
 };
 use crate::{authz::Stamp, domain::Timestamp};
+use serde_json::json;
 use uuid::Uuid;
 
 /// An action that was refused, `count` times with the same words.
@@ -16,19 +17,21 @@ use uuid::Uuid;
 pub struct RefusedAction {
     /// Who tried what on whom.
     pub stamp: Stamp,
+    /// Of the first of them.
+    pub context: Context,
     /// Name of the actor then.
     pub actor_name: Option<String>,
-    /// With which error code.
-    pub code: &'static str,
+    /// With which error code, if all had the same.
+    pub code: Option<&'static str>,
     /// How often.
     pub count: i64,
 }
 
 /// Writes a refusal into the chain. Evidence needs no authority: it is the one entry that is not made from a proof.
 pub async fn refused(work: &mut Work, refusal: RefusedAction) -> Result<(), StoreError> {
+    work.context = refusal.context;
     work.actor_name = refusal.actor_name;
-    let entry =
-        Entry { stamp: refusal.stamp, outcome: Outcome::Refused, code: Some(refusal.code), repeated: refusal.count, changes: Vec::new() };
+    let entry = Entry { stamp: refusal.stamp, outcome: Outcome::Refused, code: refusal.code, repeated: refusal.count, changes: Vec::new() };
     audit::append(work, entry).await
 }
 
@@ -49,23 +52,27 @@ pub struct SecurityEvent {
     pub count: i64,
 }
 
-/// Writes gathered events in one transaction.
+/// Writes gathered events in one statement, so that a flood of strangers holds no writer up.
 pub async fn security_events(pool: &Pool, events: &[SecurityEvent]) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
+    let rows: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let address = event.address.map(|hash| audit::hex(&hash));
+            json!([event.id.simple().to_string(), event.at.as_millis(), event.kind, event.surface, address, event.count])
+        })
+        .collect();
     let mut tx = pool.begin().await?;
-    for event in events {
-        tx.query("INSERT INTO security_events (id, at, kind, surface, address, count) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(event.id)
-            .bind(event.at)
-            .bind(event.kind)
-            .bind(event.surface)
-            .bind(event.address.map(|hash| hash.to_vec()))
-            .bind(event.count)
-            .execute()
-            .await?;
-    }
+    let sql = tx.engine().either(
+        "INSERT INTO security_events (id, at, kind, surface, address, count)
+         SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5 FROM json_each($1)",
+        "INSERT INTO security_events (id, at, kind, surface, address, count)
+         SELECT (value ->> 0)::uuid, (value ->> 1)::bigint, value ->> 2, value ->> 3, decode(value ->> 4, 'hex'), (value ->> 5)::bigint
+           FROM json_array_elements($1::json)",
+    );
+    tx.query(sql).bind(serde_json::Value::from(rows).to_string()).execute().await?;
     tx.commit().await
 }
 

@@ -1,0 +1,265 @@
+//! What is gathered in memory and written a moment later, outside the call that caused it: uses of
+//! credentials, refusals, callers without a credential. All of it bounded; none of it decides anything.
+
+mod refusals;
+mod strangers;
+
+pub use refusals::{PER_ACTOR, PER_ORGANIZATION};
+pub use strangers::PER_MINUTE;
+
+use crate::{
+    app::App,
+    authz::{Actor, Org, Stamp, Target},
+    domain::{CredentialId, EntryId, GroupId, MINUTE, RequestId, Timestamp, UserId},
+    store::{
+        Context, StoreError, Work, credentials,
+        credentials::Alive,
+        evidence::{self, RefusedAction, SecurityEvent},
+        people::{self, Who},
+    },
+};
+use refusals::{Book, Counted, Refusal};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use strangers::Strangers;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere must not silence the evidence; the data is counters.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Uses of credentials, exact to a minute, and the client that each last said `initialize` with.
+#[derive(Debug, Default)]
+pub struct Seen {
+    used: Mutex<HashMap<CredentialId, (i64, Timestamp)>>,
+    clients: Mutex<HashMap<CredentialId, String>>,
+}
+
+/// How many clients are remembered in memory; more are read back from their rows.
+const CLIENTS: usize = 10_000;
+
+impl Seen {
+    /// Notes a call that went through.
+    pub fn used(&self, alive: &Alive, now: Timestamp) {
+        if alive.last_used_at.is_some_and(|last| now < last.plus(MINUTE)) {
+            return;
+        }
+        locked(&self.used).entry(alive.id).or_insert((alive.person.key, now)).1 = now;
+    }
+
+    /// The client of a credential's last `initialize` on this node.
+    pub fn client(&self, id: CredentialId) -> Option<String> {
+        locked(&self.clients).get(&id).cloned()
+    }
+
+    /// Notes it; `true` when it is news.
+    pub fn initialized(&self, id: CredentialId, client: &str) -> bool {
+        let mut clients = locked(&self.clients);
+        if clients.get(&id).is_some_and(|known| known == client) {
+            return false;
+        }
+        if clients.len() >= CLIENTS {
+            clients.clear();
+        }
+        clients.insert(id, client.to_owned());
+        true
+    }
+
+    /// Writes what was gathered; what can't be written is kept for the next time.
+    pub async fn flush(&self, app: &App) -> Result<(), StoreError> {
+        let used: Vec<_> = locked(&self.used).drain().map(|(id, (key, at))| (id, key, at)).collect();
+        let written = credentials::mark_used(&app.pool, &used).await;
+        if written.is_err() {
+            let mut since = locked(&self.used);
+            for (id, key, at) in used {
+                since.entry(id).or_insert((key, at));
+            }
+        }
+        written
+    }
+}
+
+/// What a refused call named.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Named {
+    /// Nothing in particular.
+    Nothing,
+    /// A person, by id.
+    User(UserId),
+    /// A person, by the folded key of an address.
+    Email(String),
+    /// An access group, by id.
+    Group(GroupId),
+}
+
+/// Refusals and credential-less callers of this node.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    refusals: Mutex<HashMap<i64, Book>>,
+    strangers: Mutex<Strangers>,
+}
+
+impl Evidence {
+    /// Notes that a live actor was refused.
+    #[expect(clippy::too_many_arguments, reason = "one call site per surface; a struct would only rename the arguments")]
+    pub fn refused(
+        &self,
+        now: Timestamp,
+        actor: &Actor,
+        actor_name: &str,
+        action: &'static str,
+        tool: Option<&'static str>,
+        named: Named,
+        code: &'static str,
+        request_id: RequestId,
+    ) {
+        let (actor_name, code) = (Some(actor_name.to_owned()), Some(code));
+        let refusal = Refusal { actor: actor.clone(), actor_name, action, tool, named, code, request_id };
+        locked(&self.refusals).entry(actor.org.number).or_default().count(minute(now), refusal);
+    }
+
+    /// Notes a caller without a live credential.
+    pub fn stranger(&self, now: Timestamp, kind: &'static str, surface: &'static str, address: Option<[u8; 32]>) {
+        locked(&self.strangers).count(now, (kind, surface, address));
+    }
+
+    /// Writes what is due; with `all`, at shutdown, everything. What can't be written now is kept, and tried again with
+    /// the next call; at shutdown there is none, so it is tried again at once.
+    pub async fn flush(&self, app: &App, all: bool) -> Result<(), StoreError> {
+        let mut tries = 0;
+        loop {
+            let strangers = self.flush_strangers(app, all).await;
+            let refusals = self.flush_refusals(app, all).await;
+            tries += 1;
+            match strangers.and(refusals) {
+                Err(_) if all && tries < LAST_TRIES => tokio::time::sleep(Duration::from_millis(50 * tries)).await,
+                done => return done,
+            }
+        }
+    }
+
+    async fn flush_strangers(&self, app: &App, all: bool) -> Result<(), StoreError> {
+        let taken = locked(&self.strangers).take(app.clock.now(), all);
+        let events: Vec<SecurityEvent> = taken
+            .iter()
+            .map(|counted| {
+                let (kind, surface, address) = counted.deed;
+                let id = EntryId::new(counted.at, &app.random).as_uuid();
+                SecurityEvent { id, at: counted.at, kind, surface, address, count: counted.count }
+            })
+            .collect();
+        let written = evidence::security_events(&app.pool, &events).await;
+        if written.is_err() {
+            locked(&self.strangers).put_back(taken);
+        }
+        written
+    }
+
+    /// One transaction per organization; one that fails keeps no other waiting.
+    async fn flush_refusals(&self, app: &App, all: bool) -> Result<(), StoreError> {
+        let now = minute(app.clock.now());
+        let organizations: Vec<i64> = {
+            let mut books = locked(&self.refusals);
+            books.retain(|_, book| !book.is_blank(now));
+            books.keys().copied().collect()
+        };
+        let mut done = Ok(());
+        for number in organizations {
+            let mut minute_of_entries = now;
+            loop {
+                let taken = locked(&self.refusals).get_mut(&number).map(|book| book.take(minute_of_entries, all)).unwrap_or_default();
+                let written = write(app, &taken, minute_of_entries).await;
+                let later = match written {
+                    Ok(None) => break,
+                    Ok(Some(later)) => Some(later),
+                    Err(error) => {
+                        done = Err(error);
+                        None
+                    }
+                };
+                if let Some(book) = locked(&self.refusals).get_mut(&number) {
+                    book.put_back(taken);
+                }
+                match later {
+                    Some(later) => minute_of_entries = later,
+                    None => break,
+                }
+            }
+        }
+        done
+    }
+}
+
+/// How often what is left is tried to be written at shutdown.
+const LAST_TRIES: u64 = 5;
+
+fn minute(now: Timestamp) -> i64 {
+    now.as_millis().div_euclid(MINUTE)
+}
+
+/// Writes entries of one organization that were taken for this minute; where the wait for the lock took them into a
+/// later one, whose room they have to share, nothing is written and that minute is the answer.
+async fn write(app: &App, taken: &[Counted], minute_of_entries: i64) -> Result<Option<i64>, StoreError> {
+    let Some(first) = taken.first() else { return Ok(None) };
+    let org = first.refusal.actor.org;
+    let mut refused = Vec::with_capacity(taken.len());
+    for Counted { refusal, count } in taken {
+        let actor = &refusal.actor;
+        let stamp = Stamp {
+            kind: actor.kind,
+            person: actor.person.map(|person| person.id),
+            credential: actor.credential,
+            surface: actor.surface,
+            client: actor.client.clone(),
+            org,
+            action: refusal.action,
+            target: target(app, org, &refusal.named).await?,
+        };
+        let context = Context { request_id: refusal.request_id, tool: refusal.tool, reason: None };
+        refused.push(RefusedAction { stamp, context, actor_name: refusal.actor_name.clone(), code: refusal.code, count: *count });
+    }
+    let context = Context { request_id: first.refusal.request_id, tool: None, reason: None };
+    let mut work = Work::begin(&app.pool, org, context, &app.clock, &app.random).await?;
+    let now = minute(work.now());
+    if now > minute_of_entries {
+        work.rollback().await?;
+        return Ok(Some(now));
+    }
+    for refused in refused {
+        if let Err(error) = evidence::refused(&mut work, refused).await {
+            work.rollback().await?;
+            return Err(error);
+        }
+    }
+    work.commit().await?;
+    Ok(None)
+}
+
+/// What the refused call named, as far as this organization knows it: an address becomes the id behind it.
+async fn target(app: &App, org: Org, named: &Named) -> Result<Target, StoreError> {
+    let who = match named {
+        Named::Nothing => return Ok(Target::Organization),
+        Named::Group(id) => {
+            let found = crate::store::groups::find(&app.pool, org, &crate::store::groups::Which::Id(*id)).await?;
+            return Ok(Target::AccessGroup { id: *id, name: found.map(|group| group.name).unwrap_or_default() });
+        }
+        Named::User(id) => Who::Id(*id),
+        Named::Email(key) => Who::EmailKey(key.clone()),
+    };
+    let found = people::find(&app.pool, org, &who, crate::authz::Visible::All).await?;
+    Ok(match (found, named) {
+        (Some(person), _) => Target::User { id: person.id, name: person.full_name() },
+        (None, Named::User(id)) => Target::User { id: *id, name: String::new() },
+        (None, Named::Nothing | Named::Email(_) | Named::Group(_)) => Target::Organization,
+    })
+}
+
+/// A keyed hash of a caller's address.
+#[must_use]
+pub fn hashed(app: &App, address: Option<IpAddr>) -> Option<[u8; 32]> {
+    address.map(|address| app.keyring.address(address))
+}
