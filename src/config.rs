@@ -17,50 +17,98 @@ use url::{Host, Url};
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Folder for the database, the keys and the mail folder; made with mode 0700.
-    #[arg(long, env = "USHER_DATA_DIR", global = true, default_value = "./usher-data", help_heading = "Where things are")]
+    #[arg(
+        long,
+        env = "USHER_DATA_DIR",
+        value_name = "FOLDER",
+        global = true,
+        default_value = "./usher-data",
+        help_heading = "Where things are"
+    )]
     pub data_dir: PathBuf,
     /// `postgres://…` for PostgreSQL, or the path of a SQLite file [default: usher.db in the data folder].
-    #[arg(long, env = "USHER_DATABASE_URL", global = true, hide_env_values = true, help_heading = "Where things are")]
+    #[arg(long, env = "USHER_DATABASE_URL", value_name = "URL", global = true, hide_env_values = true, help_heading = "Where things are")]
     pub database_url: Option<String>,
     /// The file with the root key; the same on every node [default: keys in the data folder].
-    #[arg(long, env = "USHER_KEY_FILE", global = true, help_heading = "Where things are")]
+    #[arg(long, env = "USHER_KEY_FILE", value_name = "FILE", global = true, help_heading = "Where things are")]
     pub key_file: Option<PathBuf>,
     /// Address to listen on; port 0 picks a free one.
-    #[arg(long, env = "USHER_LISTEN", global = true, default_value = "127.0.0.1:8080", help_heading = "Network")]
+    #[arg(long, env = "USHER_LISTEN", value_name = "HOST:PORT", global = true, default_value = "127.0.0.1:8080", help_heading = "Network")]
     pub listen: String,
     /// The address under which people and AI hosts reach this server. Recorded in the database, and used in every mail.
-    #[arg(long, env = "USHER_PUBLIC_URL", global = true, help_heading = "Network")]
+    #[arg(long, env = "USHER_PUBLIC_URL", value_name = "URL", global = true, help_heading = "Network")]
     pub public_url: Option<String>,
     /// Proxies whose X-Forwarded-For counts, as CIDR blocks separated by commas.
-    #[arg(long, env = "USHER_TRUSTED_PROXIES", global = true, value_delimiter = ',', help_heading = "Network")]
+    #[arg(long, env = "USHER_TRUSTED_PROXIES", value_name = "CIDR,…", global = true, value_delimiter = ',', help_heading = "Network")]
     pub trusted_proxies: Vec<IpNet>,
     /// `smtp://HOST:PORT` with `?tls=required` for STARTTLS, or `smtps://…`; user and password as in any URL.
-    #[arg(long, env = "USHER_SMTP_URL", global = true, hide_env_values = true, help_heading = "Mail")]
+    #[arg(long, env = "USHER_SMTP_URL", value_name = "URL", global = true, hide_env_values = true, help_heading = "Mail")]
     pub smtp_url: Option<String>,
     /// The sender of every mail.
-    #[arg(long, env = "USHER_MAIL_FROM", global = true, help_heading = "Mail")]
+    #[arg(long, env = "USHER_MAIL_FROM", value_name = "ADDRESS", global = true, help_heading = "Mail")]
     pub mail_from: Option<String>,
     /// Folder that gets the mails where no SMTP is set, on loopback only [default: mail in the data folder].
-    #[arg(long, env = "USHER_MAIL_DIR", global = true, help_heading = "Mail")]
+    #[arg(long, env = "USHER_MAIL_DIR", value_name = "FOLDER", global = true, help_heading = "Mail")]
     pub mail_dir: Option<PathBuf>,
+    /// Private addresses that may be called although somebody else chose them, as addresses or CIDR blocks separated by commas.
+    #[arg(long, env = "USHER_OUTBOUND_ALLOW", value_name = "CIDR,…", global = true, value_delimiter = ',', value_parser = block, help_heading = "Network")]
+    pub outbound_allow: Vec<IpNet>,
+    /// A file with more certificate authorities (PEM) for calls to addresses that somebody else chose.
+    #[arg(long, env = "USHER_OUTBOUND_CA", value_name = "FILE", global = true, help_heading = "Network")]
+    pub outbound_ca: Option<PathBuf>,
     /// Calls per minute, credential and node; 0 for no limit.
-    #[arg(long, env = "USHER_CALLS_PER_MINUTE", global = true, default_value_t = 1200, help_heading = "Limits")]
+    #[arg(long, env = "USHER_CALLS_PER_MINUTE", value_name = "N", global = true, default_value_t = 1200, help_heading = "Limits")]
     pub calls_per_minute: u32,
     /// Invites per day and organization, a fifth of them per inviter; 0 for no limit.
-    #[arg(long, env = "USHER_INVITES_PER_DAY", global = true, default_value_t = 1000, help_heading = "Limits")]
+    #[arg(long, env = "USHER_INVITES_PER_DAY", value_name = "N", global = true, default_value_t = 1000, help_heading = "Limits")]
     pub invites_per_day: u32,
     /// Resends per recipient: COUNT/WINDOW, separated by commas, with windows such as 10m, h, d; 0 for no limit.
-    #[arg(long, env = "USHER_RESENDS", global = true, default_value = "3/10m,10/d", help_heading = "Limits")]
+    #[arg(long, env = "USHER_RESENDS", value_name = "N/WINDOW,…", global = true, default_value = "3/10m,10/d", help_heading = "Limits")]
     pub resends: String,
+    /// What a person must approve on the web before an AI host's call takes effect, separated by commas; `none` for
+    /// automation that the operator answers for.
+    #[arg(
+        long,
+        env = "USHER_APPROVALS",
+        value_name = "WHAT,…",
+        global = true,
+        value_delimiter = ',',
+        default_value = "administrator,erase,bulk,sso",
+        help_heading = "Limits"
+    )]
+    pub approvals: Vec<Approval>,
     /// What goes to the log on stderr: error, warn, info, debug, trace, or a filter such as `usher_mcp=debug`.
-    #[arg(long, env = "USHER_LOG", global = true, default_value = "info", help_heading = "Output")]
+    #[arg(long, env = "USHER_LOG", value_name = "FILTER", global = true, default_value = "info", help_heading = "Output")]
     pub log: String,
     /// Form of the log.
-    #[arg(long, env = "USHER_LOG_FORMAT", global = true, default_value = "text", value_enum, help_heading = "Output")]
+    #[arg(
+        long,
+        env = "USHER_LOG_FORMAT",
+        value_name = "FORMAT",
+        global = true,
+        default_value = "text",
+        value_enum,
+        help_heading = "Output"
+    )]
     pub log_format: LogFormat,
     /// One line of JSON on stdout instead of words.
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
+}
+
+/// What a person must approve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Approval {
+    /// Making an Administrator.
+    Administrator,
+    /// Erasing a person.
+    Erase,
+    /// Inviting many at once.
+    Bulk,
+    /// Changing how people sign in.
+    Sso,
+    /// Nothing.
+    None,
 }
 
 /// Form of the log.
@@ -136,6 +184,14 @@ impl Limits {
     pub fn none() -> Self {
         Self { calls_per_minute: 0, invites_per_day: 0, resends: Vec::new() }
     }
+}
+
+/// One address, or a block of them.
+fn block(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "give an address or a CIDR block such as 10.0.0.0/8".to_owned())
 }
 
 fn parse_windows(text: &str) -> Result<Vec<(i64, i64)>, String> {

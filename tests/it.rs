@@ -5,6 +5,7 @@
 mod common;
 
 mod behaviour;
+mod commands;
 mod crash;
 mod examples;
 mod faults;

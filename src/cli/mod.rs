@@ -1,15 +1,30 @@
 //! The command line on the host: the same use cases, as the operator.
 
+mod doctor;
 mod output;
 mod run;
+mod welcome;
 
 use crate::config::Options;
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
 
-/// usher keeps an organization's roster, and lets AI tools manage it as the person who asked.
+const ABOUT: &str = "usher keeps an organization's roster, and lets AI tools manage it as the person who asked.";
+
+const AFTER_HELP: &str = "\
+Begin with `usher quickstart`. Then, beside the running server:
+  usher token create --org my-organization --user ana@example.com    a teammate's token
+  usher user promote --org my-organization --user ana@example.com    one more Administrator
+  usher audit verify --org my-organization                           whether the audit log is whole
+  usher doctor                                                       what wants mending
+
+Every option has a variable and may stand before or after the command. The addresses of database and relay hold
+passwords: USHER_DATABASE_URL_FILE and USHER_SMTP_URL_FILE name files to read them from. Results go to stdout, logs to
+stderr. `usher COMMAND --help` says more.";
+
+/// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "usher", version, about, after_help = "Begin with: usher quickstart")]
+#[command(name = "usher", version, about = ABOUT, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -20,7 +35,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make everything that is absent (database, keys, organization, first Administrator, token), then serve.
+    /// Make what is absent (database, keys, organization, first Administrator, token), then serve.
+    ///
+    /// Prints the MCP URL, the token (the first time only) and what to paste into Claude Code, Cursor and VS Code.
+    /// Run again it makes nothing new, and serves.
     Quickstart {
         /// Name of the organization.
         #[arg(long, default_value = "My organization")]
@@ -36,30 +54,36 @@ enum Command {
         admin_last_name: String,
     },
     /// Serve. SQLite is migrated by itself; an old PostgreSQL schema is refused.
+    ///
+    /// Several nodes may serve one PostgreSQL: they need the same key file, and clocks within two seconds.
     Serve,
     /// Bring the database's schema to this version, as its owner.
+    ///
+    /// On PostgreSQL give --serving-role and serve as that role: it can add to the audit log and not change it.
     Migrate {
         /// PostgreSQL role that will serve; it gets what it needs and no more.
         #[arg(long)]
         serving_role: Option<String>,
     },
-    /// Check configuration, database, keys, mail and clock, and say what to do for each.
+    /// Check configuration, database, keys, mail and clock, and say what to do for each; changes nothing.
+    ///
+    /// The exit code is 1 when something wants mending.
     Doctor,
-    /// List the MCP tools.
+    /// List the MCP tools; with --json their whole contract.
     Tools,
-    /// Organizations.
+    /// Make, list, rename, suspend and resume organizations.
     #[command(subcommand)]
     Org(Org),
-    /// People: recovery on the host.
+    /// List people, promote, reactivate: the way back in when no Administrator is left who could.
     #[command(subcommand)]
     User(User),
-    /// Personal MCP tokens.
+    /// Make, list and revoke personal MCP tokens.
     #[command(subcommand)]
     Token(Token),
-    /// The audit log.
+    /// Verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Mail.
+    /// Try out how mail leaves.
     #[command(subcommand)]
     Mail(MailCommand),
 }
@@ -132,7 +156,7 @@ enum User {
 
 #[derive(Debug, Subcommand)]
 enum Token {
-    /// Make a token. It is shown once.
+    /// Make a token for an Active person. It is shown once, and acts as them.
     Create {
         #[command(flatten)]
         of: OfUser,

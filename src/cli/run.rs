@@ -1,6 +1,6 @@
 //! Each command, from its flags to its result.
 
-use super::{Audit, Command, MailCommand, Org, Token, User, output};
+use super::{Audit, Command, MailCommand, Org, Token, User, doctor, output, welcome::Welcome};
 use crate::{
     app::{App, GUESSES_PER_MINUTE, Limiter, SharedApp},
     authn::password::Hasher,
@@ -20,7 +20,7 @@ use std::{process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 use usher_tools as contract;
 
-type Outcome = Result<ExitCode, String>;
+pub(super) type Outcome = Result<ExitCode, String>;
 
 fn said(app: &App, error: &Error) -> String {
     let body = error.body(RequestId::new(app.clock.now(), &app.random));
@@ -30,7 +30,7 @@ fn said(app: &App, error: &Error) -> String {
     }
 }
 
-fn database_said(database: &Database, error: &store::StoreError) -> String {
+pub(super) fn database_said(database: &Database, error: &store::StoreError) -> String {
     tracing::debug!(?error, "the database");
     // The innermost cause is the one that the operator can mend.
     let mut cause: &dyn std::error::Error = error;
@@ -51,13 +51,13 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
     match command {
         Command::Quickstart { org, admin_email, admin_first_name, admin_last_name } => {
             let listener = listen(&options).await?;
-            let app = open(&options, Some(&listener), true).await?;
+            let app = open(&options, Some(&listener), Absent::Make).await?;
             let made = make_absent(&app, &org, [&admin_email, &admin_first_name, &admin_last_name]).await?;
             serve(app, listener, &options, made).await
         }
         Command::Serve => {
             let listener = listen(&options).await?;
-            let app = open(&options, Some(&listener), false).await?;
+            let app = open(&options, Some(&listener), Absent::MakeFile).await?;
             serve(app, listener, &options, None).await
         }
         Command::Migrate { serving_role } => {
@@ -67,7 +67,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             output::result(options.json, &json!({"ok": true}), "The schema is up to date.");
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor => doctor(&options).await,
+        Command::Doctor => doctor::run(&options).await,
         Command::Tools => {
             let catalogue = contract::catalogue();
             let words: Vec<String> = catalogue.iter().map(|tool| format!("{:24} {}", tool.name, tool.title)).collect();
@@ -78,7 +78,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::User(command) => user(command, &options).await,
         Command::Token(command) => token(command, &options).await,
         Command::Audit(Audit::Verify { org }) => {
-            let app = open(&options, None, false).await?;
+            let app = open(&options, None, Absent::Refuse).await?;
             let organization = organization(&app, &org).await?;
             let verdict = audit::verify(&app.pool, organization.org).await.map_err(|error| error.to_string())?;
             let ok = verdict.first_bad.is_none();
@@ -91,7 +91,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Mail(MailCommand::Test { to }) => {
-            let app = open(&options, None, false).await?;
+            let app = open(&options, None, Absent::Refuse).await?;
             let sent = app.mail.test(&app, &to).await?;
             output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
             Ok(ExitCode::SUCCESS)
@@ -105,21 +105,57 @@ async fn listen(options: &Options) -> Result<TcpListener, String> {
         .map_err(|error| format!("{} cannot be listened on ({error}): pass another --listen, or port 0 for a free one", options.listen))
 }
 
-/// Opens the database, the keyring and everything else; `create` makes what is absent on either engine.
-async fn open(options: &Options, listener: Option<&TcpListener>, create: bool) -> Result<SharedApp, String> {
-    let database = options.database()?;
-    make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-    let state = store::migration_state(&database).await.map_err(|error| database_said(&database, &error))?;
-    match (state, database.engine(), create) {
-        (MigrationState::Ready, _, _) => {}
-        (MigrationState::Empty | MigrationState::Old, Engine::Sqlite, _)
-        | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, true) => {
-            store::migrate(&database, None).await.map_err(|error| database_said(&database, &error))?;
+/// What a command does where the database is not there, or has no tables of usher's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    /// Says so: it would have nothing to work on, and most likely looks in the wrong place.
+    Refuse,
+    /// Makes a SQLite file. On PostgreSQL that is for `usher migrate`, as the owner.
+    MakeFile,
+    /// Makes it on either engine.
+    Make,
+}
+
+/// Brings the schema up to date as far as this command may; the refusal says who may.
+async fn prepare(options: &Options, database: &Database, absent: Absent) -> Result<(), String> {
+    let place = database.describe();
+    let state = store::migration_state(database).await.map_err(|error| database_said(database, &error))?;
+    match (state, database.engine(), absent) {
+        (MigrationState::Ready, _, _) => return Ok(()),
+        (MigrationState::Empty, _, Absent::Refuse) => {
+            return Err(format!(
+                "there is nothing of usher's in the {place}: name the right place with --data-dir or --database-url; `usher quickstart` makes a new one"
+            ));
         }
-        (MigrationState::Empty | MigrationState::Old, Engine::Postgres, false) => {
+        (MigrationState::Empty, Engine::Postgres, Absent::MakeFile) => {
+            return Err(format!("there is nothing of usher's in the {place}: run `usher migrate` as its owner first"));
+        }
+        (MigrationState::Old, Engine::Postgres, Absent::Refuse | Absent::MakeFile) => {
             return Err("the database's schema is older than this version: run `usher migrate` as its owner first".to_owned());
         }
+        (MigrationState::Empty, Engine::Sqlite, Absent::MakeFile | Absent::Make)
+        | (MigrationState::Old, Engine::Sqlite, _)
+        | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, Absent::Make) => {}
     }
+    make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
+    store::migrate(database, None).await.map_err(|error| database_said(database, &error))
+}
+
+/// The permissions there are: the built-in ones, and those of `permissions.json` in the data folder.
+pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
+    let extended = options.data_dir.join("permissions.json");
+    match std::fs::read_to_string(&extended) {
+        Ok(text) => Catalogue::extended(&text).map_err(|invalid| format!("{}: {}", extended.display(), invalid.message)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Catalogue::builtin()),
+        Err(error) => Err(format!("{} cannot be read: {error}", extended.display())),
+    }
+}
+
+/// Opens the database, the keyring and everything else.
+async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+    let database = options.database()?;
+    prepare(options, &database, absent).await?;
+    make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
     let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
     let random = Random::os();
     let clock = Clock::system();
@@ -128,12 +164,7 @@ async fn open(options: &Options, listener: Option<&TcpListener>, create: bool) -
     let public_url = public_url(options, &pool, listener, fail).await?;
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
     let limits = options.limits()?;
-    let extended = options.data_dir.join("permissions.json");
-    let catalogue = match std::fs::read_to_string(&extended) {
-        Ok(text) => Catalogue::extended(&text).map_err(|invalid| format!("{}: {}", extended.display(), invalid.message))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Catalogue::builtin(),
-        Err(error) => return Err(format!("{} cannot be read: {error}", extended.display())),
-    };
+    let catalogue = catalogue(options)?;
     Ok(Arc::new(App {
         pool,
         keyring,
@@ -239,6 +270,8 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: M
         Some(organization) => first_administrator(&app, organization).await,
         None => None,
     };
+    let organizations =
+        organization.is_some() || !store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?.is_empty();
     let slug = organization.map(|organization| organization.slug);
     let mcp_url = match &slug {
         Some(slug) => format!("{}/mcp/{slug}", app.public_url.as_str()),
@@ -255,52 +288,37 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: M
         "mail_dir": options.mail_dir().display().to_string(),
         "data_dir": options.data_dir.display().to_string(),
     });
-    let words = words(&mcp_url, token.as_deref(), &options.mail_dir().display().to_string());
+    let mail = match app.mail.route() {
+        Some(contract::DeliveryRoute::Queued) => "Mail goes to the relay.".to_owned(),
+        Some(contract::DeliveryRoute::Folder) => format!("Mails lie in {}", options.mail_dir().display()),
+        None => "No mail can leave: inviting is refused until --smtp-url is set.".to_owned(),
+    };
     if app.mail.route().is_none() {
         tracing::warn!("no mail can leave: inviting is refused until --smtp-url is set");
     }
-    // The listener is bound already: a client that reads this line is answered.
+    let words = Welcome { mcp_url: &mcp_url, token: token.as_deref(), mail, organizations }.words();
+    // Both before the line is printed: whoever reads it is answered, and may end this process in an orderly way.
+    let interruption = interruption()?;
     output::result(options.json, &value, &words);
-    server::serve(app, listener, interrupted()).await.map_err(|error| error.to_string())?;
+    server::serve(app, listener, interruption).await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn words(mcp_url: &str, token: Option<&str>, mail_dir: &str) -> String {
-    let Some(token) = token else { return format!("usher serves {mcp_url}") };
-    format!(
-        "usher serves {mcp_url}
-Mails lie in {mail_dir}
-
-Your token, shown this once:
-
-  {token}
-
-Claude Code:
-
-  claude mcp add --transport http usher {mcp_url} --header 'Authorization: Bearer {token}'
-
-Cursor (~/.cursor/mcp.json):
-
-  {{\"mcpServers\":{{\"usher\":{{\"url\":\"{mcp_url}\",\"headers\":{{\"Authorization\":\"Bearer {token}\"}}}}}}}}
-
-VS Code (.vscode/mcp.json):
-
-  {{\"servers\":{{\"usher\":{{\"type\":\"http\",\"url\":\"{mcp_url}\",\"headers\":{{\"Authorization\":\"Bearer {token}\"}}}}}}}}
-
-Then ask: \"Invite Ana Ruiz, ana@example.com, as a User.\""
-    )
+/// Listens for Ctrl-C and SIGTERM from now on; the future ends with the first of them.
+#[cfg(unix)]
+fn interruption() -> Result<impl Future<Output = ()> + Send + 'static, String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be listened for: {error}"));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    })
 }
 
-async fn interrupted() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
-            return;
-        }
-    }
-    drop(interrupt.await);
+/// Listens for Ctrl-C.
+#[cfg(not(unix))]
+fn interruption() -> Result<impl Future<Output = ()> + Send + 'static, String> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
 async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
@@ -311,7 +329,11 @@ async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
 }
 
 async fn org(command: Org, options: &Options) -> Outcome {
-    let app = open(options, None, false).await?;
+    let absent = match command {
+        Org::Create { .. } => Absent::MakeFile,
+        Org::List | Org::Rename { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
+    };
+    let app = open(options, None, absent).await?;
     match command {
         Org::Create { name, admin_email, admin_first_name, admin_last_name } => {
             let (organization, user) = organizations::create(&app, &name, &admin_email, &admin_first_name, &admin_last_name)
@@ -346,7 +368,7 @@ async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, 
 }
 
 async fn user(command: User, options: &Options) -> Outcome {
-    let app = open(options, None, false).await?;
+    let app = open(options, None, Absent::Refuse).await?;
     match command {
         User::List { org } => {
             let organization = organization(&app, &org).await?;
@@ -395,7 +417,7 @@ async fn user(command: User, options: &Options) -> Outcome {
 }
 
 async fn token(command: Token, options: &Options) -> Outcome {
-    let app = open(options, None, false).await?;
+    let app = open(options, None, Absent::Refuse).await?;
     match command {
         Token::Create { of, label, expires_in_days, read_only } => {
             let organization = organization(&app, &of.org).await?;
@@ -431,66 +453,4 @@ async fn token(command: Token, options: &Options) -> Outcome {
     }
     app.pool.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Each check in one line, with what to do.
-async fn doctor(options: &Options) -> Outcome {
-    let mut checks: Vec<(&str, Result<String, String>)> = Vec::new();
-    match open(options, None, false).await {
-        Err(message) => checks.push(("database", Err(message))),
-        Ok(app) => {
-            let database = options.database()?;
-            checks
-                .push(("database", app.pool.ping().await.map(|()| database.describe()).map_err(|error| database_said(&database, &error))));
-            checks.push(("keyring", Ok(format!("{} fits the database", options.key_file().display()))));
-            let skew = app.pool.clock().await.map(|theirs| (theirs - app.clock.now().as_millis()).abs());
-            checks.push((
-                "clock",
-                match skew {
-                    Ok(skew) if skew <= 2000 => Ok(format!("within {skew} ms of the database's")),
-                    Ok(skew) => Err(format!("{skew} ms from the database's: set both by NTP")),
-                    Err(error) => Err(error.to_string()),
-                },
-            ));
-            checks.push((
-                "mail",
-                match app.mail.route() {
-                    Some(contract::DeliveryRoute::Queued) => Ok("goes to the relay; try `usher mail test --to YOU`".to_owned()),
-                    Some(contract::DeliveryRoute::Folder) => Ok(format!("lies in {} (loopback only)", options.mail_dir().display())),
-                    None => Err("cannot leave: set --smtp-url and --mail-from".to_owned()),
-                },
-            ));
-            checks.push(("public URL", Ok(app.public_url.as_str().to_owned())));
-            let owner = app.pool.owns_audit_log().await.unwrap_or(false);
-            checks.push((
-                "audit log",
-                if owner {
-                    Err("this role owns the tables, so only triggers guard the past: run `usher migrate --serving-role ROLE` and serve as ROLE".to_owned())
-                } else {
-                    Ok("guarded".to_owned())
-                },
-            ));
-            app.pool.close().await;
-        }
-    }
-    let ok = checks.iter().all(|(_, outcome)| outcome.is_ok());
-    let value: Vec<_> = checks
-        .iter()
-        .map(|(name, outcome)| match outcome {
-            Ok(text) => json!({"check": name, "ok": true, "message": text}),
-            Err(text) => json!({"check": name, "ok": false, "message": text}),
-        })
-        .collect();
-    let words: Vec<String> = checks
-        .iter()
-        .map(|(name, outcome)| match outcome {
-            Ok(text) => format!("ok    {name}: {text}"),
-            Err(text) => format!("MEND  {name}: {text}"),
-        })
-        .collect();
-    output::result(options.json, &json!({"ok": ok, "checks": value}), &words.join("\n"));
-    if !ok {
-        output::remark("Some checks say what to mend.");
-    }
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// Seconds by which a node's clock may differ from its database's.
-const CLOCK_SKEW_MS: i64 = 2000;
+pub const CLOCK_SKEW_MS: i64 = 2000;
 
 /// All routes.
 pub fn router(app: SharedApp) -> Router {

@@ -118,6 +118,31 @@ impl Mailer {
         }
     }
 
+    /// Whether mail could leave now, without sending any: the relay greets, or the folder may be written. What was found, or
+    /// what to do.
+    pub async fn check(&self) -> Result<String, String> {
+        if self.from.parse::<lettre::message::Mailbox>().is_err() {
+            return Err("--mail-from is not an address: give usher@YOUR-DOMAIN or Name <usher@YOUR-DOMAIN>".to_owned());
+        }
+        match &self.transport {
+            Transport::Smtp(relay) => match relay.test_connection().await {
+                Ok(true) => Ok("the relay answers; `usher mail test --to YOU` sends one".to_owned()),
+                Ok(false) => Err("the relay hung up: check --smtp-url".to_owned()),
+                Err(error) => {
+                    Err(format!("the relay does not answer as it should ({error}): check --smtp-url, and that this machine may reach it"))
+                }
+            },
+            Transport::Folder(folder) => match std::fs::metadata(folder) {
+                Ok(found) if !found.is_dir() || found.permissions().readonly() => {
+                    Err(format!("{} is no folder that can be written: name another with --mail-dir", folder.display()))
+                }
+                // It is made with the first mail.
+                Ok(_) | Err(_) => Ok(format!("lies in {}; only this machine can follow its links", folder.display())),
+            },
+            Transport::None => Err("none can leave, so inviting is refused: set --smtp-url and --mail-from".to_owned()),
+        }
+    }
+
     /// Tells the worker that a mail was committed.
     pub fn wake(&self) {
         self.due.notify_one();

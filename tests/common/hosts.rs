@@ -5,18 +5,24 @@ use serde_json::Value;
 use std::path::PathBuf;
 use tokio::process::Command;
 
-fn variable(name: &str) -> String {
+/// What `tests/run` says of a client.
+pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: tests/run installs the clients and sets it"))
 }
 
 /// Runs one client program against the server; what it says of its conversation.
 pub async fn converse(server: &Server, interpreter: &str, program: &str, arguments: &[&str]) -> Value {
+    converse_at(&server.mcp_url, &server.token, interpreter, program, arguments).await
+}
+
+/// The same with an address and a token from elsewhere, such as a host's configuration.
+pub async fn converse_at(url: &str, token: &str, interpreter: &str, program: &str, arguments: &[&str]) -> Value {
     let program = PathBuf::from(variable("USHER_TEST_HOSTS")).join(program);
     let output = Command::new(variable(interpreter))
         .arg(program)
         .args(arguments)
-        .env("USHER_URL", &server.mcp_url)
-        .env("USHER_TOKEN", &server.token)
+        .env("USHER_URL", url)
+        .env("USHER_TOKEN", token)
         .output()
         .await
         .expect("the client runs");

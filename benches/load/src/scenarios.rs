@@ -1,0 +1,154 @@
+//! What is measured besides plain calls: revocation, a flood of refusals, start, memory, statements.
+
+use crate::{
+    http::{Connection, Target},
+    measure::{Load, Model, Outcome, memory_of, quantile, run},
+    server::{Place, Server, ok},
+};
+use serde_json::json;
+use std::{
+    io::{Error, Result},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Milliseconds from an answered deactivation to the first 401, and how many answers came before it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Revocation {
+    /// One for each round, sorted.
+    pub(crate) times: Vec<f64>,
+    /// Calls that still went through: none is due.
+    pub(crate) stale: u64,
+}
+
+impl Revocation {
+    /// Milliseconds below which this share lies.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        quantile(&self.times, share)
+    }
+
+    async fn watch(&mut self, connection: &mut Connection, request: &[u8]) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            match connection.exchange(request).await?.status {
+                401 => break self.times.push(began.elapsed().as_secs_f64() * 1000.0),
+                200 => self.stale += 1,
+                other => return Err(Error::other(format!("answered {other}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Deactivates somebody again and again, and calls with their token at once, on the node that did it and on another.
+pub(crate) async fn revocation(node: &Server, other: &Server, rounds: usize) -> Result<[Revocation; 2]> {
+    let email = "leaver@example.com";
+    node.join(email).await?;
+    let [mut here, mut there] = [Revocation::default(), Revocation::default()];
+    let mut administrator = Connection::new(&node.target);
+    let (mut first, mut second) = (Connection::new(&node.target), Connection::new(&other.target));
+    for _ in 0..rounds {
+        let token = node.place().token(&node.org, email)?;
+        let [a, b] = [&node.target, &other.target].map(|target| target.with_token(&token).call("whoami", "{}"));
+        for (connection, request) in [(&mut first, &a), (&mut second, &b)] {
+            if connection.exchange(request).await?.status != 200 {
+                return Err(Error::other("a new token must let its owner in"));
+            }
+        }
+        ok(&mut administrator, &node.target, "deactivate_user", &json!({"user": email})).await?;
+        let (same, apart) = tokio::join!(here.watch(&mut first, &a), there.watch(&mut second, &b));
+        same.and(apart)?;
+        ok(&mut administrator, &node.target, "reactivate_user", &json!({"user": email})).await?;
+    }
+    for found in [&mut here, &mut there] {
+        found.times.sort_by(f64::total_cmp);
+    }
+    Ok([here, there])
+}
+
+/// What another organization's invites took, at a steady rate, while something else went on.
+#[derive(Clone, Debug)]
+pub(crate) struct Flood {
+    /// What went on.
+    pub(crate) name: &'static str,
+    /// The invites.
+    pub(crate) invites: Outcome,
+    /// The flood.
+    pub(crate) flood: Option<Outcome>,
+}
+
+/// Another organization invites at a steady rate: alone, then beside 16 connections that are refused as fast as answers come.
+/// Beside as many that are let in, too: what sharing the machine costs, refused or not.
+pub(crate) async fn flood(server: &Server, time: Duration) -> Result<Vec<Flood>> {
+    let place = server.place();
+    let new = ["org", "create", "--name", "Other", "--admin-email", "b@example.com", "--admin-first-name", "B", "--admin-last-name", "C"];
+    let other = place.run(&new)?["org"].as_str().unwrap_or_default().to_owned();
+    let token = place.token(&other, "b@example.com")?;
+    let theirs = Target { path: format!("/mcp/{other}"), ..server.target.with_token(&token) };
+    server.join("nobody@example.com").await?;
+    let nobody = server.target.with_token(&place.token(&server.org, "nobody@example.com")?);
+    let dead = server.target.with_token("usher_pat_0000000000000000000000000000000000000000000000000000000");
+    let invite = Model::new("invite_user", r#"{"email":"p{n}@example.com","first_name":"A","last_name":"B"}"#);
+    let steady = Load { connections: 8, time, rate: 50 };
+    let hard = Load { connections: 16, time, rate: 0 };
+    let floods = [
+        ("nothing", None),
+        (
+            "calls refused for permission, changing targets",
+            Some((nobody, Model::refused("deactivate_user", r#"{"user":"x{n}@example.com"}"#, 200))),
+        ),
+        ("calls with a dead token", Some((dead, Model::refused("whoami", "{}", 401)))),
+        ("calls let in (whoami)", Some((server.target.clone(), Model::new("whoami", "{}")))),
+    ];
+    let mut found = Vec::new();
+    for (name, flood) in floods {
+        let (invites, flood) = match flood {
+            None => (run(&theirs, &invite, steady, server.pid()).await?, None),
+            Some((target, model)) => {
+                let (invites, flood) = tokio::join!(run(&theirs, &invite, steady, server.pid()), run(&target, &model, hard, server.pid()));
+                (invites?, Some(flood?))
+            }
+        };
+        found.push(Flood { name, invites, flood });
+    }
+    Ok(found)
+}
+
+/// Milliseconds from process start to the first answered call (several starts), and mebibytes a second later.
+pub(crate) async fn starts(place: &Place, token: &str, times: usize) -> Result<(Vec<f64>, f64)> {
+    let mut all = Vec::new();
+    let mut memory = f64::NAN;
+    for _ in 0..times {
+        let server = place.start("serve", Some(token), None).await?;
+        all.push(server.start.as_secs_f64() * 1000.0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        memory = memory_of(server.pid());
+        server.stop()?;
+    }
+    Ok((all, memory))
+}
+
+/// Statements per call, as the database library logs them: BEGIN, COMMIT and savepoints among them.
+pub(crate) async fn statements(place: &Place, token: &str, log: &Path) -> Result<Vec<(&'static str, f64)>> {
+    const CALLS: u32 = 50;
+    let server = place.start("serve", Some(token), Some(("error,sqlx::query=debug", log))).await?;
+    let calls = [
+        ("whoami", r#"{}"#),
+        ("get_user", r#"{"user":"admin@example.com"}"#),
+        ("list_users", r#"{"query":"garcia","limit":50}"#),
+        ("invite_user", r#"{"email":"s{n}@example.com","first_name":"A","last_name":"B"}"#),
+    ];
+    let mut found = Vec::new();
+    for (tool, arguments) in calls {
+        let count = || std::fs::read_to_string(log).unwrap_or_default().matches("sqlx::query").count();
+        let before = count();
+        for n in 0..CALLS {
+            let arguments = arguments.replace("{n}", &format!("{tool}{n}"));
+            server.ok(tool, &serde_json::from_str(&arguments).map_err(Error::other)?).await?;
+        }
+        let lines = u32::try_from(count() - before).unwrap_or(u32::MAX);
+        found.push((tool, f64::from(lines) / f64::from(CALLS)));
+    }
+    server.stop()?;
+    Ok(found)
+}

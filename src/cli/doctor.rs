@@ -1,0 +1,185 @@
+//! `usher doctor`: each thing that has to be right, whether it is, and what to do where it is not. Changes nothing.
+
+use super::{
+    output,
+    run::{Outcome, catalogue, database_said},
+};
+use crate::{
+    config::{Options, PublicUrl},
+    domain::Clock,
+    failpoint::Faults,
+    http::server::CLOCK_SKEW_MS,
+    keys::{Keyring, KeyringError},
+    mail::Mailer,
+    store::{self, Database, Engine, MigrationState, Pool, meta},
+};
+use serde_json::json;
+use std::{net::ToSocketAddrs, process::ExitCode};
+
+/// How a check ended: what was found, or what to do.
+type Finding = Result<String, String>;
+
+/// What was looked at so far.
+#[derive(Default)]
+struct Report(Vec<(&'static str, Finding)>);
+
+impl Report {
+    fn note(&mut self, check: &'static str, finding: Finding) {
+        self.0.push((check, finding));
+    }
+
+    fn is_well(&self) -> bool {
+        self.0.iter().all(|(_, finding)| finding.is_ok())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let checks: Vec<_> = self
+            .0
+            .iter()
+            .map(|(check, finding)| {
+                let (Ok(message) | Err(message)) = finding;
+                json!({"check": check, "ok": finding.is_ok(), "message": message})
+            })
+            .collect();
+        json!({"ok": self.is_well(), "checks": checks})
+    }
+
+    fn words(&self) -> String {
+        let lines: Vec<_> = self
+            .0
+            .iter()
+            .map(|(check, finding)| match finding {
+                Ok(message) => format!("ok    {check}: {message}"),
+                Err(message) => format!("MEND  {check}: {message}"),
+            })
+            .collect();
+        lines.join("\n")
+    }
+}
+
+/// Looks at everything. What needs a database is left out where there is none.
+pub(super) async fn run(options: &Options) -> Outcome {
+    let mut report = Report::default();
+    report.note("configuration", configuration(options));
+    report.note("data folder", data_folder(options));
+    let mut recorded = None;
+    match database(options).await {
+        Err(problem) => report.note("database", Err(problem)),
+        Ok((database, pool)) => {
+            report.note("database", Ok(database.describe()));
+            report.note("keyring", keyring(options, &pool).await);
+            report.note("clock", clock(&pool).await);
+            report.note("audit log", audit_log(&pool).await);
+            recorded = meta::get(&pool, meta::PUBLIC_URL).await.ok().flatten();
+            pool.close().await;
+        }
+    }
+    let url = options.public_url.clone().or(recorded).unwrap_or_else(|| format!("http://{}", options.listen));
+    match PublicUrl::parse(&url) {
+        Err(invalid) => report.note("public URL", Err(format!("{url}: {invalid}"))),
+        Ok(url) => {
+            report.note("public URL", public_url(&url));
+            report.note("mail", mail(options, &url).await);
+        }
+    }
+    output::result(options.json, &report.json(), &report.words());
+    if report.is_well() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !options.json {
+        output::remark("What is marked MEND wants mending.");
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn configuration(options: &Options) -> Finding {
+    options.limits()?;
+    catalogue(options)?;
+    options.listen.to_socket_addrs().map_err(|error| format!("--listen {}: {error}; give HOST:PORT", options.listen))?;
+    if let Some(file) = &options.outbound_ca {
+        std::fs::metadata(file).map_err(|error| format!("--outbound-ca {}: {error}", file.display()))?;
+    }
+    Ok("limits, permissions and addresses are readable".to_owned())
+}
+
+fn data_folder(options: &Options) -> Finding {
+    let place = options.data_dir.display();
+    let found = std::fs::metadata(&options.data_dir)
+        .map_err(|error| format!("{place}: {error}; `usher quickstart` makes it, --data-dir names another"))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if found.permissions().mode() & 0o077 != 0 {
+            return Err(format!("{place} can be entered by others: run chmod 700 on it"));
+        }
+    }
+    if found.is_dir() { Ok(place.to_string()) } else { Err(format!("{place} is not a folder: name another with --data-dir")) }
+}
+
+async fn database(options: &Options) -> Result<(Database, Pool), String> {
+    let database = options.database()?;
+    let place = database.describe();
+    let state = store::migration_state(&database).await.map_err(|error| database_said(&database, &error))?;
+    match (state, database.engine()) {
+        (MigrationState::Ready, _) => {}
+        (MigrationState::Empty, Engine::Sqlite) => return Err(format!("{place} is not there yet: `usher quickstart` makes it")),
+        (MigrationState::Empty, Engine::Postgres) => {
+            return Err(format!("{place} has no tables of usher's yet: run `usher migrate` as its owner"));
+        }
+        (MigrationState::Old, Engine::Sqlite) => {
+            return Err(format!("{place} is older than this version: `usher serve` brings it up to date"));
+        }
+        (MigrationState::Old, Engine::Postgres) => {
+            return Err(format!("{place} is older than this version: run `usher migrate` as its owner"));
+        }
+    }
+    let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
+    pool.ping().await.map_err(|error| database_said(&database, &error))?;
+    Ok((database, pool))
+}
+
+async fn keyring(options: &Options, pool: &Pool) -> Finding {
+    let path = options.key_file();
+    let keyring = Keyring::read(&path).map_err(|error| error.to_string())?;
+    match meta::get(pool, meta::KEYRING).await.map_err(|error| error.to_string())? {
+        Some(known) if known != keyring.fingerprint() => Err(KeyringError::Foreign(path.display().to_string()).to_string()),
+        Some(_) => Ok(format!("{} fits the database", path.display())),
+        None => Ok(format!("{} will be this database's", path.display())),
+    }
+}
+
+async fn clock(pool: &Pool) -> Finding {
+    let theirs = pool.clock().await.map_err(|error| error.to_string())?;
+    let skew = (theirs - Clock::system().now().as_millis()).abs();
+    if skew <= CLOCK_SKEW_MS {
+        Ok(format!("within {skew} ms of the database's"))
+    } else {
+        Err(format!("{skew} ms from the database's, so this node counts as not ready: set both machines by NTP"))
+    }
+}
+
+async fn audit_log(pool: &Pool) -> Finding {
+    if pool.owns_audit_log().await.map_err(|error| error.to_string())? {
+        return Err(
+            "this role owns the tables, so only triggers guard the past: run `usher migrate --serving-role ROLE` and serve as ROLE"
+                .to_owned(),
+        );
+    }
+    Ok("its past cannot be written".to_owned())
+}
+
+fn public_url(url: &PublicUrl) -> Finding {
+    if url.is_https() || url.is_loopback() {
+        Ok(url.as_str().to_owned())
+    } else {
+        Err(format!("{} sends tokens in the clear: put TLS before it and give --public-url https://…", url.as_str()))
+    }
+}
+
+async fn mail(options: &Options, url: &PublicUrl) -> Finding {
+    if options.smtp_url.is_some() && options.mail_from.is_none() {
+        return Err("--smtp-url is set, but no sender: give --mail-from usher@YOUR-DOMAIN".to_owned());
+    }
+    let mailer = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), url.is_loopback())?;
+    mailer.check().await
+}
