@@ -64,12 +64,11 @@ async fn a_first_start_that_dies_half_way_is_finished_by_the_next() {
             assert_eq!(organizations.as_array().map(Vec::len), Some(1), "{when}");
             assert_eq!(organizations[0]["people"], 1, "{when}");
             // Where the first start had come as far as the organization, the token is made on the host.
-            let token = match &said["token"] {
-                Value::String(token) => token.clone(),
-                _ => {
-                    let made = place.json(&["token", "create", "--org", "my-organization", "--user", "admin@example.com"]).await;
-                    made["token"].as_str().expect("a token").to_owned()
-                }
+            let token = if let Value::String(token) = &said["token"] {
+                token.clone()
+            } else {
+                let made = place.json(&["token", "create", "--org", "my-organization", "--user", "admin@example.com"]).await;
+                made["token"].as_str().expect("a token").to_owned()
             };
             let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}});
             let request = reqwest::Client::new().post(said["mcp_url"].as_str().expect("a URL")).bearer_auth(token);
