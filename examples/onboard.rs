@@ -80,7 +80,7 @@ async fn onboard() -> Result<(), Box<dyn Error>> {
     };
     match usher.call::<InviteUser>(&invite).await? {
         Ok(invited) => {
-            println!("{} is {}; the mail is {}", invited.user.email, invited.user.status, invited.delivery.map_or("sent", |d| d.as_str()))
+            println!("{} is {}; the mail is {}", invited.user.email, invited.user.status, invited.delivery.map_or("sent", |d| d.as_str()));
         }
         // Invited before, perhaps by a run of this program whose answer got lost: a new link does no harm.
         Err(refused) if refused.code == ErrorCode::EmailAlreadyInUse => {

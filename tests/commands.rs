@@ -63,12 +63,11 @@ impl Started {
     async fn with(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("usher starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        match lines.next_line().await.expect("a line") {
-            Some(line) => Self { said: serde_json::from_str(&line).expect("one line of JSON"), child },
-            None => {
-                let output = child.wait_with_output().await.expect("it ends");
-                panic!("{}", String::from_utf8_lossy(&output.stderr));
-            }
+        if let Some(line) = lines.next_line().await.expect("a line") {
+            Self { said: serde_json::from_str(&line).expect("one line of JSON"), child }
+        } else {
+            let output = child.wait_with_output().await.expect("it ends");
+            panic!("{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 

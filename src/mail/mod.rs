@@ -12,7 +12,7 @@ use crate::{
     app::App,
     authz::{self, Actor, Standing, SystemTask, action::GiveUpMail},
     domain::{DAY, Email, HOUR, OutboxId, RequestId, SECOND},
-    failpoint::Fault,
+    failpoint::{Fault, Faults},
     store::{
         Context, StoreError, Work,
         outbox::{self, Due, Fate, Lease},
@@ -125,12 +125,12 @@ impl Mailer {
             return Err("--mail-from is not an address: give usher@YOUR-DOMAIN or Name <usher@YOUR-DOMAIN>".to_owned());
         }
         match &self.transport {
-            Transport::Smtp(relay) => match relay.test_connection().await {
-                Ok(true) => Ok("the relay answers; `usher mail test --to YOU` sends one".to_owned()),
-                Ok(false) => Err("the relay hung up: check --smtp-url".to_owned()),
-                Err(error) => {
-                    Err(format!("the relay does not answer as it should ({error}): check --smtp-url, and that this machine may reach it"))
+            Transport::Smtp(relay) => match relay.open(&Faults::default()).await {
+                Ok(session) => {
+                    session.close().await;
+                    Ok(format!("the relay {relay} answers; `usher mail test --to YOU` sends one"))
                 }
+                Err(refusal) => Err(format!("the relay {relay} cannot be used: {refusal} ({}): check --smtp-url", refusal.code)),
             },
             Transport::Folder(folder) => match std::fs::metadata(folder) {
                 Ok(found) if !found.is_dir() || found.permissions().readonly() => {
