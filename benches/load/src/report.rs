@@ -245,7 +245,7 @@ fn flood_table(out: &mut String, database: &str, found: &[Flood]) {
         "\n### Another organization's invites (50 a second) while 16 connections flood, {database}\n\n| flood | flood's calls/s | its calls | invites' p50 ms | p99 ms | p99 to the quiet one's | wrong answers |\n|---|---|---|---|---|---|---|"
     );
     for one in found {
-        let (rate, calls, wrong) = one.flood.as_ref().map_or((0.0, 0, 0), |flood| (flood.rate, flood.calls, flood.errors));
+        let (rate, calls, wrong) = one.pressure.as_ref().map_or((0.0, 0, 0), |flood| (flood.rate, flood.calls, flood.errors));
         let ratio = one.invites.p99 / found[0].invites.p99;
         let wrong = wrong + one.invites.errors;
         _ = writeln!(

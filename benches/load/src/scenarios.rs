@@ -73,8 +73,8 @@ pub(crate) struct Flood {
     pub(crate) name: &'static str,
     /// The invites.
     pub(crate) invites: Outcome,
-    /// The flood.
-    pub(crate) flood: Option<Outcome>,
+    /// What pressed meanwhile.
+    pub(crate) pressure: Option<Outcome>,
 }
 
 /// Another organization invites at a steady rate: alone, then beside 16 connections that are refused as fast as answers come.
@@ -109,7 +109,7 @@ pub(crate) async fn flood(server: &Server, time: Duration) -> Result<Vec<Flood>>
                 (invites?, Some(flood?))
             }
         };
-        found.push(Flood { name, invites, flood });
+        found.push(Flood { name, invites, pressure: flood });
     }
     Ok(found)
 }
@@ -133,7 +133,7 @@ pub(crate) async fn statements(place: &Place, token: &str, log: &Path) -> Result
     const CALLS: u32 = 50;
     let server = place.start("serve", Some(token), Some(("error,sqlx::query=debug", log))).await?;
     let calls = [
-        ("whoami", r#"{}"#),
+        ("whoami", "{}"),
         ("get_user", r#"{"user":"admin@example.com"}"#),
         ("list_users", r#"{"query":"garcia","limit":50}"#),
         ("invite_user", r#"{"email":"s{n}@example.com","first_name":"A","last_name":"B"}"#),

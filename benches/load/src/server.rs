@@ -191,6 +191,6 @@ pub(crate) async fn ok(connection: &mut Connection, target: &Target, tool: &str,
 
 fn name(n: usize) -> (String, String) {
     let first = ["Maria", "James", "Anna", "Luis", "Chen", "Yuki", "Omar", "Fatima", "Ivan", "Olga"][n % 10];
-    let last = if n % FAMILIES == 0 { "Garcia".to_owned() } else { format!("Family{:02}", n % FAMILIES) };
+    let last = if n.is_multiple_of(FAMILIES) { "Garcia".to_owned() } else { format!("Family{:02}", n % FAMILIES) };
     (first.to_owned(), last)
 }
