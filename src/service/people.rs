@@ -159,12 +159,14 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
             // Without a way to send mail nobody can be invited; but who is here already is told so first.
             return Err(taken(&mut writing, &email).await?.unwrap_or(Error::MailUnavailable));
         };
+        if let Err(over) = limits::one_more_invite(&mut writing).await {
+            // A repeated invite is told what it is, also where the budget is used up.
+            return Err(taken(&mut writing, &email).await?.unwrap_or(over));
+        }
         let link = new_link(&mut writing, 1).await?;
-        // The budget is asked after the unique key, so that a repeated invite says what it is.
         let Some(key) = people::invite(&mut writing.work, proof, &link).await? else {
             return Err(taken(&mut writing, &email).await?.unwrap_or_else(|| Error::Internal("an address is taken by nobody".to_owned())));
         };
-        limits::one_more_invite(&mut writing).await?;
         writing.mails();
         let warnings = match role {
             Role::Administrator => many_administrators(&writing),

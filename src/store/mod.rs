@@ -15,6 +15,7 @@ pub mod open;
 pub mod organizations;
 pub mod outbox;
 pub mod people;
+mod queue;
 mod search;
 pub mod sql;
 mod sqlite;

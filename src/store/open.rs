@@ -93,7 +93,7 @@ impl Database {
             }
             Self::Server(options) => Inner::Postgres(postgres_pool(options)),
         };
-        Ok(Pool { inner, faults })
+        Ok(Pool::new(inner, faults))
     }
 }
 

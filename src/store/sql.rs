@@ -12,10 +12,14 @@
 //! tx.commit().await?;
 //! ```
 
-use super::sqlite::{SqliteTx, Writer};
+use super::{
+    queue::Queues,
+    sqlite::{SqliteTx, Writer},
+};
 use crate::failpoint::{Fault, Faults};
 use sqlx::{Column as _, Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Type, postgres::PgRow, sqlite::SqliteRow};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 /// Which database answers.
@@ -329,6 +333,7 @@ fn postgres_rows(rows: Vec<PgRow>) -> Vec<Row> {
 pub struct Pool {
     pub(in crate::store) inner: Inner,
     pub(in crate::store) faults: Faults,
+    queues: Queues,
 }
 
 #[derive(Clone)]
@@ -344,6 +349,18 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Pool {
+    pub(in crate::store) fn new(inner: Inner, faults: Faults) -> Self {
+        Self { inner, faults, queues: Queues::default() }
+    }
+
+    /// An organization's turn to have a connection for writing; SQLite's one writer has a queue of its own.
+    pub(in crate::store) async fn turn(&self, org: i64) -> Option<OwnedSemaphorePermit> {
+        match self.engine() {
+            Engine::Sqlite => None,
+            Engine::Postgres => self.queues.turn(org).await,
+        }
+    }
+
     /// Which engine this is.
     #[must_use]
     pub fn engine(&self) -> Engine {

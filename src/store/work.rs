@@ -10,6 +10,7 @@ use crate::{
     domain::{PermissionSet, Random, RequestId, Role, Status, Timestamp},
     failpoint::Fault,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What of a call the audit entries repeat.
 #[derive(Clone, Debug)]
@@ -74,6 +75,8 @@ pub struct Work {
     pub(in crate::store) actor_name: Option<String>,
     pub(in crate::store) entries: Vec<uuid::Uuid>,
     changed: bool,
+    /// Held to the end; nobody asks for it.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 const LOCK_SQLITE: &str = "SELECT audit_seq, audit_hash, audit_at, user_seq, group_seq,
@@ -88,6 +91,7 @@ const LOCK_POSTGRES: &str = "SELECT audit_seq, audit_hash, audit_at, user_seq, g
 impl Work {
     /// Opens a transaction and takes the organization's lock. `clock` is read after the wait.
     pub async fn begin(pool: &Pool, org: Org, context: Context, clock: &crate::domain::Clock, random: &Random) -> Result<Self, StoreError> {
+        let turn = pool.turn(org.number).await;
         let mut tx = pool.begin().await?;
         let fault = tx.faults().hit("store.lock");
         // `skip` leaves the lock out on both engines, to show that the races are lost without it.
@@ -109,14 +113,14 @@ impl Work {
         };
         // Audit time never goes back.
         let now = clock.now().max(Timestamp::from_millis(head.audit_at));
-        Ok(Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: false })
+        Ok(Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: false, _turn: turn })
     }
 
     /// A unit of work over an organization that `tx` itself has just made.
     pub(in crate::store) fn with_new_head(tx: Tx, org: Org, context: Context, now: Timestamp, random: &Random) -> Self {
         let head =
             Head { audit_seq: 0, audit_hash: vec![0; 32], audit_at: 0, user_seq: 0, group_seq: 0, people: [[0; 2]; 3], access_groups: 0 };
-        Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: true }
+        Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: true, _turn: None }
     }
 
     /// The moment of this unit of work.
