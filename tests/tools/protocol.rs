@@ -4,6 +4,10 @@ use super::{Exchange, exchange, exchange_at, rpc};
 use crate::common::{Engine, Options, Server, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
 const ERAS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -310,6 +314,16 @@ async fn requirement_3_a_token_beside_the_header_is_no_token() {
     assert_eq!(exchange(&server, Method::POST, None, &headers, &form).await.status, 401);
 }
 
+/// The status of the answer to these very bytes.
+async fn raw(server: &Server, head: &str) -> String {
+    let address = server.address();
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn r_b125_and_requirement_12_the_public_host_and_loopback_are_let_in_and_nobody_else() {
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -339,6 +353,12 @@ async fn r_b125_and_requirement_12_the_public_host_and_loopback_are_let_in_and_n
     ] {
         assert_eq!(status(&public, ("origin", origin)).await, at_public, "{origin}");
         assert_eq!(status(&local, ("origin", origin)).await, at_local, "{origin}");
+    }
+    for head in
+        ["GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n"]
+    {
+        let status = raw(&public, head).await;
+        assert!(["400", "403"].contains(&status.as_str()), "no host, or two, is none: {status}");
     }
     let told = exchange(&public, Method::POST, Some(&public.token), &[ACCEPT, ("host", "evil.example")], ping).await;
     assert!(told.json()["message"].as_str().is_some_and(|hint| hint.contains("--public-url")));
