@@ -72,7 +72,8 @@ impl Person {
 /// One of the many others.
 pub fn filler(n: usize) -> Person {
     let (first, last) = (FIRST[n % FIRST.len()], LAST[(n / 7) % LAST.len()]);
-    let role = if n % 9 == 4 { "Administrator" } else { "User" };
+    // There are few Administrators anywhere.
+    let role = if n % 97 == 4 { "Administrator" } else { "User" };
     Person { role, ..Person::new(first, &format!("{last}-{n}"), &format!("{}.{n}@filler.example", first.to_lowercase())) }
 }
 
