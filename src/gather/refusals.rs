@@ -1,6 +1,6 @@
 //! Refusals as evidence: bounded in number, complete in count.
 //!
-//! The first (actor, action, target, code) in a minute is an entry of its own, written within a second; its repeats
+//! The first (actor, action, tool, target, code) in a minute is an entry of its own, written within a second; its repeats
 //! are one more when the minute is over. An organization gets at most [`PER_ORGANIZATION`] such entries in a minute,
 //! [`PER_ACTOR`] of them by one actor. What finds no room is counted all the same: into one entry of that actor, or,
 //! where too many share the organization's room, into one of the server's own.
@@ -40,7 +40,11 @@ impl Refusal {
 
     /// Whether `other` is this one again.
     fn is_like(&self, other: &Self) -> bool {
-        self.author() == other.author() && self.action == other.action && self.code == other.code && self.named == other.named
+        self.author() == other.author()
+            && self.action == other.action
+            && self.tool == other.tool
+            && self.code == other.code
+            && self.named == other.named
     }
 
     /// The server's own word for what people did, where they have no room.

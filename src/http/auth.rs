@@ -11,6 +11,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use ipnet::IpNet;
+use serde_json::Value;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
@@ -21,6 +22,8 @@ use std::{
 
 /// Largest MCP request.
 const MAX_BODY: usize = 256 * 1024;
+/// How much of a larger one is read before the connection just ends.
+const MAX_READ: usize = 4 * 1024 * 1024;
 
 /// The header's value, when it stands exactly once and is text.
 fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
@@ -104,8 +107,25 @@ fn unauthorized(shown: bool) -> Response {
     response
 }
 
-fn rpc_error(code: i32, message: &str) -> Response {
-    let body = serde_json::json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
+/// The whole body, or nothing where it is too large. A larger one is read on for a while all the same: who is still
+/// sending when the connection ends never hears why.
+async fn collected(mut body: Body) -> Option<bytes::Bytes> {
+    let mut whole = bytes::BytesMut::new();
+    let mut length = 0usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length <= MAX_BODY {
+            whole.extend_from_slice(&data);
+        } else if length > MAX_READ {
+            return None;
+        }
+    }
+    (length <= MAX_BODY).then(|| whole.freeze())
+}
+
+fn rpc_error(id: &Value, code: i32, message: &str) -> Response {
+    let body = serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}});
     (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
@@ -175,15 +195,23 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     let (mut parts, body) = request.into_parts();
     let mut bytes = bytes::Bytes::new();
     if parts.method == Method::POST {
-        bytes = match http_body_util::Limited::new(body, MAX_BODY).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(_) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A request has at most 256 KiB."),
+        bytes = match collected(body).await {
+            Some(bytes) => bytes,
+            None => return plain(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A request has at most 256 KiB."),
         };
         let envelope = match json::look(&bytes) {
             Ok(envelope) => envelope,
-            Err(Fault::Parse) => return rpc_error(-32700, "Parse error: the body is not JSON."),
+            Err(Fault::Parse) => return rpc_error(&Value::Null, -32700, "Parse error: the body is not JSON."),
             Err(Fault::Request) => {
-                return rpc_error(-32600, "Invalid request: one JSON-RPC object, without duplicate keys, nested at most 32 deep.");
+                let message = "Invalid request: one JSON-RPC 2.0 object, without duplicate keys, nested at most 32 deep.";
+                return rpc_error(&Value::Null, -32600, message);
+            }
+            Err(Fault::Parameters(id)) => {
+                return rpc_error(
+                    &id,
+                    -32602,
+                    "Invalid params: an object, with what the method needs; `arguments` of a tool are an object too.",
+                );
             }
         };
         if let Some(wait) = limited

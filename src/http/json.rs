@@ -4,6 +4,7 @@
 //! plain text (malformed JSON) is answered here as JSON-RPC says.
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 use std::{collections::HashSet, fmt};
 
 /// Deepest nesting that is read.
@@ -19,12 +20,14 @@ pub(super) struct Envelope {
 }
 
 /// Why a body is no JSON-RPC message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Fault {
     /// Not JSON at all: -32700.
     Parse,
     /// JSON, but not one request object: -32600.
     Request,
+    /// A request whose parameters have no shape that its method could read: -32602, with the id that was sent.
+    Parameters(Value),
 }
 
 /// Looks the body over.
@@ -36,14 +39,51 @@ pub(super) fn look(body: &[u8]) -> Result<Envelope, Fault> {
     deserializer.end().map_err(|_| Fault::Parse)?;
     match strict {
         Seen::Object => {
-            #[derive(serde::Deserialize)]
-            struct Head {
-                method: Option<serde_json::Value>,
-            }
-            let head: Head = serde_json::from_str(text).map_err(|_| Fault::Request)?;
-            Ok(Envelope { method: head.method.and_then(|method| method.as_str().map(str::to_owned)) })
+            let message: Map<String, Value> = serde_json::from_str(text).map_err(|_| Fault::Request)?;
+            envelope(&message)
         }
         Seen::Other => Err(Fault::Request),
+    }
+}
+
+/// What the protocol library would answer in plain text, or as a method that there is not.
+fn envelope(message: &Map<String, Value>) -> Result<Envelope, Fault> {
+    let answers = message.contains_key("result") || message.contains_key("error");
+    let id = match message.get("id") {
+        None => None,
+        Some(id @ (Value::String(_) | Value::Number(_))) => Some(id),
+        Some(_) => return Err(Fault::Request),
+    };
+    let method = match message.get("method") {
+        Some(Value::String(method)) => Some(method.clone()),
+        None if answers => None,
+        Some(_) | None => return Err(Fault::Request),
+    };
+    if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return Err(Fault::Request);
+    }
+    if let (Some(id), Some(method)) = (id, &method)
+        && !readable(method, message.get("params"))
+    {
+        return Err(Fault::Parameters(id.clone()));
+    }
+    Ok(Envelope { method })
+}
+
+/// Whether the parameters are an object, with the members that every call of the method has.
+fn readable(method: &str, params: Option<&Value>) -> bool {
+    let nothing = Map::new();
+    let params = match params {
+        None | Some(Value::Null) => &nothing,
+        Some(Value::Object(params)) => params,
+        Some(_) => return false,
+    };
+    match method {
+        "tools/call" => {
+            params.get("name").is_some_and(Value::is_string)
+                && params.get("arguments").is_none_or(|arguments| arguments.is_object() || arguments.is_null())
+        }
+        _ => true,
     }
 }
 
@@ -142,7 +182,7 @@ mod tests {
 
     #[test]
     fn requirement_13_odd_json_is_refused() {
-        assert_eq!(look(br#"{"method":"ping"}"#).unwrap().method.as_deref(), Some("ping"));
+        assert_eq!(look(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).unwrap().method.as_deref(), Some("ping"));
         assert_eq!(look(b"{").unwrap_err(), Fault::Parse);
         assert_eq!(look(b"\xff").unwrap_err(), Fault::Parse);
         assert_eq!(look(br#"{"a":1} x"#).unwrap_err(), Fault::Parse);
@@ -150,5 +190,37 @@ mod tests {
         assert_eq!(look(br#"{"a":1,"a":2}"#).unwrap_err(), Fault::Request);
         assert_eq!(look(format!("{}{}", r#"{"a":"#.repeat(40), "1").as_bytes()).unwrap_err(), Fault::Request);
         assert_eq!(look(format!("[{}1]", "1,".repeat(1_000_000)).as_bytes()).unwrap_err(), Fault::Request);
+    }
+
+    #[test]
+    fn r_b143_what_is_no_request_is_told_apart_from_what_has_no_readable_parameters() {
+        let told = |body: &str| look(body.as_bytes()).map(|envelope| envelope.method);
+        for body in [
+            "{}",
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            r#"{"id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+        ] {
+            assert_eq!(told(body), Err(Fault::Request), "{body}");
+        }
+        for (method, params) in [
+            ("ping", "[1]"),
+            ("tools/call", r#""x""#),
+            ("tools/call", "{}"),
+            ("tools/call", r#"{"name":7}"#),
+            ("tools/call", r#"{"name":"whoami","arguments":[1]}"#),
+        ] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":"a","method":"{method}","params":{params}}}"#);
+            assert_eq!(told(&body), Err(Fault::Parameters(Value::from("a"))), "{body}");
+        }
+        assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Ok(None));
+        assert_eq!(told(r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#), Ok(Some("notifications/cancelled".to_owned())));
+        assert_eq!(
+            told(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":null}}"#),
+            Ok(Some("tools/call".to_owned()))
+        );
     }
 }

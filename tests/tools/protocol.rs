@@ -317,10 +317,10 @@ async fn requirement_3_a_token_beside_the_header_is_no_token() {
 /// The status of the answer to these very bytes.
 async fn raw(server: &Server, head: &str) -> String {
     let address = server.address();
-    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await.unwrap();
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await.expect("an answer");
+    stream.write_all(head.as_bytes()).await.expect("an answer");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    stream.read_to_string(&mut answer).await.expect("an answer");
     answer.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 

@@ -187,7 +187,7 @@ pub struct WhoAmI;
 impl Tool for WhoAmI {
     const NAME: &'static str = "whoami";
     const TITLE: &'static str = "Who am I";
-    const DESCRIPTION: &'static str = "Says as whom you act: the person, the organization, the permissions held now, the credential of this call, and the other organizations of the same person. Needs nothing. Call it first when it is unclear what you may do; for one permission of somebody else use check_membership.";
+    const DESCRIPTION: &'static str = "Says as whom you act: the person, the organization, the permissions held now, the credential of this call, and the organizations that it opens. Needs nothing. Call it first when it is unclear what you may do; for one permission of somebody else use check_membership.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: Needs = Needs::Nothing;
     type Params = WhoAmIParams;
@@ -210,7 +210,7 @@ pub struct WhoAmIOutput {
     pub permissions: Vec<String>,
     /// The credential of this call.
     pub credential: CredentialInfo,
-    /// Every organization in which this person's email has an active account.
+    /// Every organization that this credential opens; a personal token opens one.
     pub organizations: Vec<OrganizationRef>,
 }
 
