@@ -136,7 +136,7 @@ async fn r_b23_and_r_b25_no_token_outside_the_mail() {
         let sink = Sink::start(&[]).await;
         let folder = TempDir::new().unwrap();
         let log = folder.path().join("log");
-        let options = through(&sink).with("USHER_LOG", "trace").logged_to(&log);
+        let options = through(&sink).with("USHER_LOG", "trace,rmcp=trace").logged_to(&log);
         let mut server = Server::quickstart_with(engine, &options).await;
         let mut copies = Copies::beginning(&server).await;
         let arguments = json!({"name": "Support", "permissions": ["users:read", "users:invite"]});

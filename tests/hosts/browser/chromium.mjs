@@ -1,0 +1,170 @@
+// A browser without a head, driven over the DevTools protocol: only what the page tests need.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const FLAGS = [
+    '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-extensions',
+    '--remote-debugging-port=0', 'about:blank',
+];
+
+/** Polls until `look` finds something; fails after half a minute. */
+export async function until(what, look) {
+    for (let n = 0; n < 600; n += 1) {
+        const found = await look();
+        if (found) return found;
+        await pause(50);
+    }
+    throw new Error(`${what}: not within half a minute`);
+}
+
+/** A page, with everything that it asked for and complained of. */
+class Page {
+    constructor(browser, session) {
+        Object.assign(this, { browser, session, requests: [], complaints: [], documents: [], loads: 0 });
+    }
+
+    send(method, params = {}) {
+        return this.browser.send(method, params, this.session);
+    }
+
+    heard(method, params) {
+        if (method === 'Network.requestWillBeSent') {
+            const { url, headers, method: verb } = params.request;
+            this.requests.push({ url, method: verb, kind: params.type, referer: headers.Referer || headers.referer || null });
+        } else if (method === 'Network.responseReceived' && params.type === 'Document') {
+            this.documents.push({ url: params.response.url, status: params.response.status });
+        } else if (method === 'Log.entryAdded') {
+            this.complaints.push(params.entry.text);
+        } else if (method === 'Runtime.exceptionThrown') {
+            this.complaints.push(params.exceptionDetails.text);
+        } else if (method === 'Audits.issueAdded' && params.issue.code !== 'PerformanceIssue') {
+            this.complaints.push(params.issue.code);
+        } else if (method === 'Page.loadEventFired') {
+            this.loads += 1;
+        }
+    }
+
+    /** Waits for the load that `action` causes. */
+    async loading(action) {
+        const before = this.loads;
+        await action();
+        await until('a page', () => this.loads > before);
+    }
+
+    open(url) {
+        return this.loading(async () => {
+            const { errorText } = await this.send('Page.navigate', { url });
+            if (errorText) throw new Error(`${url}: ${errorText}`);
+        });
+    }
+
+    async run(expression) {
+        const { result, exceptionDetails } = await this.send('Runtime.evaluate', { expression, returnByValue: true });
+        if (exceptionDetails) throw new Error(`${expression}: ${exceptionDetails.text}`);
+        return result.value;
+    }
+
+    /** What a person reads, and where they are. */
+    look() {
+        return this.run(`({ url: location.href, title: document.title, heading: document.querySelector('h1')?.innerText ?? null,
+            text: document.body.innerText, cookies: document.cookie, referrer: document.referrer,
+            fields: Object.fromEntries([...document.querySelectorAll('input[name]')].map(i => [i.name, { value: i.value, type: i.type }])),
+            wide: document.documentElement.scrollWidth > innerWidth })`);
+    }
+
+    /** As a person does: into the field, key by key. */
+    async type(selector, text) {
+        await this.run(`{ const field = document.querySelector(${JSON.stringify(selector)}); field.focus(); field.select(); }`);
+        await this.send('Input.insertText', { text });
+    }
+
+    /** As a person does: where the thing is. */
+    async click(selector) {
+        const at = await this.run(`{ const it = document.querySelector(${JSON.stringify(selector)}); it.scrollIntoView({ block: 'center' });
+            const box = it.getBoundingClientRect(); ({ x: box.x + box.width / 2, y: box.y + box.height / 2 }) }`);
+        for (const type of ['mousePressed', 'mouseReleased']) {
+            await this.send('Input.dispatchMouseEvent', { type, ...at, button: 'left', clickCount: 1 });
+        }
+    }
+
+    async shot(width, scheme) {
+        // A page behind another one draws nothing.
+        await this.send('Page.bringToFront');
+        await this.send('Emulation.setDeviceMetricsOverride', { width, height: 900, deviceScaleFactor: 1, mobile: width < 500 });
+        await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
+        const { data } = await this.send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true });
+        return Buffer.from(data, 'base64');
+    }
+
+    async cookies() {
+        return (await this.send('Storage.getCookies', {})).cookies.map(({ name, path, httpOnly, sameSite, secure }) =>
+            ({ name, path, httpOnly, sameSite: sameSite ?? null, secure }));
+    }
+}
+
+/** One browser with an empty profile of its own. */
+export class Browser {
+    static async start() {
+        const browser = new Browser();
+        browser.profile = mkdtempSync(join(tmpdir(), 'usher-browser-'));
+        browser.child = spawn(process.env.USHER_TEST_CHROMIUM, [`--user-data-dir=${browser.profile}`, ...FLAGS], { stdio: 'ignore' });
+        const port = await until('the browser', () => {
+            try {
+                return readFileSync(join(browser.profile, 'DevToolsActivePort'), 'utf8').split('\n');
+            } catch {
+                return null;
+            }
+        });
+        browser.socket = new WebSocket(`ws://127.0.0.1:${port[0]}${port[1]}`);
+        browser.waiting = new Map();
+        browser.pages = new Map();
+        browser.last = 0;
+        browser.socket.onmessage = ({ data }) => browser.heard(JSON.parse(data));
+        await new Promise((opened, failed) => Object.assign(browser.socket, { onopen: opened, onerror: failed }));
+        return browser;
+    }
+
+    send(method, params, sessionId) {
+        const id = (this.last += 1);
+        this.socket.send(JSON.stringify({ id, method, params, sessionId }));
+        return new Promise((done, failed) => {
+            const late = setTimeout(() => failed(new Error(`${method} was not answered within half a minute`)), 30_000);
+            this.waiting.set(id, { done, failed, late });
+        });
+    }
+
+    heard({ id, result, error, method, params, sessionId }) {
+        if (id === undefined) {
+            this.pages.get(sessionId)?.heard(method, params);
+            return;
+        }
+        const { done, failed, late } = this.waiting.get(id);
+        this.waiting.delete(id);
+        clearTimeout(late);
+        if (error) failed(new Error(error.message));
+        else done(result);
+    }
+
+    async page() {
+        const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' });
+        const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
+        const page = new Page(this, sessionId);
+        this.pages.set(sessionId, page);
+        for (const domain of ['Page', 'Network', 'Log', 'Runtime', 'Audits']) await page.send(`${domain}.enable`);
+        return page;
+    }
+
+    async end() {
+        const gone = new Promise(done => this.child.once('exit', done));
+        this.socket.close();
+        this.child.kill('SIGKILL');
+        await gone;
+        // Its helpers may still write for a moment.
+        rmSync(this.profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    }
+}

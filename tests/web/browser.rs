@@ -1,0 +1,69 @@
+//! The same in Chromium, as a person uses it.
+
+use crate::common::{PASSWORD, Server, hosts, on_both};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_person_joins_in_a_real_browser() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        for (email, first) in [("ana@example.com", "Ana"), ("bo@example.com", "Bo")] {
+            server.ok("invite_user", json!({"email": email, "first_name": first, "last_name": "Ruiz"})).await;
+        }
+        let (link, other) = (server.link_to("ana@example.com").await, server.link_to("bo@example.com").await);
+        let token = link.rsplit('/').next().unwrap();
+        let seen = hosts::converse(&server, "USHER_TEST_NODE22", "browser/invite.mjs", &[&link, &other, PASSWORD]).await;
+        let text = |page: &str, part: &str| seen[page][part].as_str().unwrap_or_default().to_owned();
+
+        assert_eq!(text("form", "heading"), "First Administrator invited you to My organization");
+        assert!(!text("form", "url").contains(token) && text("form", "text").contains("ana@example.com"));
+        assert_eq!(seen["form"]["fields"]["password"], json!({"value": "", "type": "password"}));
+        assert_eq!(text("form", "cookies"), "", "no script can read the cookie");
+        let id = text("form", "url").rsplit('/').next().unwrap().to_owned();
+        let cookie = json!({"name": format!("usher_invite_{}", id.replace('-', "")), "path": format!("/invite/{id}"),
+            "httpOnly": true, "sameSite": "Lax", "secure": false});
+        assert_eq!(seen["cookies"], json!([cookie]));
+
+        // Another site can neither frame the form nor send it.
+        assert!(seen["framed"].is_string());
+        assert_eq!(seen["forged"]["status"], 403);
+        assert!(text("other", "text").contains("bo@example.com"));
+
+        assert!(text("refused", "text").contains("fewer than 15 characters"));
+        assert_eq!(seen["refused"]["fields"]["first_name"]["value"], "Anna Lena");
+        assert_eq!(seen["refused"]["fields"]["password"], json!({"value": "", "type": "password"}));
+        assert_eq!(seen["shown"]["fields"]["password"], json!({"value": PASSWORD, "type": "text"}));
+        assert_eq!(text("joined", "heading"), "You are in");
+        assert_eq!(text("joined", "url"), text("form", "url"), "no secret in the address to the end");
+        let left = seen["left"].as_array().unwrap();
+        assert!(
+            left.iter().all(|other| other["name"] != cookie["name"]) && left.len() == 1,
+            "only the other invite's cookie stays: {left:?}"
+        );
+        assert_eq!(text("used", "heading"), "You have already joined");
+        assert_eq!(text("index", "heading"), "This is usher, an MCP server");
+        assert_eq!(text("unknown", "heading"), "This link opens nothing");
+        assert_eq!(text("nothing", "heading"), "There is nothing at this address");
+
+        // Nothing was asked of anybody else, nobody was told where the person came from, and no policy was broken.
+        for request in seen["requests"].as_array().unwrap() {
+            let url = request["url"].as_str().unwrap();
+            assert!(url.starts_with(&format!("{}/", server.address())) || url == "about:blank", "{url}");
+            assert_eq!(request["referer"], Value::Null, "{request}");
+            let is_link = url.contains(token);
+            assert!(!is_link || request["kind"] == "Document", "only the link itself holds the secret");
+        }
+        let complaints: Vec<_> =
+            seen["complaints"].as_array().unwrap().iter().filter(|text| !text.to_string().contains("status of 422")).collect();
+        assert!(complaints.is_empty(), "{complaints:?}");
+        // Nothing has to be scrolled sideways, on a telephone or on a wide screen.
+        for (page, widths) in seen["wide"].as_object().unwrap() {
+            assert_eq!(widths, &json!({"360": false, "1600": false}), "{page}");
+        }
+        let ana = server.ok("get_user", json!({"user": "ana@example.com"})).await;
+        assert_eq!((&ana["user"]["status"], &ana["user"]["first_name"]), (&json!("active"), &json!("Anna Lena")));
+        let bo = server.ok("get_user", json!({"user": "bo@example.com"})).await;
+        assert_eq!((&bo["user"]["status"], &bo["user"]["first_name"]), (&json!("pending"), &json!("Bo")));
+    })
+    .await;
+}
