@@ -139,19 +139,14 @@ async fn the_inspector_example_lists_the_tools() {
     .await;
 }
 
-/// The example as its source is now: a test run that is filtered by name does not build examples by itself.
-async fn example(name: &str) -> PathBuf {
+/// Cargo builds the examples with the tests, beside the folder of the test programs; not when the run is filtered by name.
+fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("this program");
-    let profile = tests.ancestors().nth(2).expect("the folder of the build").to_owned();
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--offline", "--workspace", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if cfg!(feature = "failpoints") {
-        build.args(["--features", "failpoints"]);
-    }
-    build.env("CARGO_TARGET_DIR", profile.parent().expect("the target folder"));
-    let output = build.output().await.expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    profile.join("examples").join(name)
+    let program = tests.ancestors().nth(2).expect("the folder of the build").join("examples").join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{name}.rs"));
+    let time = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
+    assert!(time(&program) >= time(&source), "{name} is not built as it is now: `cargo test --no-run` builds it, with the same flags");
+    program
 }
 
 #[tokio::test]
@@ -159,7 +154,7 @@ async fn the_rust_client_takes_somebody_on_and_waits_until_they_joined() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
         server.ok("create_access_group", json!({"name": "Support", "permissions": ["users:read"]})).await;
-        let program = example("onboard").await;
+        let program = example("onboard");
         let onboard = |arguments: &[&str]| {
             let mut command = Command::new(&program);
             command.args(arguments).env("USHER_URL", &server.mcp_url).env("USHER_TOKEN", &server.token).kill_on_drop(true);
