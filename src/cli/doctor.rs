@@ -76,7 +76,10 @@ pub(super) async fn run(options: &Options) -> Outcome {
     }
     let url = options.public_url.clone().or(recorded).unwrap_or_else(|| format!("http://{}", options.listen));
     match PublicUrl::parse(&url) {
-        Err(invalid) => report.note("public URL", Err(format!("{url}: {invalid}"))),
+        Err(invalid) => {
+            let hint = invalid.hint.unwrap_or_default();
+            report.note("public URL", Err(format!("{url}: {} {hint}", invalid.message)));
+        }
         Ok(url) => {
             report.note("public URL", public_url(&url));
             report.note("mail", mail(options, &url).await);
