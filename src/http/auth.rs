@@ -62,6 +62,16 @@ fn origin_is_ours(app: &SharedApp, origin: &str) -> bool {
             .is_some_and(|authority| is_loopback_name(split_port(authority).0))
 }
 
+/// Pages are served with `Referrer-Policy: no-referrer`, and so browsers send their forms with the origin `null` (Fetch, "append
+/// a request `Origin` header"). Whose page it was then stands in a header that no page and no script can set (Fetch
+/// Metadata, section 2). MCP has no forms.
+fn is_form_of_our_page(app: &SharedApp, request: &Request) -> bool {
+    let path = request.uri().path();
+    let path = path.strip_prefix(app.public_url.base()).unwrap_or(path);
+    let is_mcp = path == "/mcp" || path.starts_with("/mcp/");
+    !is_mcp && request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+}
+
 fn plain(status: StatusCode, error: &str, message: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"error": error, "message": message}).to_string())
         .into_response()
@@ -82,7 +92,11 @@ pub async fn gate(State(app): State<SharedApp>, mut request: Request, next: Next
             "This server does not answer to that host name. Its operator sets it with --public-url.",
         );
     }
-    if headers.contains_key(header::ORIGIN) && !single(headers, &header::ORIGIN).is_some_and(|origin| origin_is_ours(&app, origin)) {
+    let origin = single(headers, &header::ORIGIN);
+    if headers.contains_key(header::ORIGIN)
+        && !origin.is_some_and(|origin| origin_is_ours(&app, origin))
+        && !(origin == Some("null") && is_form_of_our_page(&app, &request))
+    {
         return plain(StatusCode::FORBIDDEN, "forbidden_origin", "Requests from that origin are not accepted.");
     }
     let mut response = next.run(request).await;

@@ -129,6 +129,8 @@ pub async fn serve(app: SharedApp, listener: TcpListener, stop: impl Future<Outp
     let routes = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
     token.cancel();
+    // A relay that does not answer must not hold the end up.
+    app.mail.close();
     tasks.close();
     tasks.wait().await;
     app.pool.close().await;

@@ -20,7 +20,10 @@ use crate::{
 };
 use axum::{
     Extension, Form,
-    extract::{Path, State, rejection::FormRejection},
+    extract::{
+        Path, State,
+        rejection::{FormRejection, PathRejection},
+    },
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -122,27 +125,48 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What an address shows of a link: the token itself, or the id of an invite whose cookie then holds the token.
+struct Shown {
+    id: Option<LinkId>,
+    token: String,
+}
+
+impl Shown {
+    /// A segment that is no text shows nothing, like any other that is no token.
+    fn read(segment: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Self {
+        let segment = segment.map(|Path(segment)| segment).unwrap_or_default();
+        let id = LinkId::parse(&segment);
+        let token = match id {
+            Some(id) => cookie(headers, &cookie_name(id)).unwrap_or_default().to_owned(),
+            None => segment,
+        };
+        Self { id, token }
+    }
+
+    /// The link behind the token, where it is the one that the address names: a cookie opens no other invite's page.
+    async fn link(&self, app: &SharedApp) -> Result<Option<Link>, Error> {
+        let found = joining::look(app, &self.token).await?;
+        Ok(found.filter(|found| self.id.is_none_or(|id| id == found.id)))
+    }
+}
+
 /// `GET /invite/{token}` and `GET /invite/{id}`.
 pub async fn invite(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
-    Path(segment): Path<String>,
+    segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let id = LinkId::parse(&segment);
-    let token = match id {
-        Some(id) => cookie(&headers, &cookie_name(id)).unwrap_or_default().to_owned(),
-        None => segment,
-    };
-    match joining::look(&app, &token).await {
+    let shown = Shown::read(segment, &headers);
+    match shown.link(&app).await {
         Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
-        Ok(Some(found)) if id == Some(found.id) => form(&app, &found, &found.first_name, &found.last_name, None, &[]),
-        Ok(Some(found)) if id.is_none() => {
+        Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]),
+        Ok(Some(found)) => {
             let mut response = StatusCode::SEE_OTHER.into_response();
             let place = format!("{}/invite/{}", app.public_url.base(), found.id);
             for (name, value) in [
                 (header::LOCATION, place),
-                (header::SET_COOKIE, set_cookie(&app, found.id, &token, COOKIE_SECONDS)),
+                (header::SET_COOKIE, set_cookie(&app, found.id, &shown.token, COOKIE_SECONDS)),
                 (header::CACHE_CONTROL, "no-store".to_owned()),
                 (header::REFERRER_POLICY, "no-referrer".to_owned()),
             ] {
@@ -152,7 +176,7 @@ pub async fn invite(
             }
             response
         }
-        Ok(Some(_) | None) => stranger(&app, caller),
+        Ok(None) => stranger(&app, caller),
         Err(_) => fault(&app, Fault::Unavailable),
     }
 }
@@ -228,7 +252,7 @@ fn unread(rejection: &FormRejection) -> Fault {
 pub async fn accept(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
-    Path(segment): Path<String>,
+    segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     sent: Result<Form<AcceptForm>, FormRejection>,
 ) -> Response {
@@ -240,12 +264,9 @@ pub async fn accept(
         Err(rejection) => return fault(&app, unread(&rejection)),
     };
     // The address itself may be posted to by a program that never took the cookie.
-    let token = match LinkId::parse(&segment) {
-        Some(id) => cookie(&headers, &cookie_name(id)).unwrap_or_default().to_owned(),
-        None => segment,
-    };
+    let shown = Shown::read(segment, &headers);
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
-    let found = match joining::look(&app, &token).await {
+    let found = match shown.link(&app).await {
         Ok(Some(found)) => found,
         Ok(None) => return stranger(&app, caller),
         Err(_) => return fault(&app, Fault::Unavailable),
@@ -255,7 +276,7 @@ pub async fn accept(
     }
     let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
     let request_id = RequestId::new(app.clock.now(), &app.random);
-    match retrying(|| joining::accept(&app, &token, request_id, &acceptance)).await {
+    match retrying(|| joining::accept(&app, &shown.token, request_id, &acceptance)).await {
         Ok(joined) => {
             let slug = crate::store::organizations::by_number(&app.pool, joined.org.number).await.ok().flatten();
             let slug = slug.map(|organization| organization.slug).unwrap_or_default();
@@ -284,7 +305,7 @@ pub async fn accept(
             let errors = [FieldError { field: invalid.field, message: &message }];
             form(&app, &found, &sent.first_name, &sent.last_name, None, &errors)
         }
-        Err(Error::DeadLink) => match joining::look(&app, &token).await {
+        Err(Error::DeadLink) => match shown.link(&app).await {
             Ok(Some(now)) => dead(&app, &now),
             Ok(None) => stranger(&app, caller),
             Err(_) => fault(&app, Fault::Unavailable),
