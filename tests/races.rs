@@ -209,7 +209,7 @@ async fn requirement_51_a_hundred_resends_at_once_leave_one_live_link() {
         assert_eq!(count("ended_as = 'superseded'").await, 100);
         assert_eq!(count("ended_at IS NULL AND generation = 101").await, 1);
         assert_eq!(database.number("SELECT invite_generation FROM users WHERE email_key = 'ana@example.com'").await, 101);
-        assert_eq!(audited(&database, "users:resend_invite").await, 100);
+        assert_eq!(database.number("SELECT count(*) FROM audit_log WHERE action = 'users:invite' AND tool = 'resend_invite'").await, 100);
         // Of all the mails that left, exactly one holds a link that opens; on both nodes.
         let links: Vec<String> = nodes[0]
             .mails()

@@ -124,7 +124,7 @@ async fn prepare(options: &Options, database: &Database, absent: Absent) -> Resu
         (MigrationState::Ready, _, _) => return Ok(()),
         (MigrationState::Empty, _, Absent::Refuse) => {
             return Err(format!(
-                "there is nothing of usher's in the {place}: name the right place with --data-dir or --database-url; `usher quickstart` makes a new one"
+                "there is nothing of usher's in the {place}: name the right place with --data-dir or --database-url; `usher quickstart` makes a new one, `usher migrate` its tables alone"
             ));
         }
         (MigrationState::Empty, Engine::Postgres, Absent::MakeFile) => {

@@ -130,7 +130,9 @@ impl Mailer {
                     session.close().await;
                     Ok(format!("the relay {relay} answers; `usher mail test --to YOU` sends one"))
                 }
-                Err(refusal) => Err(format!("the relay {relay} cannot be used: {refusal} ({}): check --smtp-url", refusal.code)),
+                Err(refusal) => Err(format!(
+                    "the relay does not answer as it should ({relay}: {refusal}): check --smtp-url, and that this machine may reach it"
+                )),
             },
             Transport::Folder(folder) => match std::fs::metadata(folder) {
                 Ok(found) if !found.is_dir() || found.permissions().readonly() => {

@@ -68,7 +68,9 @@ async fn calls_keep_to_their_statements() {
         for (tool, arguments, budget) in calls(&ana) {
             watched.statements();
             server.ok(tool, arguments.clone()).await;
-            let statements = watched.statements();
+            let mut statements = watched.statements();
+            // The mail worker's look at a mail that it holds falls between.
+            statements.retain(|statement| !statement.contains("FROM outbox b"));
             assert!(!statements.is_empty(), "the log tells of {tool}");
             assert!(statements.len() <= budget, "{tool} {arguments} took {}: {statements:#?}", statements.len());
         }
