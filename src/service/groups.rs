@@ -199,10 +199,14 @@ async fn people_of(writing: &mut Writing<'_>, repeat: Option<&About>, users: &[S
 }
 
 /// Whom and what the call is about, as all of it is afterwards.
-async fn after(writing: &mut Writing<'_>, about: &About) -> Result<(Vec<contract::User>, Vec<contract::AccessGroup>), Error> {
-    let mut users = Vec::with_capacity(about.users.len());
-    for id in &about.users {
-        users.push(super::people::shown_by_id(writing, *id).await?);
+async fn after(
+    writing: &mut Writing<'_>,
+    people: &[Found],
+    about: &About,
+) -> Result<(Vec<contract::User>, Vec<contract::AccessGroup>), Error> {
+    let mut users = Vec::with_capacity(people.len());
+    for person in people {
+        users.push(super::people::shown(writing, person.facts.person.key).await?);
     }
     let mut access_groups = Vec::with_capacity(about.access_groups.len());
     for id in &about.access_groups {
@@ -240,7 +244,7 @@ pub async fn add(app: &App, call: &Call, params: &contract::AddToAccessGroupPara
             }
         }
         let about = repeat.unwrap_or_else(|| about(&found, &named));
-        let (users, access_groups) = after(&mut writing, &about).await?;
+        let (users, access_groups) = after(&mut writing, &found, &about).await?;
         let value = contract::AddToAccessGroupOutput { users, access_groups, changed, dry_run: call.options.dry_run };
         Ok(Done { value, changed, about })
     }
@@ -274,7 +278,7 @@ pub async fn remove(
             }
         }
         let about = repeat.unwrap_or_else(|| about(&found, &named));
-        let (users, access_groups) = after(&mut writing, &about).await?;
+        let (users, access_groups) = after(&mut writing, &found, &about).await?;
         let value = contract::RemoveFromAccessGroupOutput { users, access_groups, changed, dry_run: call.options.dry_run };
         Ok(Done { value, changed, about })
     }

@@ -91,13 +91,13 @@ async fn person(writing: &mut Writing<'_>, repeat: Option<&About>, who: &Who) ->
     found.ok_or(Error::UserNotFound)
 }
 
-/// A person as they are now.
-pub(crate) async fn shown_by_id(writing: &mut Writing<'_>, id: UserId) -> Result<contract::User, Error> {
+async fn shown_by_id(writing: &mut Writing<'_>, id: UserId) -> Result<contract::User, Error> {
     let found = people::facts(&mut writing.work, &Who::Id(id)).await?.ok_or(Error::UserNotFound)?;
     shown(writing, found.facts.person.key).await
 }
 
-async fn shown(writing: &mut Writing<'_>, key: i64) -> Result<contract::User, Error> {
+/// A person as they are now.
+pub(crate) async fn shown(writing: &mut Writing<'_>, key: i64) -> Result<contract::User, Error> {
     let person = people::show(&mut writing.work, key).await?;
     Ok(view::user(person, writing.work.now()))
 }
