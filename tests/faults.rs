@@ -6,6 +6,7 @@ mod steps;
 use crate::common::{Engine, Options, Server, database::Connection, inside::Inside, invariants, on_both, until};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::pin,
     process::Output,
@@ -212,19 +213,24 @@ async fn group_commit_a_member_that_vanishes_at_any_step_leaves_no_lock_and_noth
         let server = Server::quickstart(engine).await;
         let node = Inside::silent(&server, Clock::system()).await;
         let call = node.as_administrator("invite_user").await;
-        let mut whole = false;
-        let mut steps = 0;
-        while !whole {
-            steps += 1;
-            let email = format!("step{steps}@example.com");
+        // A poll that finds its answers there already goes through several steps at once, and how often that happens is up to
+        // the machine: rounds go on until the call was forgotten at four different steps, and came to its end, too.
+        let (mut forgotten, mut whole, mut tries) = (BTreeSet::new(), false, 0);
+        while forgotten.len() < 4 || !whole {
+            let steps = tries % 12 + 1;
+            tries += 1;
+            assert!(tries <= 240, "{engine:?}: in 20 rounds forgotten only after {forgotten:?} steps, whole: {whole}");
+            let email = format!("step{tries}@example.com");
             let params = serde_json::from_value(json!({"email": email, "first_name": "Ana", "last_name": "Ruiz"})).expect("arguments");
-            whole = forgotten_after(steps, people::invite(&node.app, &call, &params)).await.is_some_and(|done| done.is_ok());
+            match forgotten_after(steps, people::invite(&node.app, &call, &params)).await {
+                Some(done) => whole |= done.is_ok(),
+                None => drop(forgotten.insert(steps)),
+            }
             // Another process writes at once: no lock was left behind.
-            let answer = server.call(&server.token, "invite_user", person(&format!("other{steps}@example.com"))).await;
+            let answer = server.call(&server.token, "invite_user", person(&format!("other{tries}@example.com"))).await;
             assert_eq!(refusal(&answer), None, "{engine:?}: forgotten after {steps} steps");
             invariants::hold(&server, &format!("{engine:?}: forgotten after {steps} steps")).await;
         }
-        assert!(steps > 4, "it has many steps: {steps}");
         node.stop().await;
         assert_eq!(server.verified().await["ok"], true);
     })
