@@ -3,10 +3,15 @@
 mod bytes;
 mod entries;
 
-use crate::common::{Engine, Options, PASSWORD, Server, database::Connection, on_both};
+use crate::common::{Engine, Options, PASSWORD, Server, database::Connection, inside::Inside, on_both};
 use serde_json::{Value, json};
-use tokio::process::Command;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::{process::Command, task::JoinSet};
 use usher_mcp::{
+    domain::Clock,
     failpoint::Faults,
     store::{
         Database, StoreError,
@@ -396,6 +401,44 @@ async fn usher_audit_verify_says_where_the_log_breaks_and_ends_with_1() {
         let (code, said) = run().await;
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("entry 3"), "{said}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requirement_68_verifying_while_others_write_raises_no_alarm() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let node = Inside::silent(&server, Clock::system()).await;
+        let org = organizations::by_slug(&node.app.pool, &server.org).await.expect("it reads").expect("it is there").org;
+        let done = Arc::new(AtomicBool::new(false));
+        let mut writers = JoinSet::new();
+        for writer in 0..4 {
+            let calls: Vec<_> = (0..150)
+                .map(|n| server.request(&server.token, "create_access_group", &json!({"name": format!("Writer {writer} group {n}")})))
+                .collect();
+            writers.spawn(async move {
+                for call in calls {
+                    call.await.structured();
+                }
+            });
+        }
+        let looking = tokio::spawn({
+            let done = Arc::clone(&done);
+            let app = Arc::clone(&node.app);
+            async move {
+                let mut looks = 0;
+                while !done.load(Ordering::Acquire) || looks < 10 {
+                    let verdict = audit::verify(&app.pool, org).await.expect("it reads");
+                    assert_eq!(verdict.first_bad, None, "{engine:?}, look {looks}: {verdict:?}");
+                    looks += 1;
+                }
+            }
+        });
+        writers.join_all().await;
+        done.store(true, Ordering::Release);
+        looking.await.expect("no alarm");
+        node.stop().await;
     })
     .await;
 }

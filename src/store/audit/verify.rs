@@ -27,6 +27,9 @@ const VERIFY_PAGE: i64 = 1000;
 /// swapped, inserted or re-ordered entry, a changed, missing or added text, and a cut tail (as far as the
 /// head row knows) are found, and the first bad sequence is named. An entry that cannot be read is a bad
 /// one; a database that is damaged beyond that is [`StoreError::Damaged`].
+///
+/// Others may write meanwhile, so the head row is read after the entries and may tell of newer ones: then the walk goes
+/// on. A tail is cut only where the head row told of entries before a look that found none.
 pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
     let mut previous = vec![0u8; 32];
     let mut expected = 1i64;
@@ -34,7 +37,8 @@ pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
     let mut first_bad = None;
     // Nothing may stand before the first entry either.
     let mut from = i64::MIN;
-    loop {
+    let mut announced = 0;
+    let (seq, hash) = loop {
         let rows = pool
             .query(concat!(
                 "SELECT ",
@@ -67,12 +71,17 @@ pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
             expected = expected.max(seq.saturating_add(1));
             from = seq.saturating_add(1);
         }
-        if rows.len() < usize::try_from(VERIFY_PAGE).unwrap_or(usize::MAX) {
-            break;
+        if rows.len() >= usize::try_from(VERIFY_PAGE).unwrap_or(usize::MAX) {
+            continue;
         }
-    }
-    let row = pool.query("SELECT audit_seq, audit_hash FROM org_heads WHERE org = $1").bind(org.number).one().await?;
-    let (seq, hash): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let head = pool.query("SELECT audit_seq, audit_hash FROM org_heads WHERE org = $1").bind(org.number).one().await?;
+        let (seq, hash): (i64, Vec<u8>) = (head.get(0)?, head.get(1)?);
+        let cut = rows.is_empty() && announced >= expected;
+        if seq < expected || cut {
+            break (seq, hash);
+        }
+        announced = seq;
+    };
     if first_bad.is_none() && (seq != expected - 1 || hash != previous) {
         first_bad = Some(seq.min(expected - 1) + i64::from(seq != expected - 1));
     }
