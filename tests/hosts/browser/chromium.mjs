@@ -164,7 +164,15 @@ export class Browser {
         this.socket.close();
         this.child.kill('SIGKILL');
         await gone;
-        // Its helpers may still write for a moment.
-        rmSync(this.profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+        // Its helpers may still write for a moment; the removal's own retries do not reach into folders.
+        for (let left = 100; ; left--) {
+            try {
+                rmSync(this.profile, { recursive: true, force: true });
+                return;
+            } catch (error) {
+                if (error.code !== 'ENOTEMPTY' || left === 0) throw error;
+                await pause(50);
+            }
+        }
     }
 }
