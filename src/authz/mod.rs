@@ -18,9 +18,9 @@
 //! A proof cannot be forged outside this module:
 //!
 //! ```compile_fail,E0451
-//! use usher_mcp::authz::{Authorized, action::DeactivateUser};
-//! fn forge(action: DeactivateUser) -> Authorized<DeactivateUser> {
-//!     Authorized { stamp: todo!(), action }
+//! use usher_mcp::authz::{Authorized, Stamp, action::DeactivateUser};
+//! fn forge(stamp: Stamp, action: DeactivateUser) -> Authorized<DeactivateUser> {
+//!     Authorized { stamp, action }
 //! }
 //! ```
 //!
@@ -144,11 +144,7 @@ impl Scopes {
     /// From the stored form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "read" => Some(Self { write: false }),
-            "read write" => Some(Self { write: true }),
-            _ => None,
-        }
+        [false, true].map(|write| Self { write }).into_iter().find(|scopes| scopes.as_str() == text)
     }
 }
 
@@ -422,6 +418,21 @@ pub struct Stamp {
     pub(crate) target: Target,
 }
 
+impl Stamp {
+    pub(crate) fn of(actor: &Actor, action: &'static str, target: Target) -> Self {
+        Self {
+            kind: actor.kind,
+            person: actor.person.map(|person| person.id),
+            credential: actor.credential,
+            surface: actor.surface,
+            client: actor.client.clone(),
+            org: actor.org,
+            action,
+            target,
+        }
+    }
+}
+
 /// The power to do `A`, once. The store takes it by value and writes the entry of the audit log from it.
 #[must_use = "an authorization proves nothing until the store consumes it"]
 #[derive(Debug)]
@@ -483,17 +494,7 @@ pub fn again<A: Action>(actor: &Actor, standing: &Standing, action: &A) -> Resul
 pub fn authorize<A: Action>(actor: &Actor, standing: &Standing, action: A) -> Result<Authorized<A>, Reason> {
     again(actor, standing, &action)?;
     action.possible(actor)?;
-    let stamp = Stamp {
-        kind: actor.kind,
-        person: actor.person.map(|person| person.id),
-        credential: actor.credential,
-        surface: actor.surface,
-        client: actor.client.clone(),
-        org: actor.org,
-        action: A::NAME,
-        target: action.target(),
-    };
-    Ok(Authorized { stamp, action })
+    Ok(Authorized { stamp: Stamp::of(actor, A::NAME, action.target()), action })
 }
 
 /// Which people a read may see: joined to the SQL of every read of people.

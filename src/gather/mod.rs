@@ -208,17 +208,7 @@ async fn write(app: &App, taken: &[Counted], minute_of_entries: i64) -> Result<O
     let org = first.refusal.actor.org;
     let mut refused = Vec::with_capacity(taken.len());
     for Counted { refusal, count } in taken {
-        let actor = &refusal.actor;
-        let stamp = Stamp {
-            kind: actor.kind,
-            person: actor.person.map(|person| person.id),
-            credential: actor.credential,
-            surface: actor.surface,
-            client: actor.client.clone(),
-            org,
-            action: refusal.action,
-            target: target(app, org, &refusal.named).await?,
-        };
+        let stamp = Stamp::of(&refusal.actor, refusal.action, target(app, org, &refusal.named).await?);
         let context = Context { request_id: refusal.request_id, tool: refusal.tool, reason: None };
         refused.push(RefusedAction { stamp, context, actor_name: refusal.actor_name.clone(), code: refusal.code, count: *count });
     }

@@ -2,7 +2,8 @@
 //!
 //! At most [`PER_MINUTE`] rows belong to one minute; who finds no room is counted in one more kind, `more`.
 
-use crate::domain::{MINUTE, Timestamp};
+use super::minute;
+use crate::domain::Timestamp;
 use std::collections::HashMap;
 
 /// Rows of a minute.
@@ -56,7 +57,7 @@ impl Strangers {
     }
 
     fn turn(&mut self, now: Timestamp) {
-        let minute = now.as_millis().div_euclid(MINUTE);
+        let minute = minute(now);
         if minute != self.minute {
             self.minute = minute;
             self.close();
@@ -92,6 +93,7 @@ impl Strangers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MINUTE;
 
     #[test]
     fn a_thousand_rows_hold_any_number_of_strangers() {
