@@ -88,13 +88,10 @@ pub async fn create(
         let id = repeat.unwrap_or_else(|| GroupId::new(writing.work.now(), &app.random));
         let action = CreateAccessGroup { id, name: name.clone(), description: description.clone(), permissions: permissions.clone() };
         let changed = repeat.is_none();
-        if changed {
-            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-            if !groups::create(&mut writing.work, proof).await? {
-                return Err(Error::NameTaken);
-            }
-        } else {
-            authz::again(&call.actor, &writing.standing, &action)?;
+        if let Some(proof) = writing.ask(action, repeat.is_some())?
+            && !groups::create(&mut writing.work, proof).await?
+        {
+            return Err(Error::NameTaken);
         }
         let access_group = shown(&mut writing, id).await?;
         let value = contract::CreateAccessGroupOutput { access_group, changed, dry_run: call.options.dry_run };
@@ -231,17 +228,11 @@ pub async fn add(app: &App, call: &Call, params: &contract::AddToAccessGroupPara
         let found = people_of(&mut writing, repeat.as_ref(), &params.users).await?;
         let named = groups_of(&mut writing, repeat.as_ref(), &params.access_groups).await?;
         let actions = found.iter().map(|person| AssignGroups { person: person.facts.clone(), groups: named.clone() });
+        // All of them are asked before the first is done.
+        let proofs = actions.map(|action| writing.ask(action, repeat.is_some())).collect::<Result<Vec<_>, _>>()?;
         let mut changed = false;
-        if repeat.is_some() {
-            for action in actions {
-                authz::again(&call.actor, &writing.standing, &action)?;
-            }
-        } else {
-            // All of them are asked before the first is done.
-            let proofs = actions.map(|action| authz::authorize(&call.actor, &writing.standing, action)).collect::<Result<Vec<_>, _>>()?;
-            for proof in proofs {
-                changed |= groups::assign(&mut writing.work, proof).await?;
-            }
+        for proof in proofs.into_iter().flatten() {
+            changed |= groups::assign(&mut writing.work, proof).await?;
         }
         let about = repeat.unwrap_or_else(|| about(&found, &named));
         let (users, access_groups) = after(&mut writing, &found, &about).await?;
@@ -265,17 +256,11 @@ pub async fn remove(
         let found = people_of(&mut writing, repeat.as_ref(), &params.users).await?;
         let named = groups_of(&mut writing, repeat.as_ref(), &params.access_groups).await?;
         let actions = found.iter().map(|person| UnassignGroups { person: person.facts.clone(), groups: named.clone() });
+        // All of them are asked before the first is done.
+        let proofs = actions.map(|action| writing.ask(action, repeat.is_some())).collect::<Result<Vec<_>, _>>()?;
         let mut changed = false;
-        if repeat.is_some() {
-            for action in actions {
-                authz::again(&call.actor, &writing.standing, &action)?;
-            }
-        } else {
-            // All of them are asked before the first is done.
-            let proofs = actions.map(|action| authz::authorize(&call.actor, &writing.standing, action)).collect::<Result<Vec<_>, _>>()?;
-            for proof in proofs {
-                changed |= groups::unassign(&mut writing.work, proof).await?;
-            }
+        for proof in proofs.into_iter().flatten() {
+            changed |= groups::unassign(&mut writing.work, proof).await?;
         }
         let about = repeat.unwrap_or_else(|| about(&found, &named));
         let (users, access_groups) = after(&mut writing, &found, &about).await?;

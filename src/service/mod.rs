@@ -17,7 +17,7 @@ pub mod view;
 
 use crate::{
     app::App,
-    authz::{self, Action, Actor, Standing},
+    authz::{self, Action, Actor, Authorized, Standing},
     domain::{GroupId, Invalid, RequestId, Untrusted, UserId},
     error::Error,
     store::{Context, Work, idempotency, people::Who},
@@ -191,6 +191,16 @@ impl<'a> Writing<'a> {
             return Err(Error::Conflict("This idempotency_key was used with other arguments."));
         }
         About::parse(&known.subject).map(Some)
+    }
+
+    /// Asks for the power to do `action`. A repeat is asked whether it still may, and gets no proof, for it never acts.
+    pub(crate) fn ask<A: Action>(&self, action: A, repeat: bool) -> Result<Option<Authorized<A>>, Error> {
+        let actor = &self.call.actor;
+        if repeat {
+            authz::again(actor, &self.standing, &action)?;
+            return Ok(None);
+        }
+        Ok(Some(authz::authorize(actor, &self.standing, action)?))
     }
 
     /// Once this commits there is mail to send.

@@ -141,20 +141,18 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
         let repeat = writing.repeats().await?;
         InviteUser::asks(&writing.standing, !params.access_groups.is_empty(), role)?;
         let groups = groups_of(&mut writing, repeat.as_ref(), &params.access_groups).await?;
-        let id = match &repeat {
-            Some(about) => person(&mut writing, Some(about), &Who::EmailKey(email.key().to_owned())).await?.facts.person.id,
+        let id = match repeat.as_ref().and_then(|about| about.users.first()) {
+            Some(id) => *id,
             None => UserId::new(writing.work.now(), &app.random),
         };
         let about = About { users: vec![id], access_groups: groups.iter().map(|group| group.id).collect() };
         let action = InviteUser { id, email: email.clone(), name: name.clone(), role, groups: groups.clone() };
-        if let Some(about) = repeat {
-            authz::again(&call.actor, &writing.standing, &action)?;
+        let Some(proof) = writing.ask(action, repeat.is_some())? else {
             let user = shown_by_id(&mut writing, id).await?;
             let value =
                 contract::InviteUserOutput { user, delivery: None, warnings: Vec::new(), changed: false, dry_run: call.options.dry_run };
-            return Ok(Done { value, changed: false, about });
-        }
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+            return Ok(Done { value, changed: false, about: repeat.unwrap_or(about) });
+        };
         let Some(delivery) = app.mail.route() else {
             // Without a way to send mail nobody can be invited; but who is here already is told so first.
             return Err(taken(&mut writing, &email).await?.unwrap_or(Error::MailUnavailable));
@@ -222,13 +220,11 @@ pub async fn resend(app: &App, call: &Call, params: &contract::ResendInviteParam
         let (key, about) = (found.facts.person.key, About::user(found.facts.person.id));
         let generation = found.facts.invite_generation + 1;
         let action = ResendInvite { person: found.facts };
-        if repeat.is_some() {
-            authz::again(&call.actor, &writing.standing, &action)?;
+        let Some(proof) = writing.ask(action, repeat.is_some())? else {
             let user = shown(&mut writing, key).await?;
             let value = contract::ResendInviteOutput { user, delivery: None, changed: false, dry_run: call.options.dry_run };
             return Ok(Done { value, changed: false, about });
-        }
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        };
         let delivery = app.mail.route().ok_or(Error::MailUnavailable)?;
         limits::one_more_resend(&mut writing, key).await?;
         limits::one_more_invite(&mut writing).await?;
@@ -288,16 +284,13 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             active_administrators,
         };
         let mut warnings = Vec::new();
-        if repeat.is_some() {
-            authz::again(&call.actor, &writing.standing, &action)?;
-        } else {
-            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-            if changed {
-                same_version(params.if_version, found.facts.version)?;
-                people::update(&mut writing.work, proof, &found).await?;
-                if role == Some(Role::Administrator) && found.facts.role == Role::User {
-                    warnings = many_administrators(&writing);
-                }
+        if let Some(proof) = writing.ask(action, repeat.is_some())?
+            && changed
+        {
+            same_version(params.if_version, found.facts.version)?;
+            people::update(&mut writing.work, proof, &found).await?;
+            if role == Some(Role::Administrator) && found.facts.role == Role::User {
+                warnings = many_administrators(&writing);
             }
         }
         let user = shown(&mut writing, key).await?;
@@ -338,13 +331,10 @@ pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUse
         let active_administrators = people::active_administrators(&mut writing.work).await?;
         let action = DeactivateUser { person: found.facts, active_administrators };
         let mut ended = people::Ended::default();
-        if repeat.is_some() {
-            authz::again(&call.actor, &writing.standing, &action)?;
-        } else {
-            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-            if changed {
-                ended = people::deactivate(&mut writing.work, proof).await?;
-            }
+        if let Some(proof) = writing.ask(action, repeat.is_some())?
+            && changed
+        {
+            ended = people::deactivate(&mut writing.work, proof).await?;
         }
         let user = shown(&mut writing, key).await?;
         let value = contract::DeactivateUserOutput {
@@ -377,24 +367,21 @@ pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUse
         let action = ReactivateUser { person: found.facts, had_joined };
         let mut delivery = None;
         let mut warnings = Vec::new();
-        if repeat.is_some() {
-            authz::again(&call.actor, &writing.standing, &action)?;
-        } else {
-            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-            if changed {
-                let link = if had_joined {
-                    None
-                } else {
-                    delivery = Some(app.mail.route().ok_or(Error::MailUnavailable)?);
-                    limits::one_more_resend(&mut writing, key).await?;
-                    limits::one_more_invite(&mut writing).await?;
-                    writing.mails();
-                    Some(new_link(&mut writing, generation).await?)
-                };
-                people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
-                if role == Role::Administrator {
-                    warnings = many_administrators(&writing);
-                }
+        if let Some(proof) = writing.ask(action, repeat.is_some())?
+            && changed
+        {
+            let link = if had_joined {
+                None
+            } else {
+                delivery = Some(app.mail.route().ok_or(Error::MailUnavailable)?);
+                limits::one_more_resend(&mut writing, key).await?;
+                limits::one_more_invite(&mut writing).await?;
+                writing.mails();
+                Some(new_link(&mut writing, generation).await?)
+            };
+            people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
+            if role == Role::Administrator {
+                warnings = many_administrators(&writing);
             }
         }
         let user = shown(&mut writing, key).await?;
