@@ -1,0 +1,267 @@
+use super::*;
+
+const UNTIL: Moment<'static> = Moment { iso: "2026-12-02T14:00:00.000Z", words: "2 Dec 2026, 14:00 UTC" };
+const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'><svg/onload=1>";
+
+fn accept() -> AcceptPage<'static> {
+    AcceptPage {
+        base: "",
+        action: "/invite/3vX9kQ2mT7pLr0WzB4cJ",
+        organization: "Larkspur Freight",
+        inviter: "Mirela Vasquez-Thorne",
+        person: "Oksana Petrenko",
+        email: "oksana.petrenko@larkspur.example",
+        role: "User",
+        until: UNTIL,
+        first_name: "Oksana",
+        last_name: "Petrenko",
+        show_password: None,
+        errors: &[],
+    }
+}
+
+fn joined() -> JoinedPage<'static> {
+    JoinedPage {
+        base: "",
+        organization: "Larkspur Freight",
+        slug: "larkspur-freight",
+        person: "Oksana Petrenko",
+        email: "oksana.petrenko@larkspur.example",
+        role: "User",
+        mcp_url: "https://usher.larkspur.example/mcp/larkspur-freight",
+    }
+}
+
+fn dead(why: DeadLink) -> DeadLinkPage<'static> {
+    DeadLinkPage { base: "", organization: "Larkspur Freight", why, date: UNTIL }
+}
+
+const DEAD: [DeadLink; 5] = [DeadLink::Expired, DeadLink::Superseded, DeadLink::Withdrawn, DeadLink::Used, DeadLink::Suspended];
+
+/// Every page, named.
+fn all() -> Vec<(String, Page)> {
+    const ERRORS: &[FieldError] = &[
+        FieldError { field: "password", message: "This password is among the first that are tried. Take a longer sentence." },
+        FieldError { field: "form", message: "The organization changed meanwhile. Look again and choose Join." },
+    ];
+    let mut pages = vec![
+        ("accept".to_owned(), render(&accept())),
+        ("accept-errors".to_owned(), render(&AcceptPage { errors: ERRORS, ..accept() })),
+        ("accept-show".to_owned(), render(&AcceptPage { show_password: Some("a \"quoted\" sentence"), ..accept() })),
+        ("joined".to_owned(), render(&joined())),
+        ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
+        ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90 })),
+        ("index".to_owned(), render(&IndexPage { base: "", mcp_url: "https://usher.larkspur.example/mcp/{organization}" })),
+    ];
+    pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
+    pages.extend(Fault::ALL.map(|fault| {
+        let page = ErrorPage { base: "", fault, request_id: "01990b1c-7e1a-7000-8000-000000000001" };
+        (format!("error-{fault:?}"), render(&page))
+    }));
+    pages
+}
+
+#[test]
+fn every_page_keeps_the_content_security_policy() {
+    for (name, page) in all() {
+        for banned in ["<script", " style=", "<style", " onclick", "javascript:", "http-equiv", "<iframe"] {
+            assert!(!page.html.contains(banned), "{name} holds {banned}");
+        }
+        // The only absolute addresses are shown as text, never loaded.
+        for attribute in ["src=\"", "href=\"http", "href=\"//", "action=\"http"] {
+            assert!(!page.html.contains(attribute), "{name} holds {attribute}");
+        }
+        assert_eq!(page.html.matches("<h1").count(), 1, "{name}");
+        assert_eq!(page.html.matches("<main>").count(), 1, "{name}");
+        assert!(page.html.contains("href=\"/assets/style.css\""), "{name}");
+    }
+}
+
+#[test]
+fn no_page_has_a_dead_link() {
+    for (name, page) in all() {
+        assert!(!page.html.contains("<a "), "{name} links to a page of a later release");
+        assert!(!page.html.to_lowercase().contains("sign in"), "{name}");
+    }
+}
+
+#[test]
+fn each_page_has_its_status() {
+    let status = |wanted: &str| all().into_iter().find(|(name, _)| name == wanted).map(|(_, page)| page.status.as_u16());
+    for (name, wanted) in [
+        ("accept", 200),
+        ("accept-show", 200),
+        ("accept-errors", 422),
+        ("joined", 200),
+        ("unknown", 404),
+        ("wait", 429),
+        ("index", 200),
+        ("dead-Expired", 410),
+        ("dead-Superseded", 410),
+        ("dead-Withdrawn", 410),
+        ("dead-Used", 410),
+        ("dead-Suspended", 410),
+        ("error-NotFound", 404),
+        ("error-MethodNotAllowed", 405),
+        ("error-TooLarge", 413),
+        ("error-Internal", 500),
+    ] {
+        assert_eq!(status(name), Some(wanted), "{name}");
+    }
+}
+
+#[test]
+fn the_form_posts_the_fields_of_the_interface() {
+    let html = render(&accept()).html;
+    for field in [
+        "name=\"first_name\"",
+        "name=\"last_name\"",
+        "name=\"password\" type=\"password\"",
+        "name=\"do\" value=\"join\"",
+        "name=\"do\" value=\"show\"",
+        "method=\"post\" action=\"/invite/3vX9kQ2mT7pLr0WzB4cJ\"",
+        "name=\"username\" autocomplete=\"username\" value=\"oksana.petrenko@larkspur.example\"",
+        "oksana.petrenko<wbr>@larkspur.example",
+        "datetime=\"2026-12-02T14:00:00.000Z\"",
+    ] {
+        assert!(html.contains(field), "missing: {field}");
+    }
+    // Enter presses the first button.
+    assert!(html.find("value=\"join\"") < html.find("value=\"show\""));
+}
+
+#[test]
+fn an_error_keeps_what_was_typed_except_the_password() {
+    let errors = [
+        FieldError { field: "password", message: "Too short: take 15 characters or more." },
+        FieldError { field: "last_name", message: "Last name is missing." },
+    ];
+    let html = render(&AcceptPage { first_name: "Oksana <Ksenia>", last_name: "", errors: &errors, ..accept() }).html;
+    assert!(html.contains("value=\"Oksana &#60;Ksenia&#62;\""));
+    assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"np-e\""));
+    assert!(html.contains("Too short: take 15 characters or more."));
+    assert!(!html.contains("id=\"np-h\""), "the error replaces the hint");
+    assert_eq!(html.matches(" autofocus").count(), 1);
+    assert!(html.contains("aria-describedby=\"ln-e\" autofocus"));
+    assert!(!html.contains("name=\"password\" type=\"password\" autocomplete=\"new-password\" minlength=\"15\" required value"));
+}
+
+#[test]
+fn do_show_renders_the_password_as_text() {
+    let html = render(&AcceptPage { show_password: Some("a \"quoted\" <sentence>"), ..accept() }).html;
+    assert!(html.contains("name=\"password\" type=\"text\""));
+    assert!(html.contains("value=\"a &#34;quoted&#34; &#60;sentence&#62;\""));
+    assert!(!html.contains("value=\"show\""));
+}
+
+#[test]
+fn r_b88_names_are_text_everywhere() {
+    let errors = [FieldError { field: "x", message: HOSTILE }];
+    let moment = Moment { iso: HOSTILE, words: HOSTILE };
+    let pages = [
+        render(&AcceptPage {
+            base: HOSTILE,
+            action: HOSTILE,
+            organization: HOSTILE,
+            inviter: HOSTILE,
+            person: HOSTILE,
+            email: HOSTILE,
+            role: HOSTILE,
+            until: moment,
+            first_name: HOSTILE,
+            last_name: HOSTILE,
+            show_password: Some(HOSTILE),
+            errors: &errors,
+        }),
+        render(&JoinedPage {
+            base: HOSTILE,
+            organization: HOSTILE,
+            slug: HOSTILE,
+            person: HOSTILE,
+            email: HOSTILE,
+            role: HOSTILE,
+            mcp_url: HOSTILE,
+        }),
+        render(&DeadLinkPage { base: HOSTILE, organization: HOSTILE, why: DeadLink::Used, date: moment }),
+        render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, request_id: HOSTILE }),
+        render(&IndexPage { base: HOSTILE, mcp_url: HOSTILE }),
+    ];
+    for page in pages {
+        assert!(!page.html.contains("<img"), "{}", page.html);
+        assert!(!page.html.contains("<svg/onload"), "{}", page.html);
+        assert!(!page.html.contains("onerror=alert(1)>"), "{}", page.html);
+    }
+}
+
+#[test]
+fn r_b70_a_dead_link_names_the_organization_alone() {
+    for why in DEAD {
+        let html = render(&dead(why)).html;
+        assert!(html.contains("Larkspur Freight"));
+        assert!(html.contains("2 Dec 2026, 14:00 UTC"));
+        for secret in ["Oksana", "Mirela", "@", "Administrator</dd>", ">User<"] {
+            assert!(!html.contains(secret), "{why:?} shows {secret}");
+        }
+    }
+}
+
+#[test]
+fn r_b28_a_superseded_link_says_so() {
+    assert!(render(&dead(DeadLink::Superseded)).html.contains("A newer invite was sent"));
+}
+
+#[test]
+fn b11_an_expired_link_says_what_to_do() {
+    let html = render(&dead(DeadLink::Expired)).html;
+    assert!(html.contains("This invite has expired"));
+    assert!(html.contains("resend the invite"));
+}
+
+#[test]
+fn assets_hang_below_the_base() {
+    let html = render(&UnknownLinkPage { base: "/usher" }).html;
+    assert!(html.contains("href=\"/usher/assets/style.css\""));
+    assert!(html.contains("href=\"/usher/assets/icon.svg\""));
+}
+
+#[test]
+fn assets_have_their_own_tags() {
+    assert_ne!(STYLE.etag(), ICON.etag());
+    for asset in ASSETS {
+        assert_eq!(asset.etag().len(), 18);
+        assert!(asset.etag().starts_with('"') && asset.etag().ends_with('"'));
+        // No style sheet or icon may pull in anything from elsewhere.
+        let text = String::from_utf8_lossy(asset.body);
+        assert!(!text.contains("url(") && !text.contains("@import"));
+    }
+}
+
+#[test]
+fn the_command_survives_any_address() {
+    let command = |email| JoinedPage { email, ..joined() }.token_command();
+    assert_eq!(
+        command("oksana.petrenko@larkspur.example"),
+        "usher token create --org larkspur-freight --user oksana.petrenko@larkspur.example"
+    );
+    assert_eq!(
+        command("o'neill&reboot`id`$HOME@example.com"),
+        r"usher token create --org larkspur-freight --user 'o'\''neill&reboot`id`$HOME@example.com'"
+    );
+}
+
+#[test]
+fn initials_skip_what_is_no_letter() {
+    assert_eq!(initials("Mirela Vasquez-Thorne"), "MV");
+    assert_eq!(initials("Dana (Vendor)"), "DV");
+    assert_eq!(initials("Ana María de la Cruz"), "AC");
+    assert_eq!(initials("Plato"), "P");
+    assert_eq!(initials("…"), "");
+}
+
+#[test]
+fn a_wait_is_rounded_up() {
+    let wait = |retry_after_seconds| TooManyTriesPage { base: "", retry_after_seconds }.wait();
+    assert_eq!(wait(0), "1 minute");
+    assert_eq!(wait(60), "1 minute");
+    assert_eq!(wait(61), "2 minutes");
+}
