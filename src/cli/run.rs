@@ -116,12 +116,12 @@ enum Absent {
     Make,
 }
 
-/// Brings the schema up to date as far as this command may; the refusal says who may.
+/// Makes the data folder, and brings the schema up to date as far as this command may; the refusal says who may.
 async fn prepare(options: &Options, database: &Database, absent: Absent) -> Result<(), String> {
     let place = database.describe();
     let state = store::migration_state(database).await.map_err(|error| database_said(database, &error))?;
-    match (state, database.engine(), absent) {
-        (MigrationState::Ready, _, _) => return Ok(()),
+    let migrates = match (state, database.engine(), absent) {
+        (MigrationState::Ready, _, _) => false,
         (MigrationState::Empty, _, Absent::Refuse) => {
             return Err(format!(
                 "there is nothing of usher's in the {place}: name the right place with --data-dir or --database-url; `usher quickstart` makes a new one, `usher migrate` its tables alone"
@@ -135,10 +135,10 @@ async fn prepare(options: &Options, database: &Database, absent: Absent) -> Resu
         }
         (MigrationState::Empty, Engine::Sqlite, Absent::MakeFile | Absent::Make)
         | (MigrationState::Old, Engine::Sqlite, _)
-        | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, Absent::Make) => {}
-    }
+        | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, Absent::Make) => true,
+    };
     make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-    store::migrate(database, None).await.map_err(|error| database_said(database, &error))
+    if migrates { store::migrate(database, None).await.map_err(|error| database_said(database, &error)) } else { Ok(()) }
 }
 
 /// The permissions there are: the built-in ones, and those of `permissions.json` in the data folder.
@@ -155,7 +155,6 @@ pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
 async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
     let database = options.database()?;
     prepare(options, &database, absent).await?;
-    make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
     let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
     let random = Random::os();
     let clock = Clock::system();
@@ -242,8 +241,7 @@ async fn public_url(
 type Made = Option<(Organization, Option<String>)>;
 
 async fn make_absent(app: &SharedApp, name: &str, [email, first, last]: [&str; 3]) -> Result<Made, String> {
-    let all = store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?;
-    if let Some(organization) = all.into_iter().next() {
+    if let Some(organization) = store::organizations::first(&app.pool).await.map_err(|error| error.to_string())? {
         return Ok(Some((organization, None)));
     }
     let (organization, user) = organizations::create(app, name, email, first, last).await.map_err(|error| said(app, &error))?;
@@ -271,7 +269,7 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: M
         None => None,
     };
     let organizations =
-        organization.is_some() || !store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?.is_empty();
+        organization.is_some() || store::organizations::first(&app.pool).await.map_err(|error| error.to_string())?.is_some();
     let slug = organization.map(|organization| organization.slug);
     let mcp_url = match &slug {
         Some(slug) => format!("{}/mcp/{slug}", app.public_url.as_str()),

@@ -73,6 +73,11 @@ pub async fn by_number(pool: &Pool, number: i64) -> Result<Option<Organization>,
     pool.query(organization_sql!("WHERE o.number = $1")).bind(number).optional().await?.map(|row| read(&row)).transpose()
 }
 
+/// The oldest one, if there is any.
+pub async fn first(pool: &Pool) -> Result<Option<Organization>, StoreError> {
+    pool.query(organization_sql!("ORDER BY o.number LIMIT 1")).optional().await?.map(|row| read(&row)).transpose()
+}
+
 /// The only one there is, if there is exactly one.
 pub async fn only(pool: &Pool) -> Result<Option<Organization>, StoreError> {
     let rows = pool.query(organization_sql!("ORDER BY o.number LIMIT 2")).all().await?;
