@@ -20,7 +20,8 @@ use lettre::{
         extension::ClientId,
     },
 };
-use std::{error::Error as _, fmt, future::Future, time::Duration};
+use percent_encoding::percent_decode_str;
+use std::{borrow::Cow, error::Error as _, fmt, future::Future, time::Duration};
 use tokio::time::timeout;
 use url::Url;
 
@@ -121,17 +122,9 @@ impl Relay {
     }
 }
 
-/// `%41` as `A`; whatever else stands as it is. `None` where the bytes are no UTF-8.
+/// `None` where the bytes are no UTF-8.
 fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digits = (*first == b'%').then(|| tail.get(..2)).flatten().filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let coded = digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(coded.unwrap_or(*first));
-        rest = if coded.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// An open conversation, ready for the next mail.
