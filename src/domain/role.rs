@@ -22,13 +22,10 @@ impl Role {
         }
     }
 
-    /// The word that people and tools read.
+    /// The word that people and tools read: the contract's.
     #[must_use]
-    pub const fn shown(self) -> &'static str {
-        match self {
-            Self::Administrator => "Administrator",
-            Self::User => "User",
-        }
+    pub fn shown(self) -> &'static str {
+        usher_tools::Role::from(self).as_str()
     }
 
     /// Reads exactly the word that a row holds.

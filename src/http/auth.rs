@@ -244,11 +244,13 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
 
 fn too_many(wait: i64) -> Response {
     let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests with this credential.");
-    let seconds = u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1);
-    if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
-        response.headers_mut().insert(header::RETRY_AFTER, value);
-    }
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds(wait)));
     response
+}
+
+/// A wait in milliseconds as `Retry-After` says it: whole seconds, rounded up.
+pub(super) fn retry_after_seconds(wait: i64) -> u64 {
+    u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1)
 }
 
 #[cfg(test)]

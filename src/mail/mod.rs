@@ -121,9 +121,6 @@ impl Mailer {
     /// Whether mail could leave now, without sending any: the relay greets, or the folder may be written. What was found, or
     /// what to do.
     pub async fn check(&self) -> Result<String, String> {
-        if self.from.parse::<lettre::message::Mailbox>().is_err() {
-            return Err("--mail-from is not an address: give usher@YOUR-DOMAIN or Name <usher@YOUR-DOMAIN>".to_owned());
-        }
         match &self.transport {
             Transport::Smtp(relay) => match relay.open(&Faults::default()).await {
                 Ok(session) => {
@@ -344,7 +341,7 @@ fn render(app: &App, due: &Due) -> Option<Message> {
         to_last: &due.last_name,
         inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
         organization: &due.organization,
-        role: usher_tools::Role::from(due.role).as_str(),
+        role: due.role.shown(),
         link: &format!("{}/invite/{token}", app.public_url.as_str()),
         until_words: &due.expires_at.words_utc(),
         until_short: &due.expires_at.short_utc(),

@@ -6,7 +6,7 @@
 
 pub mod views;
 
-use super::auth::CallerAddress;
+use super::auth::{CallerAddress, retry_after_seconds};
 use crate::{
     app::SharedApp,
     domain::{LinkId, RequestId},
@@ -109,7 +109,7 @@ fn stranger(app: &SharedApp, CallerAddress(address): CallerAddress) -> Response 
     match address.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
         Ok(()) => page(app, &UnknownLinkPage { base: app.public_url.base() }),
         Err(wait) => {
-            let retry_after_seconds = u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1);
+            let retry_after_seconds = retry_after_seconds(wait);
             let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds });
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
             response
@@ -194,7 +194,7 @@ fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str
             inviter: link.inviter.as_deref().unwrap_or("The operator of this server"),
             person: &person,
             email: &link.email,
-            role: usher_tools::Role::from(link.role).as_str(),
+            role: link.role.shown(),
             until: Moment { iso: &iso, words: &words },
             first_name: first,
             last_name: last,
@@ -288,7 +288,7 @@ pub async fn accept(
                 slug: &slug,
                 person: &person,
                 email: &joined.email,
-                role: usher_tools::Role::from(joined.role).as_str(),
+                role: joined.role.shown(),
                 mcp_url: &mcp_url,
             };
             let mut response = page(&app, &view);
