@@ -1,7 +1,12 @@
 //! The link is a credential for seven days. It stands in the mail, and nowhere else.
 
 use super::{A_LONG_TIME, delivered, invite, pass, taken, through};
-use crate::common::{PASSWORD, Server, database::Connection, on_both, smtp::Sink};
+use crate::common::{
+    PASSWORD, Server,
+    database::{Connection, hex},
+    on_both,
+    smtp::Sink,
+};
 use base64::{
     Engine as _,
     prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
@@ -83,10 +88,6 @@ fn number(digits: &str) -> Vec<u8> {
         }
     }
     bytes
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The token in every form in which somebody might have kept it.

@@ -1,7 +1,7 @@
 //! Many people at once: rows as the product writes them, without a call for each.
 
 use super::roster::Person;
-use crate::common::database::Connection;
+use crate::common::database::{self, Connection};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn grams(org: i64, folded: &str) -> BTreeSet<i64> {
 }
 
 fn hex(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    database::hex(&Sha256::digest(text))
 }
 
 const SQLITE: [&str; 4] = [

@@ -179,8 +179,9 @@ macro_rules! sampled {
 }
 /// A search of the index whose cost has a bound. GIN knows no order, so that a page of a term that many have would fetch
 /// and sort them all, and the planner cannot tell, for it takes grams for independent. So up to 1001 candidates are taken
-/// first, of this organization by their grams alone. Are these all, the page is theirs. Are there more, a page is soon full by going through the newest people, at
-/// most $12 of them; only where that does not fill it (the few who are left, or old ones) is the index asked for all.
+/// first, of this organization by their grams alone. Are these all, the page is theirs. Are there more, a page is soon
+/// full by going through the newest people, at most $12 of them; only where that does not fill it (the few who are left,
+/// or old ones) is the index asked for all.
 macro_rules! postgres_page {
     () => {
         concat!(
