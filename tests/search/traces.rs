@@ -6,6 +6,7 @@ use super::{
 };
 use crate::common::{Engine, Server, database::Connection, on_both};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// A server with few people, and one with many.
 async fn of_both_sizes(engine: Engine) -> [Server; 2] {
@@ -83,6 +84,37 @@ async fn holds(connection: &Connection, text: &str) -> bool {
 /// Of the trigrams of `Jvxqzk`, what must stand in the index: a term is kept without what it shares with the one before it.
 const ENDS: [&str; 3] = ["xq", "qz", "zk"];
 
+/// The ids, hashes and salts that the rows hold, by their first 16 bytes. In a hundred thousand random bytes any three
+/// letters stand by chance now and then.
+async fn random_values(connection: &Connection) -> HashMap<Vec<u8>, usize> {
+    let mut values = HashMap::new();
+    for table in connection.tables().await {
+        for row in connection.rows(&format!("SELECT * FROM {table}")).await {
+            for text in row.into_values().flatten() {
+                let digits = text.len() >= 32 && text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if digits {
+                    let bytes: Vec<u8> =
+                        (0..text.len()).step_by(2).map(|n| u8::from_str_radix(&text[n..n + 2], 16).expect("digits")).collect();
+                    values.insert(bytes[..16].to_vec(), bytes.len());
+                }
+            }
+        }
+    }
+    values
+}
+
+/// The file with zeros wherever one of these values stands.
+fn without(mut file: Vec<u8>, values: &HashMap<Vec<u8>, usize>) -> Vec<u8> {
+    let mut n = 0;
+    while n + 16 <= file.len() {
+        let length = values.get(&file[n..n + 16]).copied().unwrap_or_default();
+        let end = (n + length).min(file.len());
+        file[n..end].fill(0);
+        n = end.max(n + 1);
+    }
+    file
+}
+
 #[tokio::test]
 async fn renaming_leaves_no_trigram_of_the_old_name() {
     let mut server = Server::quickstart(Engine::Sqlite).await;
@@ -107,10 +139,11 @@ async fn renaming_leaves_no_trigram_of_the_old_name() {
     for end in ENDS {
         assert!(!holds(&connection, end).await, "{end}");
     }
+    let random = random_values(&connection).await;
     connection.close().await;
     // Nor does any freed place of the file; the log keeps the name as it was written.
     server.stop().await;
-    let file = std::fs::read(server.database_file()).expect("the file");
+    let file = without(std::fs::read(server.database_file()).expect("the file"), &random);
     let lies = |text: &[u8]| file.windows(text.len()).any(|bytes| bytes == text);
     assert!(lies(b"JvXqZk"));
     for text in [&b"jvxqzk"[..], b"jvx", b"vxq", b"xqz", b"qzk"] {
