@@ -198,6 +198,22 @@ pub fn build(mail: &InviteMail) -> Result<Message, MailBuildError> {
     Ok(message)
 }
 
+/// A mail of one plain text, without a name that anybody chose.
+///
+/// Errors: [`MailBuildError`]. All of them are final; trying again changes nothing.
+pub fn plain(from: &str, to: &str, subject: &str, text: &str, id: &str, date_ms: i64) -> Result<Message, MailBuildError> {
+    let (from, to) = (sender(from)?, plain_address("to_email", to)?);
+    Ok(Message::builder()
+        .envelope(Envelope::new(Some(from.clone()), vec![to.clone()])?)
+        .from(Mailbox::new(Some("usher".to_owned()), from))
+        .to(Mailbox::new(None, to))
+        .subject(subject)
+        .header(date(date_ms)?)
+        .message_id(Some(message_id(id)?))
+        .header(AutoSubmitted)
+        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text.to_owned())?))?)
+}
+
 /// The one rule against names that become links (R-B92): a word joiner (U+2060, no width, no break) follows
 /// each `.`, `:`, `/`, `@` and `=`, and each full stop that browsers take for a dot in a host name (UTS 46), that
 /// has no space after it and does not end the text.

@@ -11,7 +11,7 @@ pub mod relay;
 use crate::{
     app::App,
     authz::{self, Actor, Standing, SystemTask, action::GiveUpMail},
-    domain::{DAY, Email, HOUR, OutboxId, RequestId, SECOND},
+    domain::{DAY, Email, HOUR, LinkKind, OutboxId, RequestId, SECOND},
     failpoint::{Fault, Faults},
     store::{
         Context, StoreError, Work,
@@ -331,24 +331,57 @@ fn message_id(id: OutboxId, host: &str) -> String {
 }
 
 fn render(app: &App, due: &Due) -> Option<Message> {
-    let token = app.keyring.link_token(&due.locator, due.link, due.generation);
     let email = Email::parse(&due.email).ok()?;
     let host = app.public_url.host();
-    let built = message::build(&InviteMail {
-        from: &app.mail.from,
-        to_email: &email.ascii(),
-        to_first: &due.first_name,
-        to_last: &due.last_name,
-        inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
-        organization: &due.organization,
-        role: due.role.shown(),
-        link: &format!("{}/invite/{token}", app.public_url.as_str()),
-        until_words: &due.expires_at.words_utc(),
-        until_short: &due.expires_at.short_utc(),
-        host,
-        message_id: &message_id(due.id, host),
-        date_ms: due.created_at.as_millis(),
-    });
+    let token = |link: &outbox::DueLink| app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
+    let built = match &due.link {
+        Some(link) if link.kind == LinkKind::Invite => message::build(&InviteMail {
+            from: &app.mail.from,
+            to_email: &email.ascii(),
+            to_first: &due.first_name,
+            to_last: &due.last_name,
+            inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
+            organization: &due.organization,
+            role: due.role.shown(),
+            link: &format!("{}/invite/{}", app.public_url.as_str(), token(link)),
+            until_words: &link.expires_at.words_utc(),
+            until_short: &link.expires_at.short_utc(),
+            host,
+            message_id: &message_id(due.id, host),
+            date_ms: due.created_at.as_millis(),
+        }),
+        Some(link) => {
+            let (subject, what) = match link.kind {
+                LinkKind::Reset => ("Choose a new password", "Choose a new password, in the browser in which you asked for it:"),
+                LinkKind::Identity => ("Connect your sign-in", "Connect your sign-in, in the browser in which you signed in:"),
+                LinkKind::SignIn | LinkKind::Operator | LinkKind::Invite => {
+                    ("Your link to sign in", "Sign in, in the browser in which you asked for it:")
+                }
+            };
+            let text = format!(
+                "{what}\n\n{}/link/{}\n\nIt works once, until {}.\nYou did not ask for it? Then do nothing: nobody gets in without this link.\n",
+                app.public_url.as_str(),
+                token(link),
+                link.expires_at.words_utc(),
+            );
+            message::plain(&app.mail.from, &email.ascii(), subject, &text, &message_id(due.id, host), due.created_at.as_millis())
+        }
+        None => {
+            let text = format!(
+                "The password of your account at {host} was changed on {}, and all other browsers were signed out.\n\nThat was not you? Ask for a new password at {}/sign-in, and tell an Administrator.\n",
+                due.created_at.words_utc(),
+                app.public_url.as_str(),
+            );
+            message::plain(
+                &app.mail.from,
+                &email.ascii(),
+                "Your password was changed",
+                &text,
+                &message_id(due.id, host),
+                due.created_at.as_millis(),
+            )
+        }
+    };
     match built {
         Ok(message) => Some(message),
         Err(error) => {
