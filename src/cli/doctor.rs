@@ -152,8 +152,7 @@ async fn keyring(options: &Options, pool: &Pool) -> Finding {
 }
 
 async fn clock(pool: &Pool) -> Finding {
-    let theirs = pool.clock().await.map_err(|error| error.to_string())?;
-    let skew = (theirs - Clock::system().now().as_millis()).abs();
+    let skew = pool.clock_skew(&Clock::system()).await.map_err(|error| error.to_string())?;
     if skew <= CLOCK_SKEW_MS {
         Ok(format!("within {skew} ms of the database's"))
     } else {

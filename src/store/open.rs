@@ -4,7 +4,7 @@ use super::{
     sql::{Engine, Inner, Pool, StoreError},
     sqlite::Writer,
 };
-use crate::failpoint::Faults;
+use crate::{domain::Clock, failpoint::Faults};
 use sqlx::{
     ConnectOptions, Connection, PgPool,
     migrate::{Migrate, MigrateError, Migrator},
@@ -276,6 +276,11 @@ impl Pool {
             "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
         );
         self.query(sql).one().await?.get(0)
+    }
+
+    /// By how many milliseconds a clock differs from the database's.
+    pub async fn clock_skew(&self, clock: &Clock) -> Result<i64, StoreError> {
+        Ok((self.clock().await? - clock.now().as_millis()).abs())
     }
 
     /// Whether this connection may change the audit log's past: true where the server serves as the
