@@ -1,7 +1,7 @@
 //! A clock that is wrong: on a node beside others, or on the one that there was yesterday.
 
 use super::quiet;
-use crate::common::{Server, database::Connection, inside::Inside, on_both};
+use crate::common::{Server, database::Connection, inside::Inside, invariants, on_both};
 use serde_json::json;
 use usher_mcp::{
     domain::{Clock, DAY, MINUTE, Timestamp},
@@ -43,6 +43,37 @@ async fn a_node_whose_clock_is_ahead_ends_nothing_and_sends_nothing() {
         assert_eq!(server::mail_round(&node.app).await.expect("a round"), 1, "{engine:?}");
         node.stop().await;
         connection.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_of_a_clock_that_was_ahead_holds_nobody_up() {
+    on_both(async |engine| {
+        let server = Server::quickstart_with(engine, &quiet()).await;
+        let short = server.token_for("admin@example.com", &["--expires-in-days", "1"]).await;
+        let connection = Connection::to(&server).await;
+        let last = "SELECT at FROM audit_log ORDER BY seq DESC LIMIT 1";
+        let ahead = connection.number(last).await + 3 * DAY;
+        let node = Inside::beside(&server, Clock::manual(Timestamp::from_millis(ahead))).await;
+        let renamed = node.call("update_user", &json!({"user": "admin@example.com", "first_name": "Ada"})).await;
+        assert_eq!(renamed.structured()["changed"], true);
+        node.stop().await;
+        assert_eq!(connection.number(last).await, ahead);
+
+        // A token that lives writes, mail leaves now, and the link ends seven days from now.
+        let invited = json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ruiz"});
+        let invited = server.call(&short, "invite_user", invited).await;
+        assert_eq!(invited.status, 200, "{engine:?}");
+        assert_eq!(invited.structured()["changed"], true);
+        server.link_to("ana@example.com").await;
+        let late = format!("SELECT count(*) FROM links WHERE sent_at >= {ahead} OR expires_at >= {ahead} + 604800000");
+        assert_eq!(connection.number(&late).await, 0, "{engine:?}");
+        // Time in the log stands still until the clock has caught up.
+        assert_eq!(connection.number(last).await, ahead, "{engine:?}");
+        connection.close().await;
+        invariants::hold(&server, "after a clock that was ahead").await;
+        assert_eq!(server.verified().await["ok"], true);
     })
     .await;
 }
