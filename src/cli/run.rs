@@ -13,7 +13,7 @@ use crate::{
     keys::Keyring,
     mail::Mailer,
     service::{Call, organizations, people, tokens},
-    store::{self, Database, Engine, MigrationState, audit, credentials, meta, organizations::Organization},
+    store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
 use std::{process::ExitCode, sync::Arc};
@@ -63,7 +63,10 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Migrate { serving_role } => {
             let database = options.database()?;
             make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-            store::migrate(&database, serving_role.as_deref()).await.map_err(|error| database_said(&database, &error))?;
+            store::migrate(&database).await.map_err(|error| database_said(&database, &error))?;
+            if let Some(role) = serving_role {
+                grant(&database, &role).await?;
+            }
             output::result(options.json, &json!({"ok": true}), "The schema is up to date.");
             Ok(ExitCode::SUCCESS)
         }
@@ -96,6 +99,20 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+async fn grant(database: &Database, role: &str) -> Result<(), String> {
+    match store::grant(database, role).await.map_err(|error| database_said(database, &error))? {
+        Grant::Given => Ok(()),
+        Grant::Owner => Err(
+            "the schema is up to date, but --serving-role names the owner of the tables or a role that may act as the owner, so it could change the audit log's past: make a role of its own (CREATE ROLE usher_serving LOGIN), name that one, and serve as it"
+                .to_owned(),
+        ),
+        Grant::Nobody => Err(
+            "the schema is up to date, but there is no such role as --serving-role names: make it first (CREATE ROLE … LOGIN), or check how it is written"
+                .to_owned(),
+        ),
     }
 }
 
@@ -138,7 +155,7 @@ async fn prepare(options: &Options, database: &Database, absent: Absent) -> Resu
         | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, Absent::Make) => true,
     };
     make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-    if migrates { store::migrate(database, None).await.map_err(|error| database_said(database, &error)) } else { Ok(()) }
+    if migrates { store::migrate(database).await.map_err(|error| database_said(database, &error)) } else { Ok(()) }
 }
 
 /// The permissions there are: the built-in ones, and those of `permissions.json` in the data folder.
