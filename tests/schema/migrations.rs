@@ -263,3 +263,28 @@ async fn the_owner_is_no_serving_role_and_doctor_knows_it() {
         .expect("they are gone");
     admin.close().await.expect("it ends");
 }
+
+#[tokio::test]
+async fn no_table_of_a_sessions_own_stands_in_for_the_log() {
+    let server = Server::quickstart(Engine::Postgres).await;
+    let url = server.database_url().expect("PostgreSQL");
+    let mut session = sqlx::PgConnection::connect(url).await.expect("PostgreSQL answers");
+    sqlx::raw_sql("CREATE TEMP TABLE audit_log AS SELECT * FROM public.audit_log; UPDATE pg_temp.audit_log SET seq = 40")
+        .execute(&mut session)
+        .await
+        .expect("a table of its own");
+    let gap = "INSERT INTO public.audit_log (org, seq, id, at, actor_kind, surface, action, outcome, detail, hash)
+                 SELECT org, 41, gen_random_uuid(), at, actor_kind, surface, action, outcome, detail, hash FROM public.audit_log WHERE seq = 1";
+    let error = sqlx::raw_sql(gap).execute(&mut session).await.expect_err("a gap");
+    assert!(error.to_string().contains("grows by one entry at a time"), "{error}");
+    // No function of the schema looks where its caller may put things.
+    let open: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'usher%'
+            AND NOT coalesce('search_path=pg_catalog, public, pg_temp' = ANY(proconfig), false)",
+    )
+    .fetch_one(&mut session)
+    .await
+    .expect("a number");
+    assert_eq!(open, 0);
+    session.close().await.expect("it ends");
+}
