@@ -12,7 +12,11 @@ use crate::{
     http::server,
     keys::Keyring,
     mail::Mailer,
-    service::{Call, organizations, people, tokens},
+    service::{
+        Call,
+        organizations::{self, FirstAdministrator},
+        people, tokens,
+    },
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
@@ -52,7 +56,8 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Quickstart { org, admin_email, admin_first_name, admin_last_name } => {
             let listener = listen(&options).await?;
             let app = open(&options, Some(&listener), Absent::Make).await?;
-            let made = make_absent(&app, &org, [&admin_email, &admin_first_name, &admin_last_name]).await?;
+            let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
+            let made = make_absent(&app, &org, admin).await?;
             serve(app, listener, &options, made).await
         }
         Command::Serve => {
@@ -257,16 +262,16 @@ async fn public_url(
 /// What quickstart made: the organization, and a token the first time.
 type Made = Option<(Organization, Option<String>)>;
 
-async fn make_absent(app: &SharedApp, name: &str, [email, first, last]: [&str; 3]) -> Result<Made, String> {
-    if let Some(organization) = store::organizations::first(&app.pool).await.map_err(|error| error.to_string())? {
+async fn make_absent(app: &SharedApp, name: &str, admin: FirstAdministrator<'_>) -> Result<Made, String> {
+    let first = async || store::organizations::first(&app.pool).await.map_err(|error| error.to_string());
+    if let Some(organization) = first().await? {
         return Ok(Some((organization, None)));
     }
-    let (organization, user) = organizations::create(app, name, email, first, last).await.map_err(|error| said(app, &error))?;
-    let call = Call::on_the_host(app, organization.org);
-    let token = tokens::create(app, &call, &user.to_string(), "quickstart", tokens::DEFAULT_DAYS, false)
-        .await
-        .map_err(|error| said(app, &error))?;
-    Ok(Some((organization, Some(token.token))))
+    match organizations::create_first(app, name, admin, "quickstart").await.map_err(|error| said(app, &error))? {
+        Some((organization, token)) => Ok(Some((organization, Some(token.token)))),
+        // Another first start was faster.
+        None => Ok(first().await?.map(|organization| (organization, None))),
+    }
 }
 
 async fn first_administrator(app: &App, organization: &Organization) -> Option<String> {
@@ -351,9 +356,8 @@ async fn org(command: Org, options: &Options) -> Outcome {
     let app = open(options, None, absent).await?;
     match command {
         Org::Create { name, admin_email, admin_first_name, admin_last_name } => {
-            let (organization, user) = organizations::create(&app, &name, &admin_email, &admin_first_name, &admin_last_name)
-                .await
-                .map_err(|error| said(&app, &error))?;
+            let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
+            let (organization, user) = organizations::create(&app, &name, admin).await.map_err(|error| said(&app, &error))?;
             let value = json!({"org": organization.slug, "admin_email": admin_email.trim(), "user_id": user.to_string()});
             output::result(options.json, &value, &format!("Made {}. Its MCP URL ends in /mcp/{}", organization.name, organization.slug));
         }

@@ -3,7 +3,7 @@
 use super::{
     audit::{self, Change, Entry, Said},
     people::{self, group_said, theirs},
-    sql::{Pool, Row, StoreError},
+    sql::{Engine, Pool, Row, StoreError},
     work::{Context, Work},
 };
 use crate::{
@@ -107,18 +107,27 @@ pub struct NewOrganization {
 }
 
 /// Makes the rows of an organization and hands out the unit of work that holds its lock: nothing is
-/// committed before its first Administrator is in it.
+/// committed before its first Administrator is in it. `None` where it was to be the only one and there is one already.
 pub async fn begin(
     pool: &Pool,
     new: &NewOrganization,
+    only: bool,
     context: Context,
     clock: &Clock,
     random: &Random,
-) -> Result<(Work, Organization), StoreError> {
+) -> Result<Option<(Work, Organization)>, StoreError> {
     // The organization's row must be there before its head can be locked: two short transactions would
     // leave an empty organization behind a crash, so both are one, on the connection of the work itself.
     let now = clock.now();
     let mut tx = pool.begin().await?;
+    // One after the other, so that of several first starts at once one makes the organization. SQLite has one writer anyhow.
+    if tx.engine() == Engine::Postgres {
+        tx.query("LOCK TABLE organizations IN SHARE ROW EXCLUSIVE MODE").execute().await?;
+    }
+    if only && tx.query("SELECT 1 FROM organizations LIMIT 1").optional().await?.is_some() {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     let mut slug = new.slug.clone();
     let mut number = None;
     for attempt in 2..1000 {
@@ -146,7 +155,7 @@ pub async fn begin(
     let organization =
         Organization { org, slug, name: new.name.clone(), locator: new.locator.clone(), created_at: now, suspended_at: None, people: 0 };
     let work = Work::with_new_head(tx, org, context, now, random);
-    Ok((work, organization))
+    Ok(Some((work, organization)))
 }
 
 /// Puts the first Administrator in, Active from the start (B14).
