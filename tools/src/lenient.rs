@@ -38,6 +38,12 @@ pub fn read_params<T: Tool>(arguments: Map<String, Value>) -> Result<T::Params, 
     })
 }
 
+/// Whether the tool cannot be called without this argument.
+#[must_use]
+pub fn requires<T: Tool>(name: &str) -> bool {
+    words_of(published::<T>().get("required")).any(|required| required == name)
+}
+
 /// The input schemas, built once per tool: they never change, and a call should not pay for them.
 static PUBLISHED: LazyLock<RwLock<HashMap<TypeId, Schema>>> = LazyLock::new(RwLock::default);
 

@@ -39,7 +39,7 @@ pub use access::*;
 pub use audit::*;
 pub use error::{ErrorBody, ErrorCode};
 pub use groups::*;
-pub use lenient::read_params;
+pub use lenient::{read_params, requires};
 pub use people::*;
 pub use write::{Change, WriteOptions, WriteParams};
 
