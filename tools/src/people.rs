@@ -130,7 +130,7 @@ pub struct User {
     pub last_seen_at: Option<String>,
     /// What became of the latest mail; null without one.
     pub delivery: Option<Delivery>,
-    /// Counts changes: give it as `if_version` to change only what you have seen.
+    /// Counts changes of the person and of which access groups they are in, not of those groups themselves: give it as `if_version` to change only what you have seen.
     pub version: i64,
 }
 
