@@ -219,6 +219,8 @@ async fn the_order_of_refusal_is_the_one_that_is_promised() {
             (&read_only, "invite_user", json!({"email": "x", "no": 1}), "permission_denied", json!({"scope": "write"})),
             // The tool's own permission before the form and the existence of what is named.
             (&plain, "deactivate_user", json!({}), "permission_denied", json!({"permission": "users:deactivate"})),
+            (&plain, "deactivate_user", json!({"user": nobody, "reason": "two\nlines"}), "permission_denied", json!({"permission": "users:deactivate"})),
+            (&deactivator, "deactivate_user", json!({"user": nobody, "reason": "two\nlines"}), "invalid_argument", Value::Null),
             (&plain, "deactivate_user", json!({"user": nobody}), "permission_denied", json!({"permission": "users:deactivate"})),
             (&plain, "deactivate_user", json!({"user": "admin@example.com"}), "permission_denied", json!({"permission": "users:deactivate"})),
             (&plain, "deactivate_user", json!({"user": "plain@example.com"}), "permission_denied", json!({"permission": "users:deactivate"})),

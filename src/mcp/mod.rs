@@ -175,7 +175,11 @@ async fn attempt<T: Handle>(
     };
     *named = T::named(&params);
     let options = T::options(&params);
-    let reason = options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose()?;
+    let reason = match options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose() {
+        Ok(reason) => reason,
+        Err(_) if !caller.standing.reaches(T::NEEDS) => return Err(lacking(T::NEEDS)),
+        Err(invalid) => return Err(invalid.into()),
+    };
     let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked.as_bytes())));
     let call = Call {
         actor: caller.actor.clone(),
