@@ -138,12 +138,17 @@ enum Absent {
     Make,
 }
 
+pub(super) fn closed(place: &str) -> String {
+    format!("this role may not read usher's tables in {place}: run `usher migrate --serving-role ROLE` with its name as their owner first")
+}
+
 /// Makes the data folder, and brings the schema up to date as far as this command may; the refusal says who may.
 async fn prepare(options: &Options, database: &Database, absent: Absent) -> Result<(), String> {
     let place = database.describe();
     let state = store::migration_state(database).await.map_err(|error| database_said(database, &error))?;
     let migrates = match (state, database.engine(), absent) {
         (MigrationState::Ready, _, _) => false,
+        (MigrationState::Closed, _, _) => return Err(closed(&place)),
         (MigrationState::Empty, _, Absent::Refuse) => {
             return Err(format!(
                 "there is nothing of usher's in the {place}: name the right place with --data-dir or --database-url; `usher quickstart` makes a new one, `usher migrate` its tables alone"

@@ -162,6 +162,8 @@ fn postgres_pool(options: &PgConnectOptions) -> PgPool {
 pub enum MigrationState {
     /// No table of usher's.
     Empty,
+    /// This role may not read its tables: `usher migrate --serving-role`.
+    Closed,
     /// Older than this binary: `usher migrate`.
     Old,
     /// As this binary wants it, or newer: a newer binary migrated, and migrations only add.
@@ -184,7 +186,13 @@ pub async fn migration_state(database: &Database) -> Result<MigrationState, Stor
             let mut conn = options.connect().await?;
             let applied = applied_versions(&mut conn, &POSTGRES_MIGRATIONS).await;
             conn.close().await?;
-            applied?
+            match applied {
+                // insufficient_privilege
+                Err(StoreError::Unavailable(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42501") => {
+                    return Ok(MigrationState::Closed);
+                }
+                applied => applied?,
+            }
         }
     };
     if applied.is_empty() {
@@ -201,8 +209,10 @@ pub async fn migration_state(database: &Database) -> Result<MigrationState, Stor
 async fn applied_versions<C: Migrate>(conn: &mut C, migrator: &Migrator) -> Result<Vec<i64>, StoreError> {
     match conn.list_applied_migrations(&migrator.table_name).await {
         Ok(list) => Ok(list.into_iter().map(|migration| migration.version).collect()),
-        // No table of migrations yet.
-        Err(MigrateError::Execute(sqlx::Error::Database(_))) => Ok(Vec::new()),
+        // No table of migrations yet: undefined_table, and what SQLite says of every statement that it cannot prepare.
+        Err(MigrateError::Execute(sqlx::Error::Database(error))) if matches!(error.code().as_deref(), Some("42P01" | "1")) => {
+            Ok(Vec::new())
+        }
         Err(error) => Err(migrate_error(error)),
     }
 }

@@ -148,7 +148,9 @@ async fn the_serving_role_serves_and_cannot_touch_the_past() {
 
     // Without grants it is told, in words that lead on.
     let said = refusal(&usher(data_dir, Some(&url), &["serve"]).await);
-    assert!(said.contains("usher migrate"), "{said}");
+    assert!(said.contains("may not read usher's tables") && said.contains("usher migrate --serving-role"), "{said}");
+    let said = usher(data_dir, Some(&url), &["doctor"]).await;
+    assert!(String::from_utf8_lossy(&said.stdout).contains("may not read usher's tables"), "{said:?}");
     done(&usher(data_dir, Some(&owner_url), &["migrate", "--serving-role", &name]).await);
     done(&usher(data_dir, Some(&owner_url), &["migrate", "--serving-role", &name]).await);
 
