@@ -402,6 +402,9 @@ async fn usher_audit_verify_says_where_the_log_breaks_and_ends_with_1() {
         let (code, said) = run().await;
         assert_eq!(code, Some(0), "{said}");
         assert!(said.starts_with("Unbroken"), "{said}");
+        // A copy is verified where its keys are not.
+        std::fs::remove_file(server.data_dir.path().join("keys")).expect("the keys are gone");
+        assert_eq!(run().await, (code, said), "{engine:?}");
         let intruder = Intruder::with(&server).await;
         assert!(intruder.connection.run("UPDATE audit_log SET outcome = 'refused' WHERE seq = 3").await);
         intruder.connection.close().await;

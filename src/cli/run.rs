@@ -86,9 +86,10 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::User(command) => user(command, &options).await,
         Command::Token(command) => token(command, &options).await,
         Command::Audit(Audit::Verify { org }) => {
-            let app = open(&options, None, Absent::Refuse).await?;
-            let organization = organization(&app, &org).await?;
-            let verdict = audit::verify(&app.pool, organization.org).await.map_err(|error| error.to_string())?;
+            // Without the keyring: a copy of the database can be verified where its keys are not.
+            let (_, pool) = open_database(&options, Absent::Refuse).await?;
+            let organization = organization_in(&pool, &org).await?;
+            let verdict = audit::verify(&pool, organization.org).await.map_err(|error| error.to_string())?;
             let ok = verdict.first_bad.is_none();
             let words = match verdict.first_bad {
                 None => format!("Unbroken: {} entries.", verdict.entries),
@@ -178,11 +179,16 @@ pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
     }
 }
 
-/// Opens the database, the keyring and everything else.
-async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+async fn open_database(options: &Options, absent: Absent) -> Result<(Database, store::Pool), String> {
     let database = options.database()?;
     prepare(options, &database, absent).await?;
     let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
+    Ok((database, pool))
+}
+
+/// Opens the database, the keyring and everything else.
+async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+    let (database, pool) = open_database(options, absent).await?;
     let random = Random::os();
     let clock = Clock::system();
     let fail = |error: store::StoreError| database_said(&database, &error);
@@ -347,7 +353,11 @@ fn interruption() -> Result<impl Future<Output = ()> + Send + 'static, String> {
 }
 
 async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
-    store::organizations::by_slug(&app.pool, slug)
+    organization_in(&app.pool, slug).await
+}
+
+async fn organization_in(pool: &store::Pool, slug: &str) -> Result<Organization, String> {
+    store::organizations::by_slug(pool, slug)
         .await
         .map_err(|error| error.to_string())?
         .ok_or_else(|| "there is no such organization: `usher org list` shows all slugs".to_owned())
