@@ -80,6 +80,12 @@ impl GroupName {
         if looks_like_id(&name) {
             return Err(Invalid::new(Self::FIELD, "`name` must not look like an id.").with_hint("Choose a name that people can read."));
         }
+        // Where a group is named, this word is taken for nothing, so nobody could name it.
+        if name == "null" {
+            return Err(
+                Invalid::new(Self::FIELD, "`name` must not be the word null.").with_hint("Choose a name that says what the group is for.")
+            );
+        }
         Ok(Self(name))
     }
 
@@ -204,6 +210,7 @@ mod tests {
             assert_eq!(GroupName::parse(name).unwrap().as_str(), name);
         }
         assert!(GroupName::parse("").is_err());
+        assert!(GroupName::parse(" null ").is_err() && GroupName::parse("Null").is_ok());
         assert!(GroupName::parse(&"x".repeat(101)).is_err());
     }
 
