@@ -69,7 +69,7 @@ async fn make<T>(
     let now = app.clock.now();
     let new = NewOrganization {
         id: OrgId::new(now, &app.random),
-        slug: Slug::from_name(name.as_str()).to_string(),
+        slug: Slug::from_name(name.as_str()),
         name: name.as_str().to_owned(),
         locator: credential::locator(&app.random),
     };

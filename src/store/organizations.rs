@@ -11,7 +11,7 @@ use crate::{
         Authorized, Org,
         action::{ChangeOrganization, CreateOrganization},
     },
-    domain::{Clock, OrgId, Random, Role, Status, Timestamp},
+    domain::{Clock, OrgId, Random, Role, Slug, Status, Timestamp},
 };
 
 /// An organization as the host's commands show it.
@@ -99,7 +99,7 @@ pub struct NewOrganization {
     /// Its id.
     pub id: OrgId,
     /// Wanted slug; a number is added where it is taken.
-    pub slug: String,
+    pub slug: Slug,
     /// Its name.
     pub name: String,
     /// First characters of its secrets.
@@ -147,11 +147,12 @@ pub async fn begin(
             number = Some(row.get::<i64>(0)?);
             break;
         }
-        slug = format!("{}-{attempt}", new.slug);
+        slug = new.slug.numbered(attempt);
     }
     let number = number.ok_or_else(|| StoreError::Corrupt("no free slug".to_owned()))?;
     tx.query("INSERT INTO org_heads (org, audit_hash) VALUES ($1, $2)").bind(number).bind([0u8; 32]).execute().await?;
     let org = Org { number, id: new.id };
+    let slug = slug.to_string();
     let organization =
         Organization { org, slug, name: new.name.clone(), locator: new.locator.clone(), created_at: now, suspended_at: None, people: 0 };
     let work = Work::with_new_head(tx, org, context, now, random);
