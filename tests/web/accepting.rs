@@ -72,6 +72,10 @@ async fn requirement_43_a_refused_password_is_explained_and_nothing_typed_is_los
             ("ana@example.com", "easy to guess"),
             ("My organization", "easy to guess"),
             ("123456789012345", "easy to guess"),
+            ("Anna \"A\" <b> Ruiz 1", "easy to guess"),
+            ("Ana Ruiz example", "easy to guess"),
+            ("My organization usher", "easy to guess"),
+            ("correct horse battery staple", "easy to guess"),
             (&"seven brave otters paint fences ".repeat(9), "longer than 256 bytes"),
             (&"ö".repeat(129), "longer than 256 bytes"),
         ] {
