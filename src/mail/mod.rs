@@ -19,7 +19,7 @@ use crate::{
     },
 };
 use lettre::Message;
-use message::InviteMail;
+use message::{InviteMail, Way};
 use relay::{Refusal, Relay, Session};
 use std::{future::Future, io::Write as _, path::PathBuf, pin::pin, time::Duration};
 use tokio::{
@@ -85,6 +85,13 @@ impl Mailer {
             Transport::Smtp(_) => Some(DeliveryRoute::Queued),
             Transport::Folder(_) => Some(DeliveryRoute::Folder),
             Transport::None => None,
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self.transport {
+            Transport::Folder(_) => Way::Folder,
+            Transport::Smtp(_) | Transport::None => Way::Relay,
         }
     }
 
@@ -334,7 +341,7 @@ fn render(app: &App, due: &Due) -> Option<Message> {
     let token = app.keyring.link_token(&due.locator, due.link, due.generation);
     let email = Email::parse(&due.email).ok()?;
     let host = app.public_url.host();
-    let built = message::build(&InviteMail {
+    let mail = InviteMail {
         from: &app.mail.from,
         to_email: &email.ascii(),
         to_first: &due.first_name,
@@ -348,8 +355,8 @@ fn render(app: &App, due: &Due) -> Option<Message> {
         host,
         message_id: &message_id(due.id, host),
         date_ms: due.created_at.as_millis(),
-    });
-    match built {
+    };
+    match message::build(&mail, app.mail.way()) {
         Ok(message) => Some(message),
         Err(error) => {
             tracing::error!(mail = %due.id, %error, "a mail cannot be built");
