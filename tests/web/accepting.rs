@@ -88,12 +88,17 @@ async fn requirement_43_a_refused_password_is_explained_and_nothing_typed_is_los
             assert!(password.is_empty() || password.starts_with("My ") || password.contains('@') || !html.contains(password));
             assert!(html.contains(r#"name="password" type="password" autocomplete="new-password" minlength="15" required aria"#));
         }
-        // A name that is none is said beside its field; the password is not kept.
-        for (first, last, field) in
-            [("", "Ruiz", "fn"), ("Ana", "   ", "ln"), ("A\nBcc: x", "Ruiz", "fn"), ("www.evil.example", "Ruiz", "fn")]
-        {
+        // A name that is none is said beside its field, in a person's words; the password is not kept.
+        for (first, last, field, words) in [
+            ("", "Ruiz", "fn", "First name must not be empty. Give 1 to 100 characters."),
+            ("Ana", "   ", "ln", "Last name must not be empty."),
+            ("A\nBcc: x", "Ruiz", "fn", "First name must be one line"),
+            ("www.evil.example", "Ruiz", "fn", "First name must not contain what mail programs turn into a link: “://”, “www.”,"),
+            ("Ana", &"a".repeat(101), "ln", "Last name may have at most 100 characters."),
+        ] {
             let (status, html) = send(&human, &place, &filled(first, last, PASSWORD)).await;
             assert_eq!(status, 422, "{first:?} {last:?}");
+            assert!(html.contains(words) && !html.contains('`'), "{words} is missing in {html}");
             assert!(html.contains(&format!("aria-describedby=\"{field}-e\" autofocus")) && !html.contains(PASSWORD), "{html}");
         }
         // Shown on request, and only then; that is no answer either.

@@ -36,11 +36,9 @@ async fn a_person_joins_in_a_real_browser() {
         assert_eq!(text("joined", "heading"), "You are in");
         assert_eq!(text("joined", "url"), text("form", "url"), "no secret in the address to the end");
         let left = seen["left"].as_array().unwrap();
-        assert!(
-            left.iter().all(|other| other["name"] != cookie["name"]) && left.len() == 1,
-            "only the other invite's cookie stays: {left:?}"
-        );
+        assert!(left.contains(&cookie) && left.len() == 2, "each invite keeps its own: {left:?}");
         assert_eq!(text("used", "heading"), "You have already joined");
+        assert_eq!(text("back", "heading"), "You have already joined", "whoever comes back hears it, too");
         assert_eq!(text("index", "heading"), "This is usher, an MCP server");
         assert_eq!(text("unknown", "heading"), "This link opens nothing");
         assert_eq!(text("nothing", "heading"), "There is nothing at this address");

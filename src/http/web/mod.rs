@@ -29,8 +29,8 @@ use axum::{
 };
 use std::net::{IpAddr, Ipv6Addr};
 use views::{
-    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, TooManyTriesPage,
-    UnknownLinkPage, View,
+    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, PAGE_HEADERS,
+    TooManyTriesPage, UnknownLinkPage, View,
 };
 use zeroize::Zeroizing;
 
@@ -49,9 +49,17 @@ fn page(app: &SharedApp, view: &impl View) -> Response {
     response
 }
 
-fn fault(app: &SharedApp, fault: Fault) -> Response {
-    let request_id = RequestId::new(app.clock.now(), &app.random).to_string();
-    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: &request_id })
+/// What whoever asked can mend: nothing of it is in the log, so it has no number.
+pub(super) fn fault(app: &SharedApp, fault: Fault) -> Response {
+    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: None })
+}
+
+/// What they cannot: the page has the number under which the error is in the log.
+fn failed(app: &SharedApp, request_id: RequestId, error: &Error) -> Response {
+    let is_passing = matches!(error, Error::RateLimited { .. } | Error::Unavailable(_));
+    tracing::error!(request_id = %request_id, error = ?error, "a page could not be made");
+    let fault = if is_passing { Fault::Unavailable } else { Fault::Internal };
+    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: Some(&request_id.to_string()) })
 }
 
 /// What this server is.
@@ -125,7 +133,7 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What an address shows of a link: the token itself, or the id of an invite whose cookie then holds the token.
+/// What an address shows of a link: the token itself, or the id of an invite whose cookie then holds the token, if it is there.
 struct Shown {
     id: Option<LinkId>,
     token: String,
@@ -143,6 +151,11 @@ impl Shown {
         Self { id, token }
     }
 
+    /// Whether it names an invite and brings nothing that opens it: the cookie's half hour is over, or it lies in another browser.
+    fn is_left_alone(&self) -> bool {
+        self.id.is_some() && self.token.is_empty()
+    }
+
     /// The link behind the token, where it is the one that the address names: a cookie opens no other invite's page.
     async fn link(&self, app: &SharedApp) -> Result<Option<Link>, Error> {
         let found = joining::look(app, &self.token).await?;
@@ -158,6 +171,10 @@ pub async fn invite(
     headers: HeaderMap,
 ) -> Response {
     let shown = Shown::read(segment, &headers);
+    if shown.is_left_alone() {
+        return page(&app, &OpenAgainPage { base: app.public_url.base() });
+    }
+    let request_id = RequestId::new(app.clock.now(), &app.random);
     match shown.link(&app).await {
         Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
         Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]),
@@ -177,7 +194,7 @@ pub async fn invite(
             response
         }
         Ok(None) => stranger(&app, caller),
-        Err(_) => fault(&app, Fault::Unavailable),
+        Err(error) => failed(&app, request_id, &error),
     }
 }
 
@@ -265,56 +282,47 @@ pub async fn accept(
     };
     // The address itself may be posted to by a program that never took the cookie.
     let shown = Shown::read(segment, &headers);
+    if shown.is_left_alone() {
+        return page(&app, &OpenAgainPage { base: app.public_url.base() });
+    }
+    let request_id = RequestId::new(app.clock.now(), &app.random);
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let found = match shown.link(&app).await {
         Ok(Some(found)) => found,
         Ok(None) => return stranger(&app, caller),
-        Err(_) => return fault(&app, Fault::Unavailable),
+        Err(error) => return failed(&app, request_id, &error),
     };
     if sent.act == "show" && found.state == LinkState::Live {
         return form(&app, &found, &sent.first_name, &sent.last_name, Some(&password), &[]);
     }
     let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
-    let request_id = RequestId::new(app.clock.now(), &app.random);
     match retrying(|| joining::accept(&app, &shown.token, request_id, &acceptance)).await {
         Ok(joined) => {
-            let slug = crate::store::organizations::by_number(&app.pool, joined.org.number).await.ok().flatten();
-            let slug = slug.map(|organization| organization.slug).unwrap_or_default();
-            let mcp_url = format!("{}/mcp/{slug}", app.public_url.as_str());
+            let mcp_url = format!("{}/mcp/{}", app.public_url.as_str(), joined.slug);
             let person = format!("{} {}", acceptance.first_name.trim(), acceptance.last_name.trim());
             let view = JoinedPage {
                 base: app.public_url.base(),
                 organization: &joined.organization,
-                slug: &slug,
+                slug: &joined.slug,
                 person: &person,
                 email: &joined.email,
                 role: joined.role.shown(),
                 mcp_url: &mcp_url,
             };
-            let mut response = page(&app, &view);
-            if let Ok(value) = HeaderValue::from_str(&set_cookie(&app, joined.id, "", 0)) {
-                response.headers_mut().insert(header::SET_COOKIE, value);
-            }
-            response
+            // The cookie stays: its token is dead, and whoever comes back to this address hears that they have joined.
+            page(&app, &view)
         }
         Err(Error::Invalid(invalid)) => {
-            let message = match &invalid.hint {
-                Some(hint) => format!("{} {hint}", invalid.message),
-                None => invalid.message.clone().into_owned(),
-            };
+            let message = invalid.on_a_page(views::label(invalid.field));
             let errors = [FieldError { field: invalid.field, message: &message }];
             form(&app, &found, &sent.first_name, &sent.last_name, None, &errors)
         }
         Err(Error::DeadLink) => match shown.link(&app).await {
             Ok(Some(now)) => dead(&app, &now),
             Ok(None) => stranger(&app, caller),
-            Err(_) => fault(&app, Fault::Unavailable),
+            Err(error) => failed(&app, request_id, &error),
         },
-        Err(Error::RateLimited { .. } | Error::Unavailable(_)) => fault(&app, Fault::Unavailable),
-        Err(error) => {
-            tracing::error!(request_id = %request_id, error = ?error, "accepting failed");
-            fault(&app, Fault::Internal)
-        }
+        Err(error) => failed(&app, request_id, &error),
     }
 }
 

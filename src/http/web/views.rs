@@ -162,6 +162,17 @@ pub struct AcceptPage<'a> {
     pub errors: &'a [FieldError<'a>],
 }
 
+/// What a person sees a field of a form called.
+#[must_use]
+pub fn label(field: &'static str) -> &'static str {
+    match field {
+        "first_name" => "First name",
+        "last_name" => "Last name",
+        "password" => "Password",
+        other => other,
+    }
+}
+
 impl AcceptPage<'_> {
     /// First error of a field.
     fn error(&self, field: &str) -> Option<&str> {
@@ -387,6 +398,21 @@ impl View for UnknownLinkPage<'_> {
     }
 }
 
+/// The address of an invite's page, in a browser that has nothing which opens it: the form stood open for longer than half an
+/// hour, or the address came from another browser. Always the same bytes, whatever the id (R-B70). Status 404.
+#[derive(Debug, Template)]
+#[template(path = "again.html")]
+pub struct OpenAgainPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+}
+
+impl View for OpenAgainPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::NOT_FOUND
+    }
+}
+
 /// Too many requests for links from one place. It says nothing about the link. Status 429; the route adds
 /// `Retry-After`.
 #[derive(Debug, Template)]
@@ -502,7 +528,7 @@ impl Fault {
     }
 }
 
-/// Any other answer that is no page: status by [`Fault`]. It names nothing but the request.
+/// Any other answer that is no page: status by [`Fault`]. It names nothing but the request, and that only where the log does too.
 #[derive(Debug, Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage<'a> {
@@ -510,8 +536,8 @@ pub struct ErrorPage<'a> {
     pub base: &'a str,
     /// What went wrong.
     pub fault: Fault,
-    /// The id under which the log knows this request.
-    pub request_id: &'a str,
+    /// The id under which the log knows this request, if it does.
+    pub request_id: Option<&'a str>,
 }
 
 impl View for ErrorPage<'_> {
