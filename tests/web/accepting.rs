@@ -217,18 +217,27 @@ async fn requirement_64_another_sites_form_is_refused() {
                 for (name, value) in &headers {
                     request = request.header(*name, *value);
                 }
-                assert_eq!(request.send().await.unwrap().status(), 403, "{headers:?}");
+                let refused = request.send().await.unwrap();
+                assert_eq!(refused.status(), 403, "{headers:?}");
+                assert_eq!(heading(&refused.text().await.unwrap()), "This form came from another site", "{headers:?}");
             }
         }
         assert_eq!(connection.digest(&[]).await, before);
         connection.close().await;
-        // Without the cookie the address of the page is nothing.
-        assert_eq!(send(&stranger(), &place, &filled("Eve", "Eve", PASSWORD)).await.0, 404);
-        // As browsers send a form of a page that has no referrer.
+        // Without the cookie the address of the page opens nothing.
+        let (status, html) = send(&stranger(), &place, &filled("Eve", "Eve", PASSWORD)).await;
+        assert_eq!((status, heading(&html).as_str()), (404, "Open the link in your email again"));
+        // As browsers send it where they are set to name no origin, or where they are too old to say whose site it is.
         let own = human.post(&place).form(&filled("Ana", "Ruiz", PASSWORD)).header("sec-fetch-site", "same-origin");
         assert_eq!(own.header("origin", "null").send().await.unwrap().status(), 200);
+        let link = invite(&server, "bo@example.com").await;
+        let (_, place, _) = open(&human, &link).await;
+        let own = human.post(&place).form(&filled("Bo", "Ruiz", PASSWORD)).header("origin", server.address());
+        assert_eq!(own.send().await.unwrap().status(), 200);
         let mcp = human.post(&server.mcp_url).bearer_auth(&server.token).body("{}").header("sec-fetch-site", "same-origin");
-        assert_eq!(mcp.header("origin", "null").send().await.unwrap().status(), 403, "MCP has no forms");
+        let refused = mcp.header("origin", "null").send().await.unwrap();
+        assert_eq!(refused.status(), 403, "MCP has no forms");
+        assert_eq!(refused.json::<serde_json::Value>().await.unwrap()["error"], "forbidden_origin", "and no pages");
     })
     .await;
 }
