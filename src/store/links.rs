@@ -208,14 +208,21 @@ fn read(row: &super::sql::Row, now: Timestamp) -> Result<Link, StoreError> {
     let ended_at = c.maybe_time()?;
     let ended_as: Option<String> = c.take()?;
     let suspended = c.maybe_time()?.is_some();
-    let state = match ended_as.as_deref() {
-        Some("superseded") => LinkState::Superseded,
-        Some("withdrawn") => LinkState::Withdrawn,
-        Some("used") => LinkState::Used,
-        Some(_) => LinkState::Expired,
-        None if suspended => LinkState::Suspended,
-        None if now > expires_at => LinkState::Expired,
-        None => LinkState::Live,
+    // What became of an invite after it had run out: no row tells it but the next link's and the person's own.
+    let (renewed_at, withdrawn_at) = (c.maybe_time()?, c.maybe_time()?);
+    let run_out = || match (renewed_at, withdrawn_at) {
+        (Some(at), _) => (LinkState::Superseded, Some(at)),
+        (None, Some(at)) => (LinkState::Withdrawn, Some(at)),
+        (None, None) => (LinkState::Expired, ended_at),
+    };
+    let (state, ended_at) = match ended_as.as_deref() {
+        Some("superseded") => (LinkState::Superseded, ended_at),
+        Some("withdrawn") => (LinkState::Withdrawn, ended_at),
+        Some("used") => (LinkState::Used, ended_at),
+        Some(_) => run_out(),
+        None if suspended => (LinkState::Suspended, ended_at),
+        None if now > expires_at => run_out(),
+        None => (LinkState::Live, ended_at),
     };
     Ok(Link {
         id,
