@@ -44,7 +44,7 @@ fn page(app: &SharedApp, view: &impl View) -> Response {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     if app.public_url.is_https() {
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
     }
     response
 }
@@ -327,18 +327,19 @@ pub async fn accept(
 }
 
 /// `GET /assets/{name}`.
-pub async fn asset(State(app): State<SharedApp>, Path(name): Path<String>) -> Response {
-    let wanted = format!("/assets/{name}");
-    match views::ASSETS.iter().find(|asset| asset.path == wanted) {
-        Some(asset) => (
-            [
-                (header::CONTENT_TYPE, asset.content_type.to_owned()),
-                (header::CACHE_CONTROL, "no-cache".to_owned()),
-                (header::ETAG, asset.etag()),
-            ],
-            asset.body,
-        )
-            .into_response(),
-        None => fault(&app, Fault::NotFound),
+pub async fn asset(State(app): State<SharedApp>, name: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    let wanted = name.map(|Path(name)| format!("/assets/{name}")).unwrap_or_default();
+    let Some(asset) = views::ASSETS.iter().find(|asset| asset.path == wanted) else { return fault(&app, Fault::NotFound) };
+    let tag = asset.etag();
+    let told = [(header::CACHE_CONTROL, "no-cache".to_owned()), (header::ETAG, tag.clone())];
+    if holds(&headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, told).into_response();
     }
+    ([(header::CONTENT_TYPE, asset.content_type)], told, asset.body).into_response()
+}
+
+/// Whether the browser has what this tag names already (RFC 9110, 13.1.2: compared weakly, a list, or `*`).
+fn holds(headers: &HeaderMap, tag: &str) -> bool {
+    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|value| value.split(',')).map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }
