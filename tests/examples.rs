@@ -283,7 +283,8 @@ fn what_the_documents_point_at_is_there() {
                 assert!(folder.join(target).exists(), "{document} points at {target}");
             }
         }
-        let named = text.split('`').skip(1).step_by(2).filter(|code| ["src/", "tests/", "tools/"].iter().any(|place| code.starts_with(place)));
+        let named =
+            text.split('`').skip(1).step_by(2).filter(|code| ["src/", "tests/", "tools/"].iter().any(|place| code.starts_with(place)));
         for place in named.filter(|code| !code.contains([' ', '{', '*']) && *code == code.to_lowercase()) {
             assert!(root.join(place).exists(), "{document} names {place}");
         }

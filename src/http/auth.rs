@@ -4,7 +4,14 @@ use super::{
     json::{self, Fault},
     web,
 };
-use crate::{app::SharedApp, authn::credential, config::is_loopback_name, domain::{MINUTE, RequestId}, gather, mcp::Incoming};
+use crate::{
+    app::SharedApp,
+    authn::credential,
+    config::is_loopback_name,
+    domain::{MINUTE, RequestId},
+    gather,
+    mcp::Incoming,
+};
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request, State},

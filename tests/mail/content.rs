@@ -179,6 +179,12 @@ async fn r_b98_a_line_break_is_refused_in_everything_that_reaches_a_header() {
                 assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid_argument"), &json!(field)), "{broken:?}");
             }
             assert_eq!(server.refused("create_access_group", json!({"name": broken})).await["code"], "invalid_argument");
+            // No program can be given a NUL.
+            if !broken.contains('\0') {
+                let rename = ["org", "rename", "--org", &server.org, "--name", broken];
+                let (renamed, words) = super::relays::said(&server, &rename, &[]).await;
+                assert!(!renamed && words.contains("one line"), "{broken:?}: {words}");
+            }
         }
         for email in [
             "ana@example.com\r\nRCPT TO:<evil@example.org>",

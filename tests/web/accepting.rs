@@ -265,3 +265,19 @@ async fn a_form_that_cannot_be_read_gets_a_page_that_says_so() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn r_b40_of_two_browsers_the_later_one_hears_that_somebody_joined() {
+    on_both(async |engine| {
+        let (server, link) = invited(engine).await;
+        let [one, other] = [browser(), browser()];
+        let (_, place, _) = open(&one, &link).await;
+        assert_eq!(open(&other, &link).await.1, place);
+        let (mine, theirs) = (filled("Ana", "Ruiz", PASSWORD), filled("Eve", "Eve", "six quiet herons fold the maps"));
+        let answers = tokio::join!(send(&one, &place, &mine), send(&other, &place, &theirs));
+        let (lost, first) = if answers.0.0 == 200 { (answers.1, "Ana") } else { (answers.0, "Eve") };
+        assert_eq!((lost.0, heading(&lost.1).as_str()), (410, "You have already joined"));
+        assert_eq!(user(&server, "ana@example.com").await["first_name"], first);
+    })
+    .await;
+}

@@ -1,8 +1,9 @@
 //! Links that open nothing any more: each says why, and to whom it may be said.
 
 use super::{DAY, SECOND, age, browser, filled, heading, invite, invited, open, send, stranger, user};
-use crate::common::{PASSWORD, Server, database::Connection, on_both, until};
+use crate::common::{PASSWORD, Server, database::Connection, inside::Inside, on_both, until};
 use serde_json::json;
+use usher_mcp::domain::{Clock, Timestamp};
 
 /// What a holder of the mail may learn from a dead link, and what not (R-B70).
 fn discreet(html: &str) {
@@ -41,7 +42,7 @@ async fn attempted(server: &Server, email: &str) {
 }
 
 #[tokio::test]
-async fn r_b22_expiry_is_seven_days_to_the_second_and_comes_before_the_form() {
+async fn r_b22_expiry_comes_before_the_form() {
     on_both(async |engine| {
         let (server, link) = invited(engine).await;
         age(&server, "ana@example.com", 7 * DAY - 30 * SECOND).await;
@@ -63,6 +64,35 @@ async fn r_b22_expiry_is_seven_days_to_the_second_and_comes_before_the_form() {
             "expired, and still pending"
         );
         attempted(&server, "ana@example.com").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b22_a_second_before_seven_days_the_link_opens_and_a_second_after_it_does_not() {
+    on_both(async |engine| {
+        let (server, link) = invited(engine).await;
+        let said = user(&server, "ana@example.com").await;
+        let sent: jiff::Timestamp = said["invite_sent_at"].as_str().unwrap().parse().unwrap();
+        // A node whose clock the test holds.
+        let clock = Clock::manual(Timestamp::from_millis(sent.as_millisecond()));
+        let node = Inside::beside(&server, clock.clone()).await;
+        let at = |after: i64| clock.set(Timestamp::from_millis(sent.as_millisecond() + after));
+        let link = format!("{}/invite/{}", node.address(), link.rsplit('/').next().unwrap());
+        let human = browser();
+        at(7 * DAY - SECOND);
+        let (status, place, _) = open(&human, &link).await;
+        assert_eq!(status, 200);
+        at(7 * DAY + SECOND);
+        for (status, page) in [send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await, {
+            let (status, _, page) = open(&human, &link).await;
+            (status, page)
+        }] {
+            assert_eq!((status, heading(&page).as_str()), (410, "This invite has expired"));
+        }
+        at(7 * DAY - SECOND);
+        assert_eq!(send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await.0, 200);
+        node.stop().await;
     })
     .await;
 }
@@ -127,46 +157,6 @@ async fn r_b29_and_r_b31_a_resend_gives_seven_new_days_to_the_same_person() {
 async fn dead_titled(link: &str, title: &str) {
     let (status, _, page) = open(&browser(), link).await;
     assert_eq!((status, heading(&page).as_str()), (410, title));
-}
-
-#[tokio::test]
-async fn r_b32_the_link_of_somebody_active_changes_no_password() {
-    on_both(async |engine| {
-        let (server, link) = invited(engine).await;
-        assert_eq!(server.accept(&link, "Ana", "Ruiz", PASSWORD).await.status(), 200);
-        let page = dead(&server, &link, "You have already joined").await;
-        assert!(page.contains("It was not you? Tell an Administrator now"), "{page}");
-        attempted(&server, "ana@example.com").await;
-        assert_eq!(user(&server, "ana@example.com").await["first_name"], "Ana");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn requirement_52_a_withdrawn_invite_is_dead_and_says_so() {
-    on_both(async |engine| {
-        let (server, link) = invited(engine).await;
-        let human = browser();
-        let (_, place, _) = open(&human, &link).await;
-        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
-        // Also for the form that stands open.
-        let (status, html) = send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await;
-        assert_eq!((status, heading(&html).as_str()), (410, "This invite was withdrawn"));
-        dead(&server, &link, "This invite was withdrawn").await;
-        attempted(&server, "ana@example.com").await;
-        assert_eq!(user(&server, "ana@example.com").await["status"], "deactivated");
-        // Reactivated they get a new one; the old stays dead.
-        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
-        let newer = server.link(2).await;
-        dead(&server, &link, "This invite was withdrawn").await;
-        assert_eq!(server.accept(&newer, "Ana", "Ruiz", PASSWORD).await.status(), 200);
-        // Deactivated and back once more, neither opens anything.
-        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
-        dead(&server, &newer, "You have already joined").await;
-        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
-        dead(&server, &newer, "You have already joined").await;
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -243,6 +233,46 @@ async fn whoever_comes_back_to_the_page_is_told_where_they_stand() {
 }
 
 #[tokio::test]
+async fn r_b32_the_link_of_somebody_active_changes_no_password() {
+    on_both(async |engine| {
+        let (server, link) = invited(engine).await;
+        assert_eq!(server.accept(&link, "Ana", "Ruiz", PASSWORD).await.status(), 200);
+        let page = dead(&server, &link, "You have already joined").await;
+        assert!(page.contains("It was not you? Tell an Administrator now"), "{page}");
+        attempted(&server, "ana@example.com").await;
+        assert_eq!(user(&server, "ana@example.com").await["first_name"], "Ana");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_52_a_withdrawn_invite_is_dead_and_says_so() {
+    on_both(async |engine| {
+        let (server, link) = invited(engine).await;
+        let human = browser();
+        let (_, place, _) = open(&human, &link).await;
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        // Also for the form that stands open.
+        let (status, html) = send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await;
+        assert_eq!((status, heading(&html).as_str()), (410, "This invite was withdrawn"));
+        dead(&server, &link, "This invite was withdrawn").await;
+        attempted(&server, "ana@example.com").await;
+        assert_eq!(user(&server, "ana@example.com").await["status"], "deactivated");
+        // Reactivated they get a new one; the old stays dead.
+        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
+        let newer = server.link(2).await;
+        dead(&server, &link, "This invite was withdrawn").await;
+        assert_eq!(server.accept(&newer, "Ana", "Ruiz", PASSWORD).await.status(), 200);
+        // Deactivated and back once more, neither opens anything.
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        dead(&server, &newer, "You have already joined").await;
+        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
+        dead(&server, &newer, "You have already joined").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_suspended_organizations_link_waits() {
     on_both(async |engine| {
         let (server, link) = invited(engine).await;
@@ -279,11 +309,7 @@ async fn r_b70_what_never_was_a_link_is_one_page() {
         let token = link.rsplit('/').next().unwrap();
         let swapped = format!("{}{}", if token.starts_with("000000") { "111111" } else { "000000" }, &token[6..]);
         let mut pages = Vec::new();
-        for path in [
-            "/invite/x".to_owned(),
-            format!("/invite/{}", "0".repeat(49)),
-            format!("/invite/{swapped}"),
-        ] {
+        for path in ["/invite/x".to_owned(), format!("/invite/{}", "0".repeat(49)), format!("/invite/{swapped}")] {
             let response = stranger().get(format!("{}{path}", server.address())).send().await.unwrap();
             assert_eq!(response.status(), 404, "{path}");
             let headers: Vec<_> =

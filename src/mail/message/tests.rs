@@ -150,7 +150,8 @@ fn an_ascii_text_shows_the_link_in_the_raw_file() {
 
 #[test]
 fn in_the_folder_every_text_shows_the_link_in_the_raw_file() {
-    for (first, organization) in [("Añá", "Larkspur Freight"), ("Ana", "Larkspur Inc.x"), ("李", "運送会社"), ("Ana", "Larkspur Freight")] {
+    for (first, organization) in [("Añá", "Larkspur Freight"), ("Ana", "Larkspur Inc.x"), ("李", "運送会社"), ("Ana", "Larkspur Freight")]
+    {
         let mail = InviteMail { to_first: first, organization, ..mail() };
         let raw = String::from_utf8(build(&mail, Way::Folder).expect("mail").formatted()).expect("UTF-8");
         assert!(raw.contains(&format!("\r\n  {LINK}\r\n")), "{raw}");
