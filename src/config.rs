@@ -313,10 +313,12 @@ impl PublicUrl {
 /// Whether a host name means this machine.
 #[must_use]
 pub fn is_loopback_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
-        || name.to_ascii_lowercase().ends_with(".localhost")
-        || IpAddr::from_str(name.trim_start_matches('[').trim_end_matches(']')).is_ok_and(|address| address.is_loopback())
+        || (is_name && name.to_ascii_lowercase().ends_with(".localhost"))
+        || IpAddr::from_str(address).is_ok_and(|address| address.is_loopback())
 }
 
 /// Makes the data folder where it is absent, for its owner alone.
@@ -354,6 +356,27 @@ mod tests {
         let long = format!("https://example.com/{}", "x".repeat(MAX_PUBLIC_URL));
         for wrong in [long.as_str(), "ftp://x", "example.com", "https://a:b@example.com", "https://example.com/?x=1"] {
             assert!(PublicUrl::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_that_meets_a_path_of_the_servers_own_is_refused() {
+        for wrong in ["mcp", "mcp/", "/mcp", "mcp/my-organization", "healthz", "users/x", ".well-known", ":x", "*y", "a/*", "a/:b/c"] {
+            let refused = PublicUrl::parse(&format!("http://127.0.0.1:7/{wrong}")).unwrap_err();
+            assert!(refused.hint.is_some(), "{wrong}");
+        }
+        for right in ["team", "team/mcp", "team/users", "a:b", "x*"] {
+            assert!(PublicUrl::parse(&format!("http://127.0.0.1:7/{right}")).is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn only_names_and_addresses_of_this_machine_are_loopback() {
+        for own in ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "[::1]"] {
+            assert!(is_loopback_name(own), "{own}");
+        }
+        for foreign in ["evil.com/.localhost", "x@a.localhost", "[[::1", "127.0.0.1]", "[127.0.0.1", "localhost.evil.example", ""] {
+            assert!(!is_loopback_name(foreign), "{foreign}");
         }
     }
 }

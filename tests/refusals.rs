@@ -308,6 +308,21 @@ async fn requirement_18_calls_over_the_limit_are_told_when_to_come_back() {
             let seconds: u64 = answer.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
             assert!((1..=20).contains(&seconds), "{seconds}");
         }
+        // Whatever is no tool call that could be answered is one of every other request.
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"}}).to_string();
+        for (kind, body) in [
+            ("application/json", "{".to_owned()),
+            ("application/json", format!("[{call}]")),
+            ("application/json", call.replace("whoami", "").replace("name", "names")),
+            ("application/json", call.replace(r#""id":1,"#, "")),
+            ("application/json", " ".repeat(300_000)),
+            ("text/plain", call.clone()),
+        ] {
+            let request = server.http.post(&server.mcp_url).bearer_auth(&server.token).header("content-type", kind).body(body);
+            assert_eq!(request.send().await.expect("an answer").status(), 429, "{kind}");
+        }
+        // A tool that there is not is a call all the same.
+        assert_eq!(server.call(&server.token, "no_such_tool", json!({})).await.error()["code"], "rate_limited");
         assert_eq!(server.http.get(&server.mcp_url).bearer_auth(&server.token).send().await.expect("an answer").status(), 429);
         // Another credential, of the same person even, has a limit of its own; a dead one is 401 whatever its number.
         assert_eq!(server.call(&other, "whoami", json!({})).await.structured()["credential"]["kind"], "token");

@@ -104,9 +104,6 @@ fn entry<T: Handle>() -> Entry {
 
 /// Runs one tool call from its raw arguments to its result.
 async fn run<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: Map<String, Value>) -> CallToolResult {
-    if let Some(retry_after_ms) = incoming.limited {
-        return refusal(&Error::RateLimited { budget: Budget::Calls, retry_after_ms }.body(incoming.request_id));
-    }
     // In a task of its own: a client that hangs up does not stop a write half way.
     let request_id = incoming.request_id;
     match tokio::spawn(answer::<T>(app, incoming, arguments)).await {
@@ -295,6 +292,9 @@ impl ServerHandler for Usher {
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let incoming = Self::incoming(&context)?;
+        if let Some(retry_after_ms) = incoming.limited {
+            return Ok(refusal(&Error::RateLimited { budget: Budget::Calls, retry_after_ms }.body(incoming.request_id)).into());
+        }
         let Some(entry) = ENTRIES.iter().find(|entry| entry.descriptor.name == request.name) else {
             return Err(ErrorData::invalid_params("There is no such tool. tools/list lists all that you may call.", None));
         };
