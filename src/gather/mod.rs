@@ -12,7 +12,7 @@ use crate::{
     authz::{Actor, Org, Stamp, Target},
     domain::{CredentialId, EntryId, GroupId, MINUTE, RequestId, Timestamp, UserId},
     store::{
-        Context, StoreError, Work, credentials,
+        Context, Pool, StoreError, Work, audit, credentials,
         credentials::Alive,
         evidence::{self, RefusedAction, SecurityEvent},
         people::{self, Who},
@@ -32,15 +32,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Uses of credentials, exact to a minute, and the client that each last said `initialize` with.
+/// Uses of credentials, exact to a minute, and the clients whose names are on their way into a credential's row.
 #[derive(Debug, Default)]
 pub struct Seen {
     used: Mutex<HashMap<CredentialId, (i64, Timestamp)>>,
     clients: Mutex<HashMap<CredentialId, String>>,
 }
-
-/// How many clients are remembered in memory; more are read back from their rows.
-const CLIENTS: usize = 10_000;
 
 impl Seen {
     /// Notes a call that went through.
@@ -51,22 +48,31 @@ impl Seen {
         locked(&self.used).entry(alive.id).or_insert((alive.person.key, now)).1 = now;
     }
 
-    /// The client of a credential's last `initialize` on this node.
-    pub fn client(&self, id: CredentialId) -> Option<String> {
-        locked(&self.clients).get(&id).cloned()
+    /// The clients that are being written. Asked before a credential's row is read: what was still under way then is newer
+    /// than the row, and everything else is in it.
+    pub fn clients(&self) -> HashMap<CredentialId, String> {
+        locked(&self.clients).clone()
     }
 
-    /// Notes it; `true` when it is news.
+    /// Notes the client of an `initialize` until it is written; `true` where nobody writes for this credential yet, and
+    /// [`Self::write_client`] must be called.
     pub fn initialized(&self, id: CredentialId, client: &str) -> bool {
-        let mut clients = locked(&self.clients);
-        if clients.get(&id).is_some_and(|known| known == client) {
-            return false;
+        locked(&self.clients).insert(id, client.to_owned()).is_none()
+    }
+
+    /// Writes the client that was noted, and whichever is noted meanwhile, in their order.
+    pub async fn write_client(&self, pool: &Pool, id: CredentialId) {
+        loop {
+            let Some(client) = locked(&self.clients).get(&id).cloned() else { return };
+            if let Err(error) = credentials::remember_client(pool, id, &client).await {
+                tracing::warn!(%error, "a client's name was not kept");
+            }
+            let mut clients = locked(&self.clients);
+            if clients.get(&id) == Some(&client) {
+                clients.remove(&id);
+                return;
+            }
         }
-        if clients.len() >= CLIENTS {
-            clients.clear();
-        }
-        clients.insert(id, client.to_owned());
-        true
     }
 
     /// Writes what was gathered; what can't be written is kept for the next time.

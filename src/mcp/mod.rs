@@ -256,15 +256,11 @@ impl ServerHandler for Usher {
         let incoming = Self::incoming(&context)?;
         if let Some(client) = clean_client(&request.client_info) {
             let id = incoming.caller.alive.id;
-            let known = incoming.caller.alive.client.as_deref() == Some(client.as_str());
-            if self.app.seen.initialized(id, &client) && !known {
+            let known = incoming.caller.actor.client.as_deref() == Some(client.as_str());
+            if !known && self.app.seen.initialized(id, &client) {
                 // Beside the answer, not before it: a read never waits for a write.
                 let app = Arc::clone(&self.app);
-                tokio::spawn(async move {
-                    if let Err(error) = crate::store::credentials::remember_client(&app.pool, id, &client).await {
-                        tracing::warn!(%error, "a client's name was not kept");
-                    }
-                });
+                tokio::spawn(async move { app.seen.write_client(&app.pool, id).await });
             }
         }
         context.peer.set_peer_info(request.clone());
