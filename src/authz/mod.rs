@@ -457,7 +457,12 @@ impl<A> Authorized<A> {
 /// same for every target, existing or not: does the credential reach, does the actor hold the tool's permission?
 pub fn needs<A: Action>(actor: &Actor, standing: &Standing, own: bool) -> Result<(), Reason> {
     scope(actor, A::WRITES)?;
-    match A::NEEDS {
+    holds(standing, A::NEEDS, own)
+}
+
+/// The second of them alone.
+pub fn holds(standing: &Standing, needs: Needs, own: bool) -> Result<(), Reason> {
+    match needs {
         Needs::Nothing => Ok(()),
         Needs::PermissionUnlessSelf(_) if own => Ok(()),
         Needs::Permission(permission) | Needs::PermissionUnlessSelf(permission) => {

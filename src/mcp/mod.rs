@@ -9,11 +9,11 @@ mod tools;
 use crate::{
     app::{App, SharedApp},
     authn::credential::Caller,
-    authz::Reason,
+    authz::{self, Reason},
     domain::{RequestId, Untrusted},
     error::{Budget, Error},
     gather::Named,
-    service::{Call, WriteOptions, retrying},
+    service::{Call, WriteOptions, parse, people, retrying},
 };
 use rmcp::{
     ErrorData, ServerHandler,
@@ -32,7 +32,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use usher_tools::{Descriptor, Effect, ErrorBody, Tool, read_params};
+use usher_tools::{Descriptor, Effect, ErrorBody, Tool, asked, read_params};
 
 /// What a model is told about this server, once.
 const INSTRUCTIONS: &str = "usher keeps the roster of one organization: people, their role and status, and access groups. \
@@ -156,40 +156,31 @@ async fn attempt<T: Handle>(
     if writes && !caller.actor.scopes.write {
         return Err(Reason::Scope.into());
     }
-    // What a call asks for, without how it is asked for: a dry run of a keyed call is the same call.
-    let asked = {
-        let mut asked = arguments.clone();
-        asked.remove("dry_run");
-        asked.remove("idempotency_key");
-        Value::Object(asked).to_string()
-    };
-    let params = match read_params::<T>(arguments) {
-        Ok(params) => params,
-        // Whoever lacks the tool's permission learns that first, whatever they passed.
-        Err(_) if !caller.standing.reaches(T::NEEDS) => return Err(lacking(T::NEEDS)),
-        Err(body) => return Err(Error::Shape(Box::new(body))),
-    };
-    *named = T::named(&params);
-    let options = T::options(&params);
-    let reason = options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose()?;
-    let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked.as_bytes())));
-    let call = Call {
+    let mut call = Call {
         actor: caller.actor.clone(),
         standing: caller.standing.clone(),
         request_id: incoming.request_id,
         tool: Some(T::NAME),
-        options: WriteOptions { dry_run: options.dry_run, reason, idempotency },
+        options: WriteOptions::default(),
     };
-    retrying(|| T::handle(app, caller, &call, &params)).await
-}
-
-fn lacking(needs: usher_tools::Needs) -> Error {
-    match needs {
-        usher_tools::Needs::Permission(permission) | usher_tools::Needs::PermissionUnlessSelf(permission) => {
-            Reason::Permission(permission).into()
+    let user = arguments.get("user").and_then(Value::as_str).map(str::to_owned);
+    let params = match read_params::<T>(arguments) {
+        Ok(params) => params,
+        // Whoever lacks the tool's permission learns that first, whatever they passed.
+        Err(body) => {
+            *named = user.as_deref().map_or(Named::Nothing, parse::named);
+            let lacks = authz::holds(&call.standing, T::NEEDS, false).err();
+            let own = lacks.is_some() && people::is_oneself(app, &call, user.as_deref().unwrap_or_default()).await?;
+            authz::holds(&call.standing, T::NEEDS, own)?;
+            return Err(Error::Shape(Box::new(body)));
         }
-        usher_tools::Needs::Administrator | usher_tools::Needs::Nothing => Reason::Administrator.into(),
-    }
+    };
+    *named = T::named(&params);
+    let options = T::options(&params);
+    let reason = options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose()?;
+    let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked::<T>(&params).as_bytes())));
+    call.options = WriteOptions { dry_run: options.dry_run, reason, idempotency };
+    retrying(|| T::handle(app, caller, &call, &params)).await
 }
 
 fn success<T: serde::Serialize>(output: &T) -> CallToolResult {

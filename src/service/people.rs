@@ -4,7 +4,7 @@ use super::{About, Call, Done, Writing, groups::groups_of, invalid, limits, pars
 use crate::{
     app::App,
     authz::{
-        self,
+        self, Reason,
         action::{DeactivateUser, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
     },
     domain::{Email, LinkId, OutboxId, PersonName, Role, Status, Untrusted, UserId},
@@ -68,9 +68,23 @@ pub(crate) async fn names_oneself(app: &App, call: &Call, who: &Who) -> Result<b
     Ok(parse::is_own(&call.actor, who, own.as_deref()))
 }
 
+/// Whether a text names the caller.
+pub async fn is_oneself(app: &App, call: &Call, text: &str) -> Result<bool, Error> {
+    match parse::who("user", text) {
+        Ok(who) => names_oneself(app, call, &who).await,
+        Err(_) => Ok(false),
+    }
+}
+
+/// The person a call names whose tool asks nothing of who names themselves. What can be nobody at all is not oneself: who
+/// lacks the permission learns that first.
+pub(crate) fn named_unless_self(needed: Result<(), Reason>, text: &str) -> Result<Who, Error> {
+    parse::who("user", text).map_err(|invalid| needed.err().map_or(invalid, Error::from))
+}
+
 /// Reads one person.
 pub async fn get(app: &App, call: &Call, params: &contract::GetUserParams) -> Result<contract::GetUserOutput, Error> {
-    let who = parse::who("user", &params.user)?;
+    let who = named_unless_self(authz::visible(&call.actor, &call.standing, false).map(drop), &params.user)?;
     let person = seen(app, call, &who).await?.ok_or(Error::UserNotFound)?;
     Ok(contract::GetUserOutput { user: view::user(person, app.clock.now()) })
 }
@@ -242,7 +256,7 @@ pub async fn resend(app: &App, call: &Call, params: &contract::ResendInviteParam
 /// Changes names, Slack ID or role.
 pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams) -> Result<contract::UpdateUserOutput, Error> {
     authz::scope(&call.actor, true)?;
-    let who = parse::who("user", &params.user)?;
+    let who = named_unless_self(authz::needs::<UpdateUser>(&call.actor, &call.standing, false), &params.user)?;
     let own = names_oneself(app, call, &who).await?;
     authz::needs::<UpdateUser>(&call.actor, &call.standing, own)?;
     let first = params.first_name.as_deref().map(PersonName::parse_first).transpose()?;

@@ -39,7 +39,7 @@ pub use access::*;
 pub use audit::*;
 pub use error::{ErrorBody, ErrorCode};
 pub use groups::*;
-pub use lenient::read_params;
+pub use lenient::{asked, read_params};
 pub use people::*;
 pub use write::{Change, WriteOptions, WriteParams};
 
@@ -62,7 +62,7 @@ pub trait Tool {
     /// What the caller needs at the least. The check stands at the call; this is what a listing goes by.
     const NEEDS: Needs;
     /// The arguments. Read with [`read_params`].
-    type Params: DeserializeOwned + JsonSchema + Send + Sync + 'static;
+    type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// The result of a call that was not refused.
     type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
 }
