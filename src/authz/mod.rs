@@ -306,18 +306,20 @@ impl Standing {
 pub enum Target {
     /// The organization as such.
     Organization,
+    /// What a refused call named and nothing is known of but its kind.
+    Unknown(&'static str),
     /// A person; the name is as of now and goes into the audit log as a value of theirs.
     User {
         /// Whose.
         id: UserId,
-        /// Full name now.
+        /// Full name now; empty where it is not known.
         name: String,
     },
     /// An access group.
     AccessGroup {
         /// Which.
         id: GroupId,
-        /// Its name now.
+        /// Its name now; empty where it is not known.
         name: String,
     },
     /// A credential of a person.
@@ -337,6 +339,7 @@ impl Target {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Organization => "organization",
+            Self::Unknown(kind) => kind,
             Self::User { .. } => "user",
             Self::AccessGroup { .. } => "access_group",
             Self::Credential { .. } => "credential",
@@ -347,7 +350,7 @@ impl Target {
     #[must_use]
     pub fn id(&self) -> Option<Uuid> {
         match self {
-            Self::Organization => None,
+            Self::Organization | Self::Unknown(_) => None,
             Self::User { id, .. } => Some(id.as_uuid()),
             Self::AccessGroup { id, .. } => Some(id.as_uuid()),
             Self::Credential { id, .. } => Some(id.as_uuid()),

@@ -15,6 +15,7 @@ use crate::{
         Context, Pool, StoreError, Work, audit, credentials,
         credentials::Alive,
         evidence::{self, RefusedAction, SecurityEvent},
+        groups::{self, Which},
         people::{self, Who},
     },
 };
@@ -94,6 +95,8 @@ impl Seen {
 pub enum Named {
     /// Nothing in particular.
     Nothing,
+    /// Something of this kind, by what is no id.
+    Kind(&'static str),
     /// A person, by id.
     User(UserId),
     /// A person, by the folded key of an address.
@@ -110,7 +113,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Notes that a live actor was refused.
+    /// Notes that a live actor was refused; `as_of` is the number of the organization's last entry then, or of one before it.
     #[expect(clippy::too_many_arguments, reason = "one call site per surface; a struct would only rename the arguments")]
     pub fn refused(
         &self,
@@ -122,9 +125,10 @@ impl Evidence {
         named: Named,
         code: &'static str,
         request_id: RequestId,
+        as_of: i64,
     ) {
         let (actor_name, code) = (Some(actor_name.to_owned()), Some(code));
-        let refusal = Refusal { actor: actor.clone(), actor_name, action, tool, named, code, request_id };
+        let refusal = Refusal { actor: actor.clone(), actor_name, action, tool, named, code, request_id, as_of };
         locked(&self.refusals).entry(actor.org.number).or_default().count(minute(now), refusal);
     }
 
@@ -214,7 +218,7 @@ async fn write(app: &App, taken: &[Counted], minute_of_entries: i64) -> Result<O
     let org = first.refusal.actor.org;
     let mut refused = Vec::with_capacity(taken.len());
     for Counted { refusal, count } in taken {
-        let stamp = Stamp::of(&refusal.actor, refusal.action, target(app, org, &refusal.named).await?);
+        let stamp = Stamp::of(&refusal.actor, refusal.action, target(app, org, refusal).await?);
         let context = Context { request_id: refusal.request_id, tool: refusal.tool, reason: None };
         refused.push(RefusedAction { stamp, context, actor_name: refusal.actor_name.clone(), code: refusal.code, count: *count });
     }
@@ -235,22 +239,38 @@ async fn write(app: &App, taken: &[Counted], minute_of_entries: i64) -> Result<O
     Ok(None)
 }
 
-/// What the refused call named, as far as this organization knows it: an address becomes the id behind it.
-async fn target(app: &App, org: Org, named: &Named) -> Result<Target, StoreError> {
-    let who = match named {
+/// What the refused call named, as far as this organization knew it then: an address becomes the id behind it, and the name
+/// is left out where it may be a later one.
+async fn target(app: &App, org: Org, refusal: &Refusal) -> Result<Target, StoreError> {
+    let who = match &refusal.named {
         Named::Nothing => return Ok(Target::Organization),
+        Named::Kind(kind) => return Ok(Target::Unknown(kind)),
         Named::Group(id) => {
-            let found = crate::store::groups::find(&app.pool, org, &crate::store::groups::Which::Id(*id)).await?;
-            return Ok(Target::AccessGroup { id: *id, name: found.map(|group| group.name).unwrap_or_default() });
+            let found = groups::find(&app.pool, org, &Which::Id(*id)).await?;
+            let done = audit::done_to(&app.pool, org, id.as_uuid()).await?;
+            let name = found.filter(|_| done.is_some_and(|(_, last)| last <= refusal.as_of)).map(|group| group.name);
+            return Ok(Target::AccessGroup { id: *id, name: name.unwrap_or_default() });
         }
         Named::User(id) => Who::Id(*id),
         Named::Email(key) => Who::EmailKey(key.clone()),
     };
-    let found = people::find(&app.pool, org, &who, crate::authz::Visible::All).await?;
-    Ok(match (found, named) {
-        (Some(person), _) => Target::User { id: person.id, name: person.full_name() },
-        (None, Named::User(id)) => Target::User { id: *id, name: String::new() },
-        (None, Named::Nothing | Named::Email(_) | Named::Group(_)) => Target::Organization,
+    let Some(person) = people::find(&app.pool, org, &who, crate::authz::Visible::All).await? else {
+        return Ok(match who {
+            Who::Id(id) => Target::User { id, name: String::new() },
+            Who::EmailKey(_) => Target::Unknown("user"),
+        });
+    };
+    // Read after the name, so that a change between the two is seen.
+    let done = audit::done_to(&app.pool, org, person.id.as_uuid()).await?;
+    let (was_here, is_as_then) = done.map_or((false, false), |(first, last)| (first <= refusal.as_of, last <= refusal.as_of));
+    let name = match &refusal.actor_name {
+        Some(own) if refusal.actor.is(person.id) => own.clone(),
+        Some(_) | None if is_as_then => person.full_name(),
+        Some(_) | None => String::new(),
+    };
+    Ok(match who {
+        Who::EmailKey(_) if !was_here && !refusal.actor.is(person.id) => Target::Unknown("user"),
+        Who::EmailKey(_) | Who::Id(_) => Target::User { id: person.id, name },
     })
 }
 

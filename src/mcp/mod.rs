@@ -131,8 +131,8 @@ async fn answer<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: M
             }
             if error.is_evidence() {
                 let code = error.code().as_str();
-                let (actor, name) = (&caller.actor, &caller.alive.name);
-                app.evidence.refused(app.clock.now(), actor, name, T::ACTION, Some(T::NAME), named, code, request_id);
+                let (actor, name, as_of) = (&caller.actor, &caller.alive.name, caller.alive.audit_seq);
+                app.evidence.refused(app.clock.now(), actor, name, T::ACTION, Some(T::NAME), named, code, request_id, as_of);
             }
             if let Error::Unavailable(_) | Error::Internal(_) = &error {
                 tracing::error!(request_id = %request_id, tool = T::NAME, error = ?error, "a tool call failed");
