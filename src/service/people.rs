@@ -129,9 +129,14 @@ async fn new_link(writing: &mut Writing<'_>, generation: i64) -> Result<links::N
     })
 }
 
-fn many_administrators(writing: &Writing<'_>) -> Vec<String> {
-    if writing.work.administrators() > ENOUGH_ADMINISTRATORS {
-        vec!["This organization now has more than three Administrators. Two or three are usually enough: consider the role User with an access group.".to_owned()]
+/// What to say of one more Administrator, who is `status` now. Pending ones count for nothing but for the one being made.
+fn many_administrators(writing: &Writing<'_>, status: Status) -> Vec<String> {
+    let this_one = match status {
+        Status::Pending | Status::Deactivated => 1,
+        Status::Active => 0,
+    };
+    if writing.work.active_administrators() + this_one > ENOUGH_ADMINISTRATORS {
+        vec!["With this one the organization has more than three Administrators. Two or three are usually enough: consider the role User with an access group.".to_owned()]
     } else {
         Vec::new()
     }
@@ -181,7 +186,7 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
         };
         writing.mails();
         let warnings = match role {
-            Role::Administrator => many_administrators(&writing),
+            Role::Administrator => many_administrators(&writing, Status::Pending),
             Role::User => Vec::new(),
         };
         let now = writing.work.now();
@@ -304,7 +309,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             same_version(params.if_version, found.facts.version)?;
             people::update(&mut writing.work, proof, &found).await?;
             if role == Some(Role::Administrator) && found.facts.role == Role::User {
-                warnings = many_administrators(&writing);
+                warnings = many_administrators(&writing, found.facts.status);
             }
         }
         let user = shown(&mut writing, key).await?;
@@ -395,7 +400,7 @@ pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUse
             };
             people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
             if role == Role::Administrator {
-                warnings = many_administrators(&writing);
+                warnings = many_administrators(&writing, if had_joined { Status::Active } else { Status::Pending });
             }
         }
         let user = shown(&mut writing, key).await?;
