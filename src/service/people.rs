@@ -150,7 +150,7 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
         return Err(invalid(
             "email",
             "The domain mixes letters of several scripts, as look-alike addresses do.",
-            "Ask for the address in writing; if it is really meant, pass the domain in its xn-- form's readable original, typed in one script.",
+            "Ask the person for their address in writing and type it anew; whose domain really mixes scripts is invited at another address.",
         ));
     }
     let name = PersonName::parse(&params.first_name, &params.last_name)?;
