@@ -5,13 +5,16 @@ use crate::{
     app::App,
     authn::credential,
     authz::{
-        self,
+        self, Visible,
         action::{CreateToken, RevokeToken},
     },
     domain::{CredentialId, DAY, Timestamp},
     error::Error,
     keys::sha256,
-    store::{credentials, organizations, people},
+    store::{
+        credentials::{self, Token},
+        organizations, people,
+    },
 };
 
 /// A new token; its text is shown once and kept nowhere.
@@ -30,7 +33,7 @@ pub const DEFAULT_DAYS: u32 = 90;
 /// Days a token lives at most.
 pub const MAX_DAYS: u32 = 365;
 
-/// Makes a token for an Active person.
+/// Makes a token for an Active person of an organization that is not suspended.
 pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, read_only: bool) -> Result<NewToken, Error> {
     if days == 0 || days > MAX_DAYS {
         return Err(super::invalid("expires_in_days", "A token lives 1 to 365 days.", "Pass a number of days from 1 to 365."));
@@ -40,6 +43,13 @@ pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, 
     let mut writing = Writing::begin::<CreateToken>(app, call, false).await?;
     let result = async {
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
+        let (_, suspended) = organizations::now(&mut writing.work).await?;
+        if suspended {
+            return Err(Error::Clash {
+                said: "This organization is suspended: its tokens let nobody in.",
+                hint: "Let people in again with `usher org resume`, then make the token.",
+            });
+        }
         let locator = organizations::locator(&mut writing.work).await?;
         let token = credential::new_token(&locator, &app.random);
         let now = writing.work.now();
@@ -47,13 +57,28 @@ pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, 
         let expires_at = now.plus(i64::from(days) * DAY);
         let action =
             CreateToken { person: found.facts, id, label: label.clone(), hash: sha256(token.as_bytes()), write: !read_only, expires_at };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)
-            .map_err(|_| Error::Conflict("Only an Active person can have a token."))?;
+        let proof = authz::authorize(&call.actor, &writing.standing, action).map_err(|_| Error::Clash {
+            said: "Only an Active person can have a token.",
+            hint: "Let them accept their invite first; `usher user reactivate` lets a deactivated person back in.",
+        })?;
         credentials::create(&mut writing.work, proof).await?;
         Ok(Done { value: NewToken { token, id, expires_at }, changed: true, about: About::default() })
     }
     .await;
     writing.finish(result).await
+}
+
+/// All tokens of the organization, or of one person in it; newest first.
+pub async fn list(app: &App, call: &Call, user: Option<&str>) -> Result<Vec<Token>, Error> {
+    let org = call.actor.org();
+    let key = match user {
+        None => None,
+        Some(text) => {
+            let who = parse::who("user", text)?;
+            Some(people::find(&app.pool, org, &who, Visible::All).await?.ok_or(Error::UserNotFound)?.key)
+        }
+    };
+    Ok(credentials::list(&app.pool, org, key).await?)
 }
 
 /// Ends a token; `false` when it had ended before.
