@@ -13,6 +13,9 @@ const DEPTH: u8 = 32;
 /// Most elements that one array or object may have.
 const ELEMENTS: usize = 10_000;
 
+/// Where a request of the stateless protocol names its revision.
+const REVISION: &str = "/_meta/io.modelcontextprotocol~1protocolVersion";
+
 /// What the envelope says.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
@@ -94,7 +97,8 @@ fn readable(method: &str, is_request: bool, params: Option<&Value>) -> bool {
     }
     match method {
         _ if !is_request => true,
-        "initialize" => is::<InitializeRequestParams>(params),
+        // The revision that each request names itself has no such method, which the library says.
+        "initialize" => params.pointer(REVISION).is_some() || is::<InitializeRequestParams>(params),
         "tools/list" => is::<PaginatedRequestParams>(params),
         "tools/call" => is::<CallToolRequestParams>(params),
         _ => true,

@@ -128,7 +128,7 @@ async fn r_b143_protocol_faults_are_json_rpc_errors_with_the_id_that_was_sent() 
     for method in ["no/such", "prompts/list", "resources/list", "logging/setLevel", "completion/complete"] {
         assert_eq!(rpc(&server, method, json!({})).await.code(), -32601, "{method}");
     }
-    for method in ["no/such", "ping", "subscriptions/listen"] {
+    for method in ["no/such", "ping", "initialize", "subscriptions/listen"] {
         let answer = modern(&server, method, json!({}), &[]).await;
         assert_eq!((answer.status, answer.code(), &answer.json()["id"]), (404, json!(-32601), &json!("m-1")), "{method}");
     }
