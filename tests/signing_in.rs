@@ -4,6 +4,7 @@ mod browser;
 mod links;
 mod own;
 mod passwords;
+mod second_factor;
 
 use crate::common::{Engine, PASSWORD, Server};
 use reqwest::{Client, Response, redirect::Policy};
@@ -37,11 +38,16 @@ impl Seen {
 
 impl Browser {
     fn of(server: &Server) -> Self {
+        Self::at(&server.address())
+    }
+
+    /// One that goes to this node.
+    fn at(address: &str) -> Self {
         let http = Client::builder()
             .cookie_store(true)
             .redirect(Policy::none())
             .user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0");
-        Self { http: http.build().expect("a client"), server: server.address() }
+        Self { http: http.build().expect("a client"), server: address.to_owned() }
     }
 
     fn place(&self, path: &str) -> String {

@@ -30,10 +30,11 @@ impl Browser {
     }
 }
 
-/// The person of a session, acting on a page.
+/// The person of a session, acting on a page. One that waits for its second factor is a credential of a weaker kind.
 #[must_use]
 pub fn actor(session: &Session) -> Actor {
-    let credential = (CredentialKind::Session, session.id.as_uuid());
+    let kind = if session.waits_for.is_some() { CredentialKind::WaitingSession } else { CredentialKind::Session };
+    let credential = (kind, session.id.as_uuid());
     Actor::person(session.org, session.person, credential, Scopes { write: true }, Surface::Web, None)
 }
 

@@ -5,7 +5,8 @@
 
 use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing};
 use crate::domain::{
-    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Status, Timestamp, Untrusted, UserId, builtin,
+    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Settings, Status, Timestamp, Untrusted, UserId,
+    builtin,
 };
 use usher_tools::Needs;
 
@@ -535,6 +536,28 @@ pub struct ChangeOrganization {
 impl Action for ChangeOrganization {
     const NAME: &'static str = "organization:changed";
     const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// Other decisions of an organization about how its people get in.
+#[derive(Clone, Debug)]
+pub struct ChangeSettings {
+    /// What it decided before.
+    pub before: Settings,
+    /// What it decides from now on.
+    pub after: Settings,
+}
+
+impl Action for ChangeSettings {
+    const NAME: &'static str = builtin::SETTINGS_UPDATE;
+    const NEEDS: Needs = Needs::Permission(builtin::SETTINGS_UPDATE);
 
     fn target(&self) -> Target {
         Target::Organization

@@ -37,6 +37,7 @@
 pub mod action;
 mod ceiling;
 pub mod door;
+pub mod second_factor;
 
 pub use ceiling::missing;
 
@@ -161,6 +162,8 @@ pub enum CredentialKind {
     InviteLink,
     /// A browser's session.
     Session,
+    /// A browser's session that waits for its second factor: good for showing that one, and for nothing else.
+    WaitingSession,
     /// A password, at the moment of signing in.
     Password,
     /// A mailed link, or one made on the host, at the moment of signing in.
@@ -176,7 +179,7 @@ impl CredentialKind {
         match self {
             Self::Token => "token",
             Self::InviteLink => "invite_link",
-            Self::Session => "session",
+            Self::Session | Self::WaitingSession => "session",
             Self::Password => "password",
             Self::Link => "link",
             Self::Identity => "identity",

@@ -5,8 +5,8 @@ mod output;
 mod run;
 mod welcome;
 
-use crate::config::Options;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use crate::{config::Options, domain::SecondFactorFor};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::PossibleValuesParser};
 use std::{ffi::OsStr, process::ExitCode};
 
 const ABOUT: &str = "usher keeps an organization's roster, and lets AI tools manage it as the person who asked.";
@@ -72,10 +72,10 @@ enum Command {
     Doctor,
     /// List the MCP tools; with --json their whole contract.
     Tools,
-    /// Make, list, rename, suspend and resume organizations.
+    /// Make, list, rename, set up, suspend and resume organizations.
     #[command(subcommand)]
     Org(Org),
-    /// List people, promote, reactivate: the way back in when no Administrator is left who could.
+    /// List people, promote, reactivate, reset a second factor: the way back in when no Administrator is left who could.
     #[command(subcommand)]
     User(User),
     /// Make, list and revoke personal MCP tokens.
@@ -121,6 +121,15 @@ enum Org {
         #[arg(long)]
         name: String,
     },
+    /// Change what an organization decides about how its people get in; what is not given stays.
+    Set {
+        /// Slug.
+        #[arg(long)]
+        org: String,
+        /// Who must show a second factor: nobody (only whoever has set one up), administrators, everybody.
+        #[arg(long, value_parser = PossibleValuesParser::new(SecondFactorFor::ALL.map(SecondFactorFor::as_str)))]
+        second_factor: Option<String>,
+    },
     /// Let nobody in until `resume`.
     Suspend {
         /// Slug.
@@ -157,6 +166,8 @@ enum User {
     Promote(OfUser),
     /// Let a deactivated person back in.
     Reactivate(OfUser),
+    /// Take away the second factor of somebody whose app and recovery codes are gone. All their sessions end.
+    ResetSecondFactor(OfUser),
 }
 
 #[derive(Debug, Subcommand)]

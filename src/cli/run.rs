@@ -10,7 +10,7 @@ use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
-    domain::{Catalogue, Clock, Random, RequestId, Role},
+    domain::{Catalogue, Clock, Random, RequestId, Role, SecondFactorFor},
     error::Error,
     failpoint::Faults,
     gather::{Evidence, Seen},
@@ -19,8 +19,8 @@ use crate::{
     mail::Mailer,
     service::{
         Call,
-        organizations::{self, FirstAdministrator},
-        people, signing_in, tokens,
+        organizations::{self, FirstAdministrator, NewSettings},
+        people, second_factor, signing_in, tokens,
     },
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
@@ -436,7 +436,7 @@ async fn organization_in(pool: &store::Pool, slug: &str) -> Result<Organization,
 async fn org(command: Org, options: &Options) -> Outcome {
     let absent = match command {
         Org::Create { .. } => Absent::MakeFile,
-        Org::List | Org::Rename { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
+        Org::List | Org::Rename { .. } | Org::Set { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
     };
     let app = open(options, absent).await?;
     match command {
@@ -456,6 +456,13 @@ async fn org(command: Org, options: &Options) -> Outcome {
             output::result(options.json, &json!(value), &words.join("\n"));
         }
         Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
+        Org::Set { org, second_factor } => {
+            let organization = organization(&app, &org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let new = NewSettings { second_factor: second_factor.as_deref().and_then(SecondFactorFor::parse) };
+            let changed = organizations::set(&app, &call, &new).await.map_err(|error| said(&app, &error))?;
+            output::result(options.json, &json!({"org": org, "changed": changed}), if changed { "Done." } else { "It was so before." });
+        }
         Org::Suspend { org } => change(&app, options, &org, None, Some(true)).await?,
         Org::Resume { org } => change(&app, options, &org, None, Some(false)).await?,
     }
@@ -514,6 +521,13 @@ async fn user(command: User, options: &Options) -> Outcome {
             let params = contract::ReactivateUserParams { user: of.user, ..Default::default() };
             let done = people::reactivate(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
             output::result(options.json, &json!(done), if done.changed { "Reactivated." } else { "They were not deactivated." });
+        }
+        User::ResetSecondFactor(of) => {
+            let organization = organization(&app, &of.org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let changed = second_factor::reset(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
+            let words = if changed { "Taken away; all their sessions have ended." } else { "They have none." };
+            output::result(options.json, &json!({"changed": changed}), words);
         }
     }
     app.pool.close().await;

@@ -38,11 +38,41 @@ impl Default for Settings {
     }
 }
 
+impl SecondFactorFor {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Nobody, Self::Administrators, Self::Everybody];
+
+    /// The word that a row and the command line use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Administrators => "administrators",
+            Self::Everybody => "everybody",
+        }
+    }
+
+    /// Reads exactly that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == text)
+    }
+}
+
 impl Settings {
     /// From a row; `None` for what is no such JSON.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// What is other in `after`: the field, its value here and there, as words for the log.
+    #[must_use]
+    pub fn changes(&self, after: &Self) -> Vec<(&'static str, String, String)> {
+        [("second_factor", self.second_factor.as_str().to_owned(), after.second_factor.as_str().to_owned())]
+            .into_iter()
+            .filter(|(_, before, after)| before != after)
+            .collect()
     }
 
     /// As a row holds them.
@@ -55,6 +85,19 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_choice_reads_back_and_a_change_is_told() {
+        for choice in SecondFactorFor::ALL {
+            assert_eq!(SecondFactorFor::parse(choice.as_str()), Some(choice));
+            let settings = Settings { second_factor: choice, ..Settings::default() };
+            assert!(settings.to_text().contains(&format!("\"second_factor\":\"{}\"", choice.as_str())));
+        }
+        let everybody = Settings { second_factor: SecondFactorFor::Everybody, ..Settings::default() };
+        let change = ("second_factor", "nobody".to_owned(), "everybody".to_owned());
+        assert_eq!(Settings::default().changes(&everybody), [change]);
+        assert!(everybody.changes(&everybody).is_empty());
+    }
 
     #[test]
     fn an_empty_row_has_the_defaults_and_what_is_unknown_stays() {

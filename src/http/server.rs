@@ -59,6 +59,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/me", get(web::me::me))
         .route("/me/name", post(web::me::name))
         .route("/me/password", post(web::me::password))
+        .route("/me/second-factor", get(web::second_factor::look).post(web::second_factor::act))
         .route("/me/sessions", post(web::me::end_sessions))
         .route("/me/switch", post(web::me::switch))
         .route("/assets/{name}", get(web::asset))

@@ -13,6 +13,7 @@ pub mod me;
 pub mod organizations;
 pub mod parse;
 pub mod people;
+pub mod second_factor;
 pub mod signing_in;
 pub mod tokens;
 pub mod view;

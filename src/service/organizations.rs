@@ -9,12 +9,12 @@ use crate::{
     authn::credential,
     authz::{
         self, Actor, Standing, SystemTask,
-        action::{ChangeOrganization, CreateOrganization},
+        action::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
-    domain::{Email, OrgId, PersonName, RequestId, Slug, Untrusted, UserId},
+    domain::{Email, OrgId, PersonName, RequestId, SecondFactorFor, Slug, Untrusted, UserId},
     error::Error,
     store::{
-        Context, Work,
+        Context, Work, door,
         organizations::{self, NewOrganization, Organization},
         people::Who,
     },
@@ -109,6 +109,27 @@ pub async fn change(app: &App, call: &Call, rename: Option<&str>, suspend: Optio
         if changed {
             organizations::change(&mut writing.work, proof).await?;
         }
+        Ok(Done { value: changed, changed, about: super::About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// What to set; what is `None` stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewSettings {
+    /// Who must show a second factor.
+    pub second_factor: Option<SecondFactorFor>,
+}
+
+/// Changes what an organization decides about how its people get in; `false` where it had decided so before.
+pub async fn set(app: &App, call: &Call, new: &NewSettings) -> Result<bool, Error> {
+    let mut writing = Writing::begin::<ChangeSettings>(app, call, false).await?;
+    let result = async {
+        let before = door::settings(&mut writing.work).await?;
+        let after = crate::domain::Settings { second_factor: new.second_factor.unwrap_or(before.second_factor), ..before.clone() };
+        let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before, after })?;
+        let changed = organizations::set(&mut writing.work, proof).await?;
         Ok(Done { value: changed, changed, about: super::About::default() })
     }
     .await;

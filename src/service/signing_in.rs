@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 const FREE_TRIES: i64 = 5;
 /// Wrong passwords in a row after which a password alone opens nothing until its person came in by another way
 /// (NIST SP 800-63B-4, throttling).
-const LAST_TRY: i64 = 100;
+pub(super) const LAST_TRY: i64 = 100;
 /// How long the wait between two tries grows at most.
 const LONGEST_WAIT: i64 = 15 * MINUTE;
 /// Links to one mailbox, from browsers that its person never used: how many within how long.
@@ -351,7 +351,7 @@ fn refused(error: Error) -> Error {
 }
 
 /// How long until the next try counts, if that is not now.
-fn wait_left(tries: Tries, now: Timestamp) -> Option<i64> {
+pub(super) fn wait_left(tries: Tries, now: Timestamp) -> Option<i64> {
     let failed_at = tries.failed_at?;
     let over = tries.failures - FREE_TRIES;
     if over < 0 {

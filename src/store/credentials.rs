@@ -12,13 +12,17 @@ use crate::{
     authz::{
         Authorized, Org, PersonRef, Scopes, Standing,
         action::{CreateToken, RevokeToken},
+        door::demands_second_factor,
     },
-    domain::{CredentialId, OrgId, PermissionSet, Role, Timestamp, UserId},
+    domain::{CredentialId, OrgId, PermissionSet, Role, Settings, Timestamp, UserId},
 };
 use uuid::Uuid;
 
 macro_rules! alive_sql {
     ($which:literal) => {
+        alive_sql!($which, "")
+    };
+    ($which:literal, $more:literal) => {
         concat!(
             "SELECT c.id, c.label, c.client, c.scopes, c.expires_at, c.last_used_at, u.key, u.id, u.first_name, u.last_name, u.role,
                     o.number, o.id, o.slug, o.name,
@@ -26,8 +30,9 @@ macro_rules! alive_sql {
                       + h.deactivated_administrators + h.deactivated_users,
                     h.audit_seq,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
-                      WHERE m.user_key = u.key)
-               FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
+                      WHERE m.user_key = u.key)",
+            $more,
+            " FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
                JOIN org_heads h ON h.org = c.org
               WHERE ",
             $which,
@@ -100,11 +105,26 @@ pub async fn authenticate(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result
     row.map(|row| read(&row)).transpose()
 }
 
-/// A token or a session under the lock.
-pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<Option<Alive>, StoreError> {
-    let sql = alive_sql!("c.id = $1 AND (c.kind = 'token' OR (coalesce(c.last_used_at, c.created_at) > $3 AND c.waits_for IS NULL))");
-    let row = tx.query(sql).bind(id).bind(now).bind(now.plus(-super::sessions::IDLE)).optional().await?;
-    row.map(|row| read(&row)).transpose()
+/// A token or a session under the lock. A session that waits for its second factor is none, unless it is asked for with
+/// `waiting`, and then has no role and no permission.
+pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp, waiting: bool) -> Result<Option<Alive>, StoreError> {
+    // Beside a session without a second factor stand the settings, which may have come to demand one.
+    let sql = alive_sql!(
+        "c.id = $1 AND (c.kind = 'token' OR (coalesce(c.last_used_at, c.created_at) > $3 AND ($4 = 1 OR c.waits_for IS NULL)))",
+        ", CASE WHEN c.kind = 'session' AND NOT EXISTS (SELECT 1 FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL)
+             THEN o.settings END"
+    );
+    let query = tx.query(sql).bind(id).bind(now).bind(now.plus(-super::sessions::IDLE)).bind(i64::from(waiting));
+    let Some(row) = query.optional().await? else { return Ok(None) };
+    let alive = read(&row)?;
+    if waiting {
+        return Ok(Some(Alive { standing: Standing { role: Role::User, permissions: PermissionSet::default() }, ..alive }));
+    }
+    let settings = row.get::<Option<String>>(17)?;
+    let settings = settings
+        .map(|text| Settings::parse(&text).ok_or_else(|| StoreError::Corrupt("an organization's settings".to_owned())))
+        .transpose()?;
+    Ok(Some(alive).filter(|alive| settings.is_none_or(|settings| !demands_second_factor(&settings, alive.standing.role))))
 }
 
 /// Stores a new token by its hash.

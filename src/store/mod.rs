@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod people;
 mod queue;
 mod search;
+pub mod second_factor;
 pub mod sessions;
 pub mod sql;
 mod sqlite;

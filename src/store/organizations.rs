@@ -9,7 +9,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org,
-        action::{ChangeOrganization, CreateOrganization},
+        action::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
     domain::{Clock, OrgId, Random, Role, Settings, Slug, Status, Timestamp},
 };
@@ -205,4 +205,18 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeOrganization>) -> R
         changes.push(Change::set("suspended", Said::Plain(suspend.to_string())));
     }
     audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Stores what an organization decides; `false` where it had decided so before.
+pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let changes: Vec<Change> =
+        action.before.changes(&action.after).into_iter().map(|(field, before, after)| Change::plain(field, before, after)).collect();
+    if changes.is_empty() {
+        return Ok(false);
+    }
+    let number = work.org.number;
+    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(number).bind(action.after.to_text()).execute().await?;
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(true)
 }

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org, PersonRef, Standing,
-        door::{EndSessions, Proof, SignIn, Via, WaitsFor, Which},
+        door::{EndSessions, Proof, SignIn, Via, WaitsFor, Which, demands_second_factor},
+        second_factor::asked_for,
     },
     domain::{CredentialId, DAY, HOUR, OrgId, PermissionSet, Role, Settings, Timestamp, UserId},
     keys::sha256,
@@ -47,6 +48,8 @@ pub struct Session {
     pub email: String,
     /// Whether there is a password.
     pub has_password: bool,
+    /// Whether there is a second factor that counts.
+    pub has_second_factor: bool,
     /// Role and permissions now.
     pub standing: Standing,
     /// Organization.
@@ -72,7 +75,8 @@ pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Resul
     let rows = pool
         .query(
             "SELECT c.id, c.via, c.created_at, c.proved_at, c.last_used_at, c.waits_for, u.key, u.id, u.first_name, u.last_name, u.email,
-                    CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT), u.role, o.number, o.id, o.slug, o.name, o.settings,
+                    CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT),
+                    (SELECT count(*) FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL), u.role, o.number, o.id, o.slug, o.name, o.settings,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
                       WHERE m.user_key = u.key)
                FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
@@ -95,17 +99,15 @@ fn read(row: &Row) -> Result<Session, StoreError> {
     let created_at = c.time()?;
     let proved_at = c.maybe_time()?.unwrap_or(created_at);
     let last_used_at = c.maybe_time()?;
-    let waits_for: Option<String> = c.take()?;
-    let waits_for = waits_for
-        .map(|word| WaitsFor::parse(&word).ok_or_else(|| StoreError::Corrupt("what a session waits for".to_owned())))
-        .transpose()?;
+    let noted = waits_for(c.take()?)?;
     let person = PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) };
     let (first_name, last_name, email) = (c.take()?, c.take()?, c.take()?);
-    let has_password = c.take::<i64>()? != 0;
+    let (has_password, has_second_factor) = (c.take::<i64>()? != 0, c.take::<i64>()? != 0);
     let role = c.parse(Role::parse)?;
     let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
     let (slug, organization) = (c.take()?, c.take()?);
     let settings = c.parse(Settings::parse)?;
+    let waits_for = asked_for(noted, has_second_factor, demands_second_factor(&settings, role));
     let permissions: Option<String> = c.take()?;
     let permissions = PermissionSet::parse_joined(permissions.as_deref().unwrap_or_default());
     Ok(Session {
@@ -120,12 +122,17 @@ fn read(row: &Row) -> Result<Session, StoreError> {
         last_name,
         email,
         has_password,
+        has_second_factor,
         standing: Standing { role, permissions },
         org,
         slug,
         organization,
         settings,
     })
+}
+
+fn waits_for(word: Option<String>) -> Result<Option<WaitsFor>, StoreError> {
+    word.map(|word| WaitsFor::parse(&word).ok_or_else(|| StoreError::Corrupt("what a session waits for".to_owned()))).transpose()
 }
 
 /// Opens a session. The browser's other accounts move to its new cookie; one of the same person there ends.
@@ -193,6 +200,33 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
+/// The person of a session was proved just now: it waits for nothing any more. Its browser's cookie has a new value, and all
+/// accounts of the browser move along.
+pub(super) async fn prove(work: &mut Work, session: CredentialId, browser: [u8; 32]) -> Result<(), StoreError> {
+    proved(work, session).await?;
+    let row = work.tx.query("SELECT browser FROM credentials WHERE id = $1").bind(session.as_uuid()).one().await?;
+    let before: Option<Vec<u8>> = row.get(0)?;
+    work.tx
+        .query("UPDATE credentials SET browser = $2 WHERE browser = $1 AND kind = 'session'")
+        .bind(before)
+        .bind(browser)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// The same without a new cookie.
+pub(super) async fn proved(work: &mut Work, session: CredentialId) -> Result<(), StoreError> {
+    let now = work.now;
+    work.tx
+        .query("UPDATE credentials SET waits_for = NULL, proved_at = $2, last_used_at = $2 WHERE id = $1")
+        .bind(session.as_uuid())
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
 /// Ends sessions of one's own; how many were alive.
 pub async fn end(work: &mut Work, proof: Authorized<EndSessions>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
@@ -251,13 +285,15 @@ pub struct Listed {
     pub created_at: Timestamp,
     /// When it was last used, exact to a minute.
     pub last_used_at: Option<Timestamp>,
+    /// Whether its browser still has to show a second factor.
+    pub waits: bool,
 }
 
 /// All live sessions of a person, newest first.
 pub async fn of_person(pool: &Pool, key: i64, now: Timestamp) -> Result<Vec<Listed>, StoreError> {
     let rows = pool
         .query(
-            "SELECT id, label, via, created_at, last_used_at FROM credentials
+            "SELECT id, label, via, created_at, last_used_at, waits_for FROM credentials
               WHERE user_key = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 AND coalesce(last_used_at, created_at) > $3
               ORDER BY created_at DESC, id DESC",
         )
@@ -275,6 +311,7 @@ pub async fn of_person(pool: &Pool, key: i64, now: Timestamp) -> Result<Vec<List
                 via: c.parse(Via::parse)?,
                 created_at: c.time()?,
                 last_used_at: c.maybe_time()?,
+                waits: waits_for(c.take()?)?.is_some(),
             })
         })
         .collect()

@@ -157,8 +157,14 @@ impl Work {
         match actor.kind {
             ActorKind::Cli | ActorKind::System(_) => Ok(Some(Standing::above_roles())),
             ActorKind::User => match actor.credential {
-                Some((crate::authz::CredentialKind::Token | crate::authz::CredentialKind::Session, id)) => {
-                    let Some(found) = super::credentials::standing(&mut self.tx, id, self.now).await? else { return Ok(None) };
+                Some((
+                    kind @ (crate::authz::CredentialKind::Token
+                    | crate::authz::CredentialKind::Session
+                    | crate::authz::CredentialKind::WaitingSession),
+                    id,
+                )) => {
+                    let waiting = kind == crate::authz::CredentialKind::WaitingSession;
+                    let Some(found) = super::credentials::standing(&mut self.tx, id, self.now, waiting).await? else { return Ok(None) };
                     self.actor_name = Some(found.name);
                     Ok(Some(found.standing))
                 }

@@ -151,6 +151,7 @@ async fn requirement_64_no_form_is_taken_from_another_site() {
         "/sign-out",
         "/me/name",
         "/me/password",
+        "/me/second-factor",
         "/me/sessions",
         "/me/switch",
         "/nowhere",

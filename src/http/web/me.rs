@@ -10,7 +10,7 @@ use super::{
         FieldError, Moment,
         me::{MePage, MovedPage, Other, SessionRow},
     },
-    visitor::{self, Visitor, with_cookies},
+    visitor::{self, Held, Visitor, with_cookies},
 };
 use crate::{
     app::SharedApp,
@@ -18,7 +18,7 @@ use crate::{
     domain::{CredentialId, UserId},
     error::Error,
     service::{me as own, people, retrying},
-    store::sessions,
+    store::sessions::{self, Session},
 };
 use axum::{
     Form,
@@ -30,11 +30,12 @@ use usher_tools::UpdateUserParams;
 use zeroize::Zeroizing;
 
 /// What was just done, by a word in the address; nothing else in it gets onto the page.
-const DONE: [(&str, &str); 4] = [
+const DONE: [(&str, &str); 5] = [
     ("done=name", "Your name is saved. Past entries of the audit log keep the old one."),
     ("done=password", "Your password is saved, and all other sessions have ended."),
     ("done=sessions", "Those sessions have ended."),
     ("done=switch", "You look at another account now."),
+    ("done=factor", "Your second factor is gone, and all other sessions have ended."),
 ];
 
 /// A form of this page; each uses some of it.
@@ -73,11 +74,11 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             label: &listed.label,
             way: way(listed.via),
             since: Moment { iso, words },
+            waits: listed.waits,
             this: listed.id == session.id,
         })
         .collect();
-    let others: Vec<Other> =
-        visitor.others.iter().map(|other| Other { session: other.id.to_string(), organization: other.organization.clone() }).collect();
+    let others: Vec<Other> = visitor.others.iter().map(other).collect();
     page(
         app,
         &MePage {
@@ -91,12 +92,18 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             organization: &session.organization,
             mcp_url: &format!("{}/mcp/{}", app.public_url.as_str(), session.slug),
             has_password: session.has_password,
+            has_second_factor: session.has_second_factor,
             others: &others,
             sessions: &rows,
             said: done,
             errors,
         },
     )
+}
+
+/// An account beside the chosen one.
+pub(super) fn other(session: &Session) -> Other {
+    Other { session: session.id.to_string(), organization: session.organization.clone() }
 }
 
 fn way(via: Via) -> &'static str {
@@ -111,13 +118,17 @@ fn way(via: Via) -> &'static str {
 
 /// `GET /me`.
 pub async fn me(State(app): State<SharedApp>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    match Visitor::read(&app, &headers).await {
-        Ok(Some(visitor)) => {
+    let held = match Held::read(&app, &headers).await {
+        Ok(Some(held)) if held.chosen.waits_for.is_some() => return go_to(&app, "/me/second-factor"),
+        Ok(held) => held,
+        Err(error) => return unavailable(&app, &error.into()),
+    };
+    match held.and_then(|held| Visitor::of(&app, held)) {
+        Some(visitor) => {
             let done = DONE.iter().find(|(word, _)| query.as_deref() == Some(*word)).map(|(_, sentence)| *sentence);
             show(&app, &visitor, (&visitor.now.first_name, &visitor.now.last_name), done, &[]).await
         }
-        Ok(None) => go_to(&app, "/sign-in"),
-        Err(error) => unavailable(&app, &error.into()),
+        None => go_to(&app, "/sign-in"),
     }
 }
 
@@ -138,15 +149,28 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, sent: Result<Form<OwnForm>
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        let view = MovedPage {
-            base: app.public_url.base(),
-            person: &visitor.now.full_name(),
-            organization: &visitor.now.organization,
-            typed: &typed,
-        };
-        return Err(page(app, &view));
+        return Err(moved(app, &visitor.now, &typed));
     }
     Ok((visitor, sent))
+}
+
+/// Says that the browser looks at another account now.
+fn moved(app: &SharedApp, now: &Session, typed: &[(&str, &str)]) -> Response {
+    let (person, organization) = (now.full_name(), now.organization.as_str());
+    page(app, &MovedPage { base: app.public_url.base(), person: &person, organization, typed })
+}
+
+/// What the browser holds, if it still looks at the account that a form was drawn for, whatever that waits for; else the answer.
+pub(super) async fn holder(app: &SharedApp, headers: &HeaderMap, drawn_for: &str) -> Result<Held, Response> {
+    let held = match Held::read(app, headers).await {
+        Ok(Some(held)) => held,
+        Ok(None) => return Err(go_to(app, "/sign-in")),
+        Err(error) => return Err(unavailable(app, &error.into())),
+    };
+    match UserId::parse(drawn_for) {
+        Some(drawn_for) if !moved_on(Some(drawn_for), held.chosen.person.id) => Ok(held),
+        Some(_) | None => Err(moved(app, &held.chosen, &[])),
+    }
 }
 
 /// `POST /me/name` (B08).
@@ -232,12 +256,16 @@ pub async fn end_sessions(State(app): State<SharedApp>, headers: HeaderMap, sent
 
 /// `POST /me/switch`: the browser looks at another of the accounts that it holds (B06).
 pub async fn switch(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
-    let (visitor, sent) = match sender(&app, &headers, sent).await {
-        Ok(both) => both,
+    let sent = match sent {
+        Ok(Form(sent)) => sent,
+        Err(rejection) => return super::fault(&app, unread(&rejection)),
+    };
+    let held = match holder(&app, &headers, &sent.drawn_for).await {
+        Ok(held) => held,
         Err(response) => return response,
     };
-    let wanted = CredentialId::parse(&sent.to).filter(|id| visitor.others.iter().any(|other| other.id == *id));
-    let (Some(id), Some(cookie)) = (wanted, visitor.browser.cookie) else { return go_to(&app, "/me") };
+    let wanted = CredentialId::parse(&sent.to).filter(|id| held.others.iter().any(|other| other.id == *id));
+    let (Some(id), Some(cookie)) = (wanted, held.browser.cookie) else { return go_to(&app, "/me") };
     match sessions::choose(&app.pool, id, cookie, app.clock.now()).await {
         Ok(_) => go_to(&app, "/me?done=switch"),
         Err(error) => unavailable(&app, &error.into()),

@@ -6,6 +6,7 @@
 
 pub mod door;
 pub mod me;
+pub mod second_factor;
 pub mod views;
 pub mod visitor;
 

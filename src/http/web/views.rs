@@ -14,6 +14,7 @@
 
 pub mod door;
 pub mod me;
+pub mod second_factor;
 
 use askama::Template;
 use http::StatusCode;

@@ -95,27 +95,51 @@ pub(super) fn closed(app: &SharedApp) -> Option<HeaderValue> {
     set(app, SESSION, "", 0)
 }
 
+/// Everything that a browser holds: its live sessions, those included that still wait for a second factor, the account that
+/// was chosen last first. There is at least one.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) browser: Browser,
+    pub(super) chosen: Session,
+    pub(super) others: Vec<Session>,
+}
+
+impl Held {
+    /// Reads what a browser holds; `None` without a live session.
+    pub(super) async fn read(app: &SharedApp, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
+        let browser = browser(app, headers);
+        let Some(cookie) = browser.cookie else { return Ok(None) };
+        let mut others = sessions::of_browser(&app.pool, cookie, app.clock.now()).await?;
+        if others.is_empty() {
+            return Ok(None);
+        }
+        let chosen = others.remove(0);
+        Ok(Some(Self { browser, chosen, others }))
+    }
+}
+
 /// Somebody with live sessions: the account that the browser looks at, and the others that it holds.
 #[derive(Debug)]
 pub(super) struct Visitor {
     pub(super) browser: Browser,
     pub(super) now: Session,
+    /// Those that still wait for something included, so that they can be chosen and opened.
     pub(super) others: Vec<Session>,
 }
 
 impl Visitor {
     /// Reads who comes; `None` without a live session. A session that still waits for something opens nothing.
     pub(super) async fn read(app: &SharedApp, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
-        let browser = browser(app, headers);
-        let Some(cookie) = browser.cookie else { return Ok(None) };
-        let mut live = sessions::of_browser(&app.pool, cookie, app.clock.now()).await?;
-        live.retain(|session| session.waits_for.is_none());
-        if live.is_empty() {
-            return Ok(None);
-        }
-        let now = live.remove(0);
+        Ok(Held::read(app, headers).await?.and_then(|held| Self::of(app, held)))
+    }
+
+    /// The account that a browser looks at, if any of what it holds is open.
+    pub(super) fn of(app: &SharedApp, Held { browser, chosen, others }: Held) -> Option<Self> {
+        let mut others: Vec<_> = std::iter::once(chosen).chain(others).collect();
+        let open = others.iter().position(|session| session.waits_for.is_none())?;
+        let now = others.remove(open);
         app.seen.used(now.id, now.person.key, now.last_used_at, app.clock.now());
-        Ok(Some(Self { browser, now, others: live }))
+        Some(Self { browser, now, others })
     }
 
     /// A call of theirs.

@@ -24,6 +24,8 @@ pub struct SessionRow<'a> {
     pub way: &'a str,
     /// Since when.
     pub since: Moment<'a>,
+    /// Whether its browser still has to show a second factor.
+    pub waits: bool,
     /// Whether it is the one that looks.
     pub this: bool,
 }
@@ -52,6 +54,8 @@ pub struct MePage<'a> {
     pub mcp_url: &'a str,
     /// Whether there is a password.
     pub has_password: bool,
+    /// Whether there is a second factor.
+    pub has_second_factor: bool,
     /// The other accounts of this browser.
     pub others: &'a [Other],
     /// All sessions of the person.

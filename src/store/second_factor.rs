@@ -1,0 +1,168 @@
+//! Second factors: a sealed secret, the last step that was used, and recovery codes by their SHA-256.
+
+use super::{
+    audit::{self, Change, Entry, Said},
+    door::Tries,
+    sessions,
+    sql::{Pool, Row, StoreError},
+    work::Work,
+};
+use crate::authz::{
+    Authorized,
+    door::Which,
+    second_factor::{
+        ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
+    },
+};
+
+/// Somebody's second factor.
+#[derive(Clone, Debug)]
+pub struct Factor {
+    /// What rules see.
+    pub facts: FactorFacts,
+    /// The secret, sealed.
+    pub sealed: String,
+    /// Wrong codes in a row.
+    pub tries: Tries,
+}
+
+const FACTOR: &str = "SELECT created_at, confirmed_at, last_step, secret, failures, failed_at FROM second_factors WHERE user_key = $1";
+
+fn read(row: &Row) -> Result<Factor, StoreError> {
+    let mut c = row.columns();
+    Ok(Factor {
+        facts: FactorFacts { created_at: c.time()?, confirmed: c.maybe_time()?.is_some(), last_step: c.take()? },
+        sealed: c.take()?,
+        tries: Tries { failures: c.take()?, failed_at: c.maybe_time()? },
+    })
+}
+
+/// The second factor of a person, confirmed or not.
+pub async fn of_person(pool: &Pool, user_key: i64) -> Result<Option<Factor>, StoreError> {
+    pool.query(FACTOR).bind(user_key).optional().await?.map(|row| read(&row)).transpose()
+}
+
+/// The same under the lock.
+pub async fn of_person_locked(work: &mut Work, user_key: i64) -> Result<Option<Factor>, StoreError> {
+    work.tx.query(FACTOR).bind(user_key).optional().await?.map(|row| read(&row)).transpose()
+}
+
+/// Whether this is a recovery code of the person's that was not used, under the lock.
+pub async fn is_unused(work: &mut Work, user_key: i64, hash: [u8; 32]) -> Result<bool, StoreError> {
+    let query = work.tx.query("SELECT 1 FROM recovery_codes WHERE user_key = $1 AND hash = $2 AND used_at IS NULL");
+    Ok(query.bind(user_key).bind(hash).optional().await?.is_some())
+}
+
+/// How many recovery codes a person has left.
+pub async fn codes_left(pool: &Pool, user_key: i64) -> Result<i64, StoreError> {
+    pool.query("SELECT count(*) FROM recovery_codes WHERE user_key = $1 AND used_at IS NULL").bind(user_key).one().await?.get(0)
+}
+
+/// Counts a wrong code.
+pub async fn wrong(work: &mut Work, user_key: i64) -> Result<(), StoreError> {
+    let now = work.now;
+    work.tx
+        .query("UPDATE second_factors SET failures = failures + 1, failed_at = $2 WHERE user_key = $1")
+        .bind(user_key)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Stores a new secret that nothing has confirmed yet; an earlier one of that kind is gone. Wrong codes stay counted.
+pub async fn enrol(work: &mut Work, proof: Authorized<EnrolSecondFactor>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let now = work.now;
+    work.tx
+        .query(
+            "INSERT INTO second_factors (user_key, secret, created_at) VALUES ($1, $2, $3)
+             ON CONFLICT (user_key) DO UPDATE SET secret = $2, created_at = $3, last_step = 0",
+        )
+        .bind(action.person.person.key)
+        .bind(action.sealed.as_str())
+        .bind(now)
+        .execute()
+        .await?;
+    audit::append(work, Entry::done(stamp, Vec::new())).await
+}
+
+/// Uses up what was typed; wrong codes before it are forgiven.
+async fn use_up(work: &mut Work, user_key: i64, proof: &FactorProof) -> Result<Change, StoreError> {
+    let now = work.now;
+    let (step, used, word) = match proof {
+        FactorProof::Code { step } => (*step, None, "code"),
+        FactorProof::Recovery { hash, .. } => (None, Some(*hash), "recovery_code"),
+    };
+    work.tx
+        .query("UPDATE second_factors SET last_step = coalesce($2, last_step), failures = 0, failed_at = NULL WHERE user_key = $1")
+        .bind(user_key)
+        .bind(step)
+        .execute()
+        .await?;
+    if let Some(hash) = used {
+        work.tx
+            .query("UPDATE recovery_codes SET used_at = $3 WHERE user_key = $1 AND hash = $2")
+            .bind(user_key)
+            .bind(hash)
+            .bind(now)
+            .execute()
+            .await?;
+    }
+    Ok(Change::set("shown", Said::Plain(word.to_owned())))
+}
+
+async fn forget(work: &mut Work, user_key: i64) -> Result<bool, StoreError> {
+    work.tx.query("DELETE FROM recovery_codes WHERE user_key = $1").bind(user_key).execute().await?;
+    Ok(work.tx.query("DELETE FROM second_factors WHERE user_key = $1").bind(user_key).execute().await? > 0)
+}
+
+fn ended(sessions: u64) -> Change {
+    Change::set("sessions_ended", Said::Plain(sessions.to_string()))
+}
+
+/// The secret counts from now on; the session that confirmed it is open, and all others end.
+pub async fn confirm(work: &mut Work, proof: Authorized<ConfirmSecondFactor>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (now, key) = (work.now, action.person.person.key);
+    let shown = use_up(work, key, &action.proof).await?;
+    work.tx.query("UPDATE second_factors SET confirmed_at = $2 WHERE user_key = $1").bind(key).bind(now).execute().await?;
+    for hash in action.recovery_codes {
+        work.tx.query("INSERT INTO recovery_codes (user_key, hash) VALUES ($1, $2)").bind(key).bind(hash).execute().await?;
+    }
+    sessions::prove(work, action.session, action.browser).await?;
+    let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
+    audit::append(work, Entry::done(stamp, vec![shown, ended(sessions)])).await
+}
+
+/// Opens the session, or notes that its person was proved anew.
+pub async fn pass(work: &mut Work, proof: Authorized<PassSecondFactor>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let shown = use_up(work, action.person.person.key, &action.proof).await?;
+    sessions::prove(work, action.session, action.browser).await?;
+    let session = Change::set("session_id", Said::Plain(action.session.to_string()));
+    audit::append(work, Entry::done(stamp, vec![session, shown])).await
+}
+
+/// Takes one's own second factor away; all other sessions end.
+pub async fn remove(work: &mut Work, proof: Authorized<RemoveSecondFactor>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let key = action.person.person.key;
+    let shown = use_up(work, key, &action.proof).await?;
+    forget(work, key).await?;
+    sessions::proved(work, action.session).await?;
+    let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
+    audit::append(work, Entry::done(stamp, vec![shown, ended(sessions)])).await
+}
+
+/// Takes somebody's second factor away; all their sessions end. `false` where there was none.
+pub async fn reset(work: &mut Work, proof: Authorized<ResetSecondFactor>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let key = action.person.person.key;
+    if !forget(work, key).await? {
+        return Ok(false);
+    }
+    let sessions = sessions::end_of(work, key, Which::All).await?;
+    audit::append(work, Entry::done(stamp, vec![ended(sessions)])).await?;
+    Ok(true)
+}
