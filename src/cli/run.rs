@@ -1,6 +1,11 @@
 //! Each command, from its flags to its result.
 
-use super::{Audit, Command, MailCommand, Org, Token, User, doctor, output, welcome::Welcome};
+use super::{
+    Audit, Command, MailCommand, Org, Token, User,
+    doctor::{self, in_the_clear, sender},
+    output,
+    welcome::Welcome,
+};
 use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
     authn::password::Hasher,
@@ -14,13 +19,13 @@ use crate::{
     mail::Mailer,
     service::{
         Call,
-        organizations::{self, NewSettings},
+        organizations::{self, FirstAdministrator, NewSettings},
         people, second_factor, signing_in, tokens,
     },
-    store::{self, Database, Engine, MigrationState, audit, credentials, meta, organizations::Organization},
+    store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
-use std::{process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 use usher_tools as contract;
 
@@ -28,20 +33,33 @@ pub(super) type Outcome = Result<ExitCode, String>;
 
 fn said(app: &App, error: &Error) -> String {
     let body = error.body(RequestId::new(app.clock.now(), &app.random));
-    match body.hint {
-        Some(hint) => format!("{} ({}). {hint}", body.message, body.code.as_str()),
-        None => format!("{} ({})", body.message, body.code.as_str()),
+    let message = body.message.trim_end_matches('.');
+    // Here there are commands, not tools.
+    let hint = if matches!(error, Error::UserNotFound) { Some("`usher user list` shows everybody.".to_owned()) } else { body.hint };
+    match hint {
+        Some(hint) => format!("{message} ({}). {hint}", body.code.as_str()),
+        None => format!("{message} ({})", body.code.as_str()),
     }
 }
 
 pub(super) fn database_said(database: &Database, error: &store::StoreError) -> String {
     tracing::debug!(?error, "the database");
+    let place = database.describe();
+    if let (Engine::Postgres, Some((code, message))) = (database.engine(), error.refusal()) {
+        let next = match code.as_str() {
+            "42501" => ": run this as the database's owner",
+            "42704" => ": create the role first",
+            "3D000" => ": check that --database-url names the right one, or create the database first",
+            "28000" | "28P01" => ": check user and password in --database-url",
+            _ => "",
+        };
+        return format!("{place} refuses ({message}){next}");
+    }
     // The innermost cause is the one that the operator can mend.
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    let place = database.describe();
     match database.engine() {
         Engine::Sqlite => format!(
             "{place} cannot be used: check that it is a database of usher's, and that this user may read and write it and its folder ({cause})"
@@ -55,19 +73,23 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
     match command {
         Command::Quickstart { org, admin_email, admin_first_name, admin_last_name } => {
             let listener = listen(&options).await?;
-            let app = open(&options, Some(&listener), Absent::Make).await?;
-            let made = make_absent(&app, &org, [&admin_email, &admin_first_name, &admin_last_name]).await?;
-            serve(app, listener, &options, Some(made)).await
+            let (app, record) = open_for(&options, Some(&listener), Absent::Make).await?;
+            let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
+            let made = make_absent(&app, &org, admin).await?;
+            serve(app, listener, &options, made, record).await
         }
         Command::Serve => {
             let listener = listen(&options).await?;
-            let app = open(&options, Some(&listener), Absent::MakeFile).await?;
-            serve(app, listener, &options, None).await
+            let (app, record) = open_for(&options, Some(&listener), Absent::MakeFile).await?;
+            serve(app, listener, &options, None, record).await
         }
         Command::Migrate { serving_role } => {
             let database = options.database()?;
             make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-            store::migrate(&database, serving_role.as_deref()).await.map_err(|error| database_said(&database, &error))?;
+            store::migrate(&database).await.map_err(|error| database_said(&database, &error))?;
+            if let Some(role) = serving_role {
+                grant(&database, &role).await?;
+            }
             output::result(options.json, &json!({"ok": true}), "The schema is up to date.");
             Ok(ExitCode::SUCCESS)
         }
@@ -82,7 +104,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::User(command) => user(command, &options).await,
         Command::Token(command) => token(command, &options).await,
         Command::SignInLink(of) => {
-            let app = open(&options, None, Absent::Refuse).await?;
+            let app = open(&options, Absent::Refuse).await?;
             let organization = organization(&app, &of.org).await?;
             let call = Call::on_the_host(&app, organization.org);
             let (url, expires_at) = signing_in::operator_link(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
@@ -96,9 +118,10 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(Audit::Verify { org }) => {
-            let app = open(&options, None, Absent::Refuse).await?;
-            let organization = organization(&app, &org).await?;
-            let verdict = audit::verify(&app.pool, organization.org).await.map_err(|error| error.to_string())?;
+            // Without the keyring: a copy of the database can be verified where its keys are not.
+            let (_, pool) = open_database(&options, Absent::Refuse).await?;
+            let organization = organization_in(&pool, &org).await?;
+            let verdict = audit::verify(&pool, organization.org).await.map_err(|error| error.to_string())?;
             let ok = verdict.first_bad.is_none();
             let words = match verdict.first_bad {
                 None => format!("Unbroken: {} entries.", verdict.entries),
@@ -109,11 +132,25 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Mail(MailCommand::Test { to }) => {
-            let app = open(&options, None, Absent::Refuse).await?;
+            let app = open(&options, Absent::Refuse).await?;
             let sent = app.mail.test(&app, &to).await?;
             output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+async fn grant(database: &Database, role: &str) -> Result<(), String> {
+    match store::grant(database, role).await.map_err(|error| database_said(database, &error))? {
+        Grant::Given => Ok(()),
+        Grant::Owner => Err(
+            "the schema is up to date, but --serving-role names the owner of the tables or a role that may act as the owner, so it could change the audit log's past: make a role of its own (CREATE ROLE usher_serving LOGIN), name that one, and serve as it"
+                .to_owned(),
+        ),
+        Grant::Nobody => Err(
+            "the schema is up to date, but there is no such role as --serving-role names: make it first (CREATE ROLE … LOGIN), or check how it is written"
+                .to_owned(),
+        ),
     }
 }
 
@@ -134,12 +171,17 @@ enum Absent {
     Make,
 }
 
+pub(super) fn closed(place: &str) -> String {
+    format!("this role may not read usher's tables in {place}: run `usher migrate --serving-role ROLE` with its name as their owner first")
+}
+
 /// Makes the data folder, and brings the schema up to date as far as this command may; the refusal says who may.
 async fn prepare(options: &Options, database: &Database, absent: Absent) -> Result<(), String> {
     let place = database.describe();
     let state = store::migration_state(database).await.map_err(|error| database_said(database, &error))?;
     let migrates = match (state, database.engine(), absent) {
         (MigrationState::Ready, _, _) => false,
+        (MigrationState::Closed, _, _) => return Err(closed(&place)),
         (MigrationState::Empty, _, Absent::Refuse) => {
             return Err(format!(
                 "there is nothing of usher's in the {place}: name the right place with --data-dir or --database-url; `usher quickstart` makes a new one, `usher migrate` its tables alone"
@@ -156,7 +198,7 @@ async fn prepare(options: &Options, database: &Database, absent: Absent) -> Resu
         | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, Absent::Make) => true,
     };
     make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-    if migrates { store::migrate(database, None).await.map_err(|error| database_said(database, &error)) } else { Ok(()) }
+    if migrates { store::migrate(database).await.map_err(|error| database_said(database, &error)) } else { Ok(()) }
 }
 
 /// The permissions there are: the built-in ones, and those of `permissions.json` in the data folder.
@@ -169,20 +211,34 @@ pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
     }
 }
 
-/// Opens the database, the keyring and everything else.
-async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+async fn open_database(options: &Options, absent: Absent) -> Result<(Database, store::Pool), String> {
     let database = options.database()?;
     prepare(options, &database, absent).await?;
     let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
+    Ok((database, pool))
+}
+
+/// Opens the database, the keyring and everything else.
+async fn open(options: &Options, absent: Absent) -> Result<SharedApp, String> {
+    open_for(options, None, absent).await.map(|(app, _)| app)
+}
+
+/// The same for a server that listens there, with what to record of its public URL once nothing keeps it from serving.
+async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<(SharedApp, Option<&'static str>), String> {
+    let (database, pool) = open_database(options, absent).await?;
     let random = Random::os();
     let clock = Clock::system();
     let fail = |error: store::StoreError| database_said(&database, &error);
     let keyring = keyring(options, &pool, &random, fail).await?;
-    let public_url = public_url(options, &pool, listener, fail).await?;
+    let (public_url, record) = public_url(options, &pool, listener, fail).await?;
+    if listener.is_some() && !public_url.is_loopback() {
+        // Mails of a made-up sender would be lost, and each with an invite.
+        sender(options)?;
+    }
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
     let limits = options.limits()?;
     let catalogue = catalogue(options)?;
-    Ok(Arc::new(App {
+    let app = App {
         pool,
         keyring,
         calls: Limiter::new(limits.calls_per_minute, &clock),
@@ -200,7 +256,8 @@ async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent)
         hasher: Hasher::default(),
         seen: Seen::default(),
         evidence: Evidence::default(),
-    }))
+    };
+    Ok((Arc::new(app), record))
 }
 
 async fn keyring(
@@ -227,13 +284,14 @@ async fn keyring(
     }
 }
 
-/// The recorded public URL; a given one is recorded, and where there is none or only a derived one, the listener's.
+/// The recorded public URL; a given one comes first, and where there is none or only a derived one, the listener's. Whether
+/// it is to be recorded, as derived (`1`) or given (`0`).
 async fn public_url(
     options: &Options,
     pool: &store::Pool,
     listener: Option<&TcpListener>,
     fail: impl Fn(store::StoreError) -> String,
-) -> Result<PublicUrl, String> {
+) -> Result<(PublicUrl, Option<&'static str>), String> {
     let recorded = meta::get(pool, meta::PUBLIC_URL).await.map_err(&fail)?;
     let derived = meta::get(pool, meta::PUBLIC_URL_DERIVED).await.map_err(&fail)?.as_deref() != Some("0");
     let own = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
@@ -244,18 +302,9 @@ async fn public_url(
         (None, Some(recorded), None) => (recorded, None),
         (None, None, None) => ("http://127.0.0.1:8080".to_owned(), None),
     };
-    let url = PublicUrl::parse(&text).map_err(|invalid| format!("--public-url: {}", invalid.message))?;
-    if let Some(derived) = record {
-        meta::set(pool, meta::PUBLIC_URL, url.as_str()).await.map_err(&fail)?;
-        meta::set(pool, meta::PUBLIC_URL_DERIVED, derived).await.map_err(&fail)?;
-    }
-    if let Some(address) = listener.and_then(|listener| listener.local_addr().ok())
-        && url.is_loopback()
-        && url.port() != address.port()
-    {
-        tracing::warn!(public_url = url.as_str(), listen = %address, "mails and snippets name the recorded public URL, not this listener; --public-url changes it");
-    }
-    Ok(url)
+    let url = PublicUrl::parse(&text)
+        .map_err(|invalid| format!("--public-url: {} {}", invalid.message, invalid.hint.unwrap_or_default()).trim_end().to_owned())?;
+    Ok((url, record))
 }
 
 /// What quickstart made, or found.
@@ -265,17 +314,23 @@ struct Made {
     secrets: Option<(String, String)>,
 }
 
-async fn make_absent(app: &SharedApp, name: &str, [email, first, last]: [&str; 3]) -> Result<Made, String> {
-    if let Some(organization) = store::organizations::first(&app.pool).await.map_err(|error| error.to_string())? {
-        return Ok(Made { organization, secrets: None });
+async fn make_absent(app: &SharedApp, name: &str, admin: FirstAdministrator<'_>) -> Result<Option<Made>, String> {
+    let found = async || {
+        let first = store::organizations::first(&app.pool).await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(first.map(|organization| Made { organization, secrets: None }))
+    };
+    if let Some(found) = found().await? {
+        if credentials::list(&app.pool, found.organization.org, None).await.map_err(|error| error.to_string())?.is_empty() {
+            tracing::warn!("nobody has a token yet: usher token create --org {} --user EMAIL", found.organization.slug);
+        }
+        return Ok(Some(found));
     }
-    let (organization, user) = organizations::create(app, name, email, first, last).await.map_err(|error| said(app, &error))?;
+    let made = organizations::create_first(app, name, admin, "quickstart").await.map_err(|error| said(app, &error))?;
+    // Where there is none another first start was faster.
+    let Some((organization, token)) = made else { return found().await };
     let call = Call::on_the_host(app, organization.org);
-    let token = tokens::create(app, &call, &user.to_string(), "quickstart", tokens::DEFAULT_DAYS, false)
-        .await
-        .map_err(|error| said(app, &error))?;
-    let (url, _) = signing_in::operator_link(app, &call, &user.to_string()).await.map_err(|error| said(app, &error))?;
-    Ok(Made { organization, secrets: Some((token.token, url.to_string())) })
+    let (url, _) = signing_in::operator_link(app, &call, admin.email).await.map_err(|error| said(app, &error))?;
+    Ok(Some(Made { organization, secrets: Some((token.token, url.to_string())) }))
 }
 
 async fn first_administrator(app: &App, organization: &Organization) -> Option<String> {
@@ -284,7 +339,20 @@ async fn first_administrator(app: &App, organization: &Organization) -> Option<S
     page.people.last().map(|person| person.email.clone())
 }
 
-async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: Option<Made>) -> Outcome {
+/// What serves, but hardly as it was meant.
+fn warn_of_oddities(options: &Options, url: &PublicUrl, listen: SocketAddr) {
+    if url.is_loopback() && url.port() != listen.port() {
+        tracing::warn!(public_url = url.as_str(), %listen, "mails and snippets name the recorded public URL, not this listener; --public-url changes it");
+    }
+    if !url.is_https() && !url.is_loopback() {
+        tracing::warn!("{}", in_the_clear(url));
+    }
+    if let Err(problem) = sender(options) {
+        tracing::warn!("{problem}");
+    }
+}
+
+async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: Option<Made>, record: Option<&'static str>) -> Outcome {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let (organization, secrets) = match made {
         Some(made) => (Some(made.organization), made.secrets),
@@ -322,10 +390,18 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: O
         tracing::warn!("no mail can leave: inviting is refused until --smtp-url is set");
     }
     let words = Welcome { mcp_url: &mcp_url, token: token.as_deref(), sign_in_url: sign_in_url.as_deref(), mail, organizations }.words();
-    // Both before the line is printed: whoever reads it is answered, and may end this process in an orderly way.
+    warn_of_oddities(options, &app.public_url, address);
+    // All before the line is printed: whoever reads it is answered, and may end this process in an orderly way.
+    let routes = server::router(Arc::clone(&app));
     let interruption = interruption()?;
+    if let Some(derived) = record {
+        let database = options.database()?;
+        for (name, value) in [(meta::PUBLIC_URL, app.public_url.as_str()), (meta::PUBLIC_URL_DERIVED, derived)] {
+            meta::set(&app.pool, name, value).await.map_err(|error| database_said(&database, &error))?;
+        }
+    }
     output::result(options.json, &value, &words);
-    server::serve(app, listener, interruption).await.map_err(|error| error.to_string())?;
+    server::serve(app, routes, listener, interruption).await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -347,7 +423,11 @@ fn interruption() -> Result<impl Future<Output = ()> + Send + 'static, String> {
 }
 
 async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
-    store::organizations::by_slug(&app.pool, slug)
+    organization_in(&app.pool, slug).await
+}
+
+async fn organization_in(pool: &store::Pool, slug: &str) -> Result<Organization, String> {
+    store::organizations::by_slug(pool, slug)
         .await
         .map_err(|error| error.to_string())?
         .ok_or_else(|| "there is no such organization: `usher org list` shows all slugs".to_owned())
@@ -358,12 +438,11 @@ async fn org(command: Org, options: &Options) -> Outcome {
         Org::Create { .. } => Absent::MakeFile,
         Org::List | Org::Rename { .. } | Org::Set { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
     };
-    let app = open(options, None, absent).await?;
+    let app = open(options, absent).await?;
     match command {
         Org::Create { name, admin_email, admin_first_name, admin_last_name } => {
-            let (organization, user) = organizations::create(&app, &name, &admin_email, &admin_first_name, &admin_last_name)
-                .await
-                .map_err(|error| said(&app, &error))?;
+            let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
+            let (organization, user) = organizations::create(&app, &name, admin).await.map_err(|error| said(&app, &error))?;
             let value = json!({"org": organization.slug, "admin_email": admin_email.trim(), "user_id": user.to_string()});
             output::result(options.json, &value, &format!("Made {}. Its MCP URL ends in /mcp/{}", organization.name, organization.slug));
         }
@@ -394,13 +473,13 @@ async fn org(command: Org, options: &Options) -> Outcome {
 async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, suspend: Option<bool>) -> Result<(), String> {
     let organization = organization(app, slug).await?;
     let call = Call::on_the_host(app, organization.org);
-    organizations::change(app, &call, &organization.name, rename, suspend).await.map_err(|error| said(app, &error))?;
-    output::result(options.json, &json!({"org": slug, "changed": true}), "Done.");
+    let changed = organizations::change(app, &call, rename, suspend).await.map_err(|error| said(app, &error))?;
+    output::result(options.json, &json!({"org": slug, "changed": changed}), if changed { "Done." } else { "It was so before." });
     Ok(())
 }
 
 async fn user(command: User, options: &Options) -> Outcome {
-    let app = open(options, None, Absent::Refuse).await?;
+    let app = open(options, Absent::Refuse).await?;
     match command {
         User::List { org } => {
             let organization = organization(&app, &org).await?;
@@ -434,14 +513,14 @@ async fn user(command: User, options: &Options) -> Outcome {
             let call = Call::on_the_host(&app, organization.org);
             let params = contract::UpdateUserParams { user: of.user, role: Some(contract::Role::Administrator), ..Default::default() };
             let done = people::update(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), "Promoted.");
+            output::result(options.json, &json!(done), if done.changed { "Promoted." } else { "They were an Administrator before." });
         }
         User::Reactivate(of) => {
             let organization = organization(&app, &of.org).await?;
             let call = Call::on_the_host(&app, organization.org);
             let params = contract::ReactivateUserParams { user: of.user, ..Default::default() };
             let done = people::reactivate(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), "Reactivated.");
+            output::result(options.json, &json!(done), if done.changed { "Reactivated." } else { "They were not deactivated." });
         }
         User::ResetSecondFactor(of) => {
             let organization = organization(&app, &of.org).await?;
@@ -456,7 +535,7 @@ async fn user(command: User, options: &Options) -> Outcome {
 }
 
 async fn token(command: Token, options: &Options) -> Outcome {
-    let app = open(options, None, Absent::Refuse).await?;
+    let app = open(options, Absent::Refuse).await?;
     match command {
         Token::Create { of, label, expires_in_days, read_only } => {
             let organization = organization(&app, &of.org).await?;
@@ -468,10 +547,8 @@ async fn token(command: Token, options: &Options) -> Outcome {
         }
         Token::List { org, user } => {
             let organization = organization(&app, &org).await?;
-            let mut all = credentials::list(&app.pool, organization.org, None).await.map_err(|error| error.to_string())?;
-            if let Some(user) = user {
-                all.retain(|token| token.email.eq_ignore_ascii_case(user.trim()) || token.user.to_string() == user.trim());
-            }
+            let call = Call::on_the_host(&app, organization.org);
+            let all = tokens::list(&app, &call, user.as_deref()).await.map_err(|error| said(&app, &error))?;
             let value: Vec<_> = all
                 .iter()
                 .map(|t| {

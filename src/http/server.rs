@@ -2,12 +2,12 @@
 
 use super::{auth, web};
 use crate::{
-    app::SharedApp,
+    app::{App, SharedApp},
     domain::DAY,
     mail,
     mcp::Usher,
     service::signing_in,
-    store::{self, evidence},
+    store::{self, StoreError, evidence},
 };
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager};
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -23,8 +23,10 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// Seconds by which a node's clock may differ from its database's.
+/// Milliseconds by which a node's clock may differ from its database's.
 pub const CLOCK_SKEW_MS: i64 = 2000;
+/// How long `/readyz` waits for the database: whoever asks is asking whether to go elsewhere.
+const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// All routes.
 pub fn router(app: SharedApp) -> Router {
@@ -63,14 +65,21 @@ pub fn router(app: SharedApp) -> Router {
         .route("/assets/{name}", get(web::asset))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/.well-known/{*path}", get(well_known))
+        .route("/.well-known", any(well_known))
+        .route("/.well-known/", any(well_known))
+        .route("/.well-known/{*path}", any(well_known))
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), web::visitor::same_site));
-    let routes = pages.merge(mcp).with_state(Arc::clone(&app));
-    // A proxy may keep the public URL's path or strip it: both reach the same routes.
-    let routes = if base.is_empty() { routes } else { Router::new().nest(&base, routes.clone()).merge(routes) };
+    let routes = pages.merge(mcp);
+    // A proxy may keep the public URL's path or strip it: both reach the same routes. Nesting leaves the slash at its end out.
+    let routes = if base.is_empty() {
+        routes
+    } else {
+        Router::new().nest(&base, routes.clone()).route(&format!("{base}/"), get(web::index)).merge(routes)
+    };
+    let routes = routes.with_state(Arc::clone(&app));
     routes.layer(middleware::from_fn_with_state(app, auth::gate)).layer(CatchPanicLayer::custom(panicked))
 }
 
@@ -83,12 +92,17 @@ async fn healthz() -> &'static str {
     "ok"
 }
 
+/// Whether this node's clock is its database's, up to [`CLOCK_SKEW_MS`].
+async fn clocks_agree(app: &App) -> Result<bool, StoreError> {
+    Ok(app.pool.clock_skew(&app.clock).await? <= CLOCK_SKEW_MS)
+}
+
 /// Whether this node may be sent requests: its database answers, and their clocks agree.
 async fn readyz(State(app): State<SharedApp>) -> Response {
-    let state = match app.pool.clock().await {
-        Ok(theirs) if (theirs - app.clock.now().as_millis()).abs() > CLOCK_SKEW_MS => "clock_skew",
-        Ok(_) => "ready",
-        Err(_) => "database_unavailable",
+    let state = match tokio::time::timeout(READY_WITHIN, clocks_agree(&app)).await {
+        Ok(Ok(true)) => "ready",
+        Ok(Ok(false)) => "clock_skew",
+        Ok(Err(_)) | Err(_) => "database_unavailable",
     };
     let status = if state == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"state": state}).to_string()).into_response()
@@ -98,13 +112,32 @@ async fn well_known() -> Response {
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], r#"{"error":"not_found"}"#).into_response()
 }
 
+/// One round of mail. None while the clocks disagree: a node that is ahead takes live links for expired and drops their mail,
+/// and its leases stand in the way of the others.
+pub async fn mail_round(app: &App) -> Result<usize, StoreError> {
+    if clocks_agree(app).await? { mail::round(app).await } else { Ok(0) }
+}
+
+/// Marks what has run out and takes away what is older than its time. Nothing while the clocks disagree: a node that is ahead
+/// would end what everybody else still lives by, for good.
+pub async fn sweep(app: &App) -> Result<(), StoreError> {
+    if !clocks_agree(app).await? {
+        tracing::warn!("this node's clock is not the database's, so it sweeps nothing and sends no mail: set both machines by NTP");
+        return Ok(());
+    }
+    let now = app.clock.now();
+    evidence::end_expired(&app.pool, now).await?;
+    evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await?;
+    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await
+}
+
 /// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.
 async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker) {
     let mailer = Arc::clone(&app);
     let stopped = stop.clone();
     tasks.spawn(async move {
         while !stopped.is_cancelled() {
-            match mail::round(&mailer).await {
+            match mail_round(&mailer).await {
                 Ok(handled) if handled > 0 => {}
                 Ok(_) => tokio::select! { () = mailer.mail.wait() => {}, () = stopped.cancelled() => {} },
                 Err(error) => {
@@ -135,28 +168,30 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             app.calls.sweep();
             app.guesses.sweep();
             app.visits.sweep();
-            let now = app.clock.now();
-            warn(evidence::end_expired(&app.pool, now).await);
-            warn(evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await);
-            warn(store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await);
+            warn(sweep(&app).await);
         }
     }
     warn(app.evidence.flush(&app, true).await);
     warn(app.seen.flush(&app).await);
 }
 
-fn warn<T>(result: Result<T, crate::store::StoreError>) {
+fn warn<T>(result: Result<T, StoreError>) {
     if let Err(error) = result {
         tracing::warn!(%error, "background work failed; it is tried again");
     }
 }
 
-/// Serves until `stop` ends; calls in flight finish first, and what was gathered is written.
-pub async fn serve(app: SharedApp, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+/// Serves these routes until `stop` ends; calls in flight finish first, and what was gathered is written.
+pub async fn serve(
+    app: SharedApp,
+    routes: Router,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let token = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(background(Arc::clone(&app), token.clone(), tasks.clone()));
-    let routes = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
     token.cancel();
     // A relay that does not answer must not hold the end up.

@@ -133,6 +133,13 @@ fn chained(previous: &[u8], canonical: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(previous).chain_update(canonical).finalize().into()
 }
 
+/// Numbers of the first and the last entry of something done to this target, if there is any.
+pub async fn done_to(pool: &Pool, org: Org, target: Uuid) -> Result<Option<(i64, i64)>, StoreError> {
+    let sql = "SELECT min(seq), max(seq) FROM audit_log WHERE org = $1 AND target_id = $2 AND outcome = 'done'";
+    let row = pool.query(sql).bind(org.number).bind(target).one().await?;
+    Ok(row.get::<Option<i64>>(0)?.zip(row.get(1)?))
+}
+
 /// How a call ended, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -200,12 +207,12 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
         say("actor.name".into(), stamp.person.map(|id| id.as_uuid()), name, work);
     }
     let target_name = match &stamp.target {
-        Target::Organization => None,
+        Target::Organization | Target::Unknown(_) => None,
         Target::User { id, name } => Some((Some(id.as_uuid()), name.clone())),
         Target::AccessGroup { name, .. } => Some((None, name.clone())),
         Target::Credential { user, label, .. } => Some((Some(user.as_uuid()), label.clone())),
     };
-    if let Some((subject, name)) = target_name {
+    if let Some((subject, name)) = target_name.filter(|(_, name)| !name.is_empty()) {
         say("target.name".into(), subject, name, work);
     }
     if let Some(client) = &stamp.client {
@@ -229,11 +236,13 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
         .collect();
     let values: Vec<Value> = drafts.iter().map(|d| json!([d.field, d.subject, hex(&commitment(&d.salt, &d.text))])).collect();
     let detail = json!({"changes": changes, "values": values}).to_string();
-    let id = EntryId::new(work.now, &work.random).as_uuid();
+    // Time in the log never goes back with the clock.
+    let at = work.now.max(Timestamp::from_millis(work.head.audit_at));
+    let id = EntryId::new(at, &work.random).as_uuid();
     let record = Record {
         seq: work.head.audit_seq + 1,
         id,
-        at: work.now.as_millis(),
+        at: at.as_millis(),
         actor_kind: stamp.kind.as_str(),
         actor_id: stamp.person.map(|id| id.as_uuid()),
         credential_kind: stamp.credential.map(|(kind, _)| kind.as_str()),
@@ -294,7 +303,7 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
         .await?;
     work.head.audit_seq = record.seq;
     work.head.audit_hash = hash.to_vec();
-    work.head.audit_at = work.now.as_millis();
+    work.head.audit_at = at.as_millis();
     work.entries.push(id);
     work.touch_head();
     Ok(())

@@ -3,7 +3,7 @@
 use super::{
     audit::{self, Change, Entry, Said},
     people::{self, group_said, theirs},
-    sql::{Pool, Row, StoreError},
+    sql::{Engine, Pool, Row, StoreError},
     work::{Context, Work},
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         Authorized, Org,
         action::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
-    domain::{Clock, OrgId, Random, Role, Settings, Status, Timestamp},
+    domain::{Clock, OrgId, Random, Role, Settings, Slug, Status, Timestamp},
 };
 
 /// An organization as the host's commands show it.
@@ -71,11 +71,6 @@ pub async fn by_slug(pool: &Pool, slug: &str) -> Result<Option<Organization>, St
     pool.query(organization_sql!("WHERE o.slug = $1")).bind(slug).optional().await?.map(|row| read(&row)).transpose()
 }
 
-/// The one with this number.
-pub async fn by_number(pool: &Pool, number: i64) -> Result<Option<Organization>, StoreError> {
-    pool.query(organization_sql!("WHERE o.number = $1")).bind(number).optional().await?.map(|row| read(&row)).transpose()
-}
-
 /// The oldest one, if there is any.
 pub async fn first(pool: &Pool) -> Result<Option<Organization>, StoreError> {
     pool.query(organization_sql!("ORDER BY o.number LIMIT 1")).optional().await?.map(|row| read(&row)).transpose()
@@ -96,13 +91,21 @@ pub async fn locator(work: &mut Work) -> Result<String, StoreError> {
     work.tx.query("SELECT locator FROM organizations WHERE number = $1").bind(org).one().await?.get(0)
 }
 
+/// Name of the organization whose lock `work` holds, and whether it is suspended.
+pub async fn now(work: &mut Work) -> Result<(String, bool), StoreError> {
+    let org = work.org.number;
+    let row = work.tx.query("SELECT name, suspended_at FROM organizations WHERE number = $1").bind(org).one().await?;
+    let mut c = row.columns();
+    Ok((c.take()?, c.maybe_time()?.is_some()))
+}
+
 /// A new organization's unguessed parts.
 #[derive(Clone, Debug)]
 pub struct NewOrganization {
     /// Its id.
     pub id: OrgId,
     /// Wanted slug; a number is added where it is taken.
-    pub slug: String,
+    pub slug: Slug,
     /// Its name.
     pub name: String,
     /// First characters of its secrets.
@@ -110,18 +113,27 @@ pub struct NewOrganization {
 }
 
 /// Makes the rows of an organization and hands out the unit of work that holds its lock: nothing is
-/// committed before its first Administrator is in it.
+/// committed before its first Administrator is in it. `None` where it was to be the only one and there is one already.
 pub async fn begin(
     pool: &Pool,
     new: &NewOrganization,
+    only: bool,
     context: Context,
     clock: &Clock,
     random: &Random,
-) -> Result<(Work, Organization), StoreError> {
+) -> Result<Option<(Work, Organization)>, StoreError> {
     // The organization's row must be there before its head can be locked: two short transactions would
     // leave an empty organization behind a crash, so both are one, on the connection of the work itself.
     let now = clock.now();
     let mut tx = pool.begin().await?;
+    // One after the other, so that of several first starts at once one makes the organization. SQLite has one writer anyhow.
+    if tx.engine() == Engine::Postgres {
+        tx.query("LOCK TABLE organizations IN SHARE ROW EXCLUSIVE MODE").execute().await?;
+    }
+    if only && tx.query("SELECT 1 FROM organizations LIMIT 1").optional().await?.is_some() {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     let mut slug = new.slug.clone();
     let mut number = None;
     for attempt in 2..1000 {
@@ -141,11 +153,12 @@ pub async fn begin(
             number = Some(row.get::<i64>(0)?);
             break;
         }
-        slug = format!("{}-{attempt}", new.slug);
+        slug = new.slug.numbered(attempt);
     }
     let number = number.ok_or_else(|| StoreError::Corrupt("no free slug".to_owned()))?;
     tx.query("INSERT INTO org_heads (org, audit_hash) VALUES ($1, $2)").bind(number).bind([0u8; 32]).execute().await?;
     let org = Org { number, id: new.id };
+    let slug = slug.to_string();
     let organization = Organization {
         org,
         slug,
@@ -157,7 +170,7 @@ pub async fn begin(
         people: 0,
     };
     let work = Work::with_new_head(tx, org, context, now, random);
-    Ok((work, organization))
+    Ok(Some((work, organization)))
 }
 
 /// Puts the first Administrator in, Active from the start (B14).

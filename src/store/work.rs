@@ -111,8 +111,8 @@ impl Work {
             people: [[c.take()?, c.take()?], [c.take()?, c.take()?], [c.take()?, c.take()?]],
             access_groups: c.take()?,
         };
-        // Audit time never goes back.
-        let now = clock.now().max(Timestamp::from_millis(head.audit_at));
+        // Never the log's time, which does not go back: one entry of a clock that was ahead would hold everything up.
+        let now = clock.now();
         Ok(Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: false, _turn: turn })
     }
 
@@ -141,10 +141,11 @@ impl Work {
         &self.entries
     }
 
-    /// How many Administrators there are who are not deactivated, Pending ones included.
+    /// How many active Administrators there are.
     #[must_use]
-    pub fn administrators(&self) -> i64 {
-        self.head.people[0][0] + self.head.people[1][0]
+    pub fn active_administrators(&self) -> i64 {
+        let (row, column) = slot(Status::Active, Role::Administrator);
+        self.head.people[row][column]
     }
 
     pub(in crate::store) fn touch_head(&mut self) {

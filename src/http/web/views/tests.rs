@@ -50,20 +50,48 @@ fn all() -> Vec<(String, Page)> {
         ("accept-show".to_owned(), render(&AcceptPage { show_password: Some("a \"quoted\" sentence"), ..accept() })),
         ("joined".to_owned(), render(&joined())),
         ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
+        ("again".to_owned(), render(&OpenAgainPage { base: "" })),
         ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90 })),
         ("index".to_owned(), render(&IndexPage { base: "", mcp_url: "https://usher.larkspur.example/mcp/{organization}" })),
     ];
     pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
     pages.extend(Fault::ALL.map(|fault| {
-        let page = ErrorPage { base: "", fault, request_id: "01990b1c-7e1a-7000-8000-000000000001" };
+        let page = ErrorPage { base: "", fault, request_id: Some("01990b1c-7e1a-7000-8000-000000000001") };
         (format!("error-{fault:?}"), render(&page))
     }));
     pages
 }
 
+/// The pages of the second factor, named.
+fn second_factor() -> Vec<(String, Page)> {
+    use super::{
+        me::Other,
+        second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
+    };
+    const REFUSAL: Option<Refusal<'static>> = Some(Refusal { message: "This code does not count.", waits: false });
+    let (base, id, person, email) = ("", "01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
+    let others = [Other { session: id.to_owned(), organization: HOSTILE.to_owned() }];
+    let factor = |codes_left, demanded, waits, refusal| {
+        render(&FactorPage { base, id, person, organization: HOSTILE, codes_left, demanded, waits, others: &others, refusal })
+    };
+    let drawing = Some(Drawing { size: 37, path: "M4 4h7v1h-7z".to_owned() });
+    let (groups, address, codes) = ("GEZD GNBV", "otpauth://totp/x?secret=GEZDGNBV", "abcd-2345-efgh-67ij");
+    [
+        ("code", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: None })),
+        ("code-wrong", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: REFUSAL })),
+        ("factor", factor(None, false, false, None)),
+        ("factor-demanded", factor(None, true, true, REFUSAL)),
+        ("factor-on", factor(Some(9), true, false, REFUSAL)),
+        ("set-up", render(&SetUpPage { base, id, email, organization: HOSTILE, groups, address, drawing, refusal: None })),
+        ("recovery-codes", render(&RecoveryCodesPage { base, email, organization: HOSTILE, codes })),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
 #[test]
 fn every_page_keeps_the_content_security_policy() {
-    for (name, page) in all() {
+    for (name, page) in all().into_iter().chain(second_factor()) {
         for banned in ["<script", " style=", "<style", " onclick", "javascript:", "http-equiv", "<iframe"] {
             assert!(!page.html.contains(banned), "{name} holds {banned}");
         }
@@ -78,10 +106,27 @@ fn every_page_keeps_the_content_security_policy() {
 }
 
 #[test]
+fn a_form_says_where_it_comes_from_and_no_other_page_does() {
+    for (name, page) in all() {
+        let policy = if page.html.contains("<form") { "same-origin" } else { "no-referrer" };
+        assert!(page.html.contains(&format!("<meta name=\"referrer\" content=\"{policy}\">")), "{name}");
+    }
+}
+
+#[test]
+fn a_page_of_an_error_has_a_number_only_where_the_log_does() {
+    for fault in Fault::ALL {
+        let html = render(&ErrorPage { base: "", fault, request_id: None }).html;
+        assert!(!html.contains("this number") && !html.contains("<code>"), "{fault:?}");
+    }
+}
+
+#[test]
 fn no_page_has_a_dead_link() {
     for (name, page) in all() {
-        assert!(!page.html.contains("<a "), "{name} links to a page of a later release");
-        assert!(!page.html.to_lowercase().contains("sign in"), "{name}");
+        for place in page.html.split("<a ").skip(1).filter_map(|rest| rest.split("href=\"").nth(1)?.split('"').next()) {
+            assert!(["/me", "/sign-in"].contains(&place), "{name} links to {place}");
+        }
     }
 }
 
@@ -94,6 +139,7 @@ fn each_page_has_its_status() {
         ("accept-errors", 422),
         ("joined", 200),
         ("unknown", 404),
+        ("again", 404),
         ("wait", 429),
         ("index", 200),
         ("dead-Expired", 410),
@@ -183,13 +229,22 @@ fn r_b88_names_are_text_everywhere() {
             mcp_url: HOSTILE,
         }),
         render(&DeadLinkPage { base: HOSTILE, organization: HOSTILE, why: DeadLink::Used, date: moment }),
-        render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, request_id: HOSTILE }),
+        render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, request_id: Some(HOSTILE) }),
         render(&IndexPage { base: HOSTILE, mcp_url: HOSTILE }),
     ];
     for page in pages {
         assert!(!page.html.contains("<img"), "{}", page.html);
         assert!(!page.html.contains("<svg/onload"), "{}", page.html);
         assert!(!page.html.contains("onerror=alert(1)>"), "{}", page.html);
+    }
+}
+
+#[test]
+fn names_on_the_pages_of_the_second_factor_are_text_and_a_wrong_code_is_an_error() {
+    for (name, page) in second_factor() {
+        assert!(!page.html.contains("<img") && !page.html.contains("<svg/onload"), "{name}");
+        let wanted = if page.html.contains("does not count") { 422 } else { 200 };
+        assert_eq!(page.status, wanted, "{name}");
     }
 }
 
