@@ -62,9 +62,36 @@ fn all() -> Vec<(String, Page)> {
     pages
 }
 
+/// The pages of the second factor, named.
+fn second_factor() -> Vec<(String, Page)> {
+    use super::{
+        me::Other,
+        second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
+    };
+    const REFUSAL: Option<Refusal<'static>> = Some(Refusal { message: "This code does not count.", waits: false });
+    let (base, id, person, email) = ("", "01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
+    let others = [Other { session: id.to_owned(), organization: HOSTILE.to_owned() }];
+    let factor = |codes_left, demanded, waits, refusal| {
+        render(&FactorPage { base, id, person, organization: HOSTILE, codes_left, demanded, waits, others: &others, refusal })
+    };
+    let drawing = Some(Drawing { size: 37, path: "M4 4h7v1h-7z".to_owned() });
+    let (groups, address, codes) = ("GEZD GNBV", "otpauth://totp/x?secret=GEZDGNBV", "abcd-2345-efgh-67ij");
+    [
+        ("code", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: None })),
+        ("code-wrong", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: REFUSAL })),
+        ("factor", factor(None, false, false, None)),
+        ("factor-demanded", factor(None, true, true, REFUSAL)),
+        ("factor-on", factor(Some(9), true, false, REFUSAL)),
+        ("set-up", render(&SetUpPage { base, id, email, organization: HOSTILE, groups, address, drawing, refusal: None })),
+        ("recovery-codes", render(&RecoveryCodesPage { base, email, organization: HOSTILE, codes })),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
 #[test]
 fn every_page_keeps_the_content_security_policy() {
-    for (name, page) in all() {
+    for (name, page) in all().into_iter().chain(second_factor()) {
         for banned in ["<script", " style=", "<style", " onclick", "javascript:", "http-equiv", "<iframe"] {
             assert!(!page.html.contains(banned), "{name} holds {banned}");
         }
@@ -209,6 +236,15 @@ fn r_b88_names_are_text_everywhere() {
         assert!(!page.html.contains("<img"), "{}", page.html);
         assert!(!page.html.contains("<svg/onload"), "{}", page.html);
         assert!(!page.html.contains("onerror=alert(1)>"), "{}", page.html);
+    }
+}
+
+#[test]
+fn names_on_the_pages_of_the_second_factor_are_text_and_a_wrong_code_is_an_error() {
+    for (name, page) in second_factor() {
+        assert!(!page.html.contains("<img") && !page.html.contains("<svg/onload"), "{name}");
+        let wanted = if page.html.contains("does not count") { 422 } else { 200 };
+        assert_eq!(page.status, wanted, "{name}");
     }
 }
 
