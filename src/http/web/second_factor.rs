@@ -56,18 +56,18 @@ impl std::fmt::Debug for FactorForm {
 /// The address for a camera, as the modules of a QR code; `None` where it holds too much for one.
 fn drawing(address: &str) -> Option<Drawing> {
     let code = QrCode::encode_text(address, QrCodeEcc::Medium).ok()?;
-    let mut path = String::new();
+    let mut runs = Vec::new();
     for y in 0..code.size() {
         let mut x = 0;
         while x < code.size() {
             let run = (x..code.size()).take_while(|x| code.get_module(*x, y)).fold(0, |run, _| run + 1);
             if run > 0 {
-                path += &format!("M{} {}h{run}v1h-{run}z", x + QUIET, y + QUIET);
+                runs.push(format!("M{} {}h{run}v1h-{run}z", x + QUIET, y + QUIET));
             }
             x += run + 1;
         }
     }
-    Some(Drawing { size: code.size() + 2 * QUIET, path })
+    Some(Drawing { size: code.size() + 2 * QUIET, path: runs.concat() })
 }
 
 /// The page that goes with what a browser's chosen account waits for.

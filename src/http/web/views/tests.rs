@@ -107,7 +107,7 @@ fn every_page_keeps_the_content_security_policy() {
 
 #[test]
 fn a_form_says_where_it_comes_from_and_no_other_page_does() {
-    for (name, page) in all() {
+    for (name, page) in all().into_iter().chain(second_factor()) {
         let policy = if page.html.contains("<form") { "same-origin" } else { "no-referrer" };
         assert!(page.html.contains(&format!("<meta name=\"referrer\" content=\"{policy}\">")), "{name}");
     }
