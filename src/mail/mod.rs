@@ -5,8 +5,10 @@
 //! lease is no longer its own. The lease is short, so that a node that dies holds its mails up for seconds. A mail that is
 //! sent twice after all carries the same Message-ID and the same link.
 
+pub mod letter;
 pub mod message;
 pub mod relay;
+pub mod words;
 
 use crate::{
     app::App,
@@ -18,8 +20,8 @@ use crate::{
         outbox::{self, Due, Fate, Lease},
     },
 };
+use letter::{Letter, Link, Matter};
 use lettre::Message;
-use message::InviteMail;
 use relay::{Refusal, Relay, Session};
 use std::{future::Future, io::Write as _, path::PathBuf, pin::pin, time::Duration};
 use tokio::{
@@ -28,6 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use usher_tools::DeliveryRoute;
+use words::Language;
 
 /// How long a worker that says nothing keeps its mails.
 const LEASE: i64 = 20 * SECOND;
@@ -334,20 +337,22 @@ fn render(app: &App, due: &Due) -> Option<Message> {
     let token = app.keyring.link_token(&due.locator, due.link, due.generation);
     let email = Email::parse(&due.email).ok()?;
     let host = app.public_url.host();
-    let built = message::build(&InviteMail {
+    let built = message::build(&Letter {
+        language: Language::default(),
         from: &app.mail.from,
         to_email: &email.ascii(),
         to_first: &due.first_name,
         to_last: &due.last_name,
-        inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
         organization: &due.organization,
-        role: due.role.shown(),
-        link: &format!("{}/invite/{token}", app.public_url.as_str()),
-        until_words: &due.expires_at.words_utc(),
-        until_short: &due.expires_at.short_utc(),
         host,
         message_id: &message_id(due.id, host),
-        date_ms: due.created_at.as_millis(),
+        date: due.created_at,
+        matter: Matter::Invite {
+            inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
+            role: due.role,
+            link: Link { url: &format!("{}/invite/{token}", app.public_url.as_str()), until: due.expires_at },
+            again: due.generation > 1,
+        },
     });
     match built {
         Ok(message) => Some(message),
