@@ -545,7 +545,7 @@ impl Action for ChangeOrganization {
     }
 }
 
-/// A mail was given up.
+/// A mail was given up, or came back.
 #[derive(Clone, Debug)]
 pub struct GiveUpMail {
     /// Whose mail.

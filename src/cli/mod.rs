@@ -83,7 +83,7 @@ enum Command {
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Try out how mail leaves.
+    /// Try out how mail leaves, and say what came back.
     #[command(subcommand)]
     Mail(MailCommand),
 }
@@ -207,6 +207,21 @@ enum MailCommand {
         /// To whom.
         #[arg(long)]
         to: String,
+    },
+    /// Note that a mail came back after the relay had taken it: its delivery becomes `failed`, with the code `bounced`.
+    ///
+    /// A relay that accepts a mail and later cannot deliver it answers to the sender's address; usher does not read that
+    /// mailbox. Whoever does, a person or a filter, passes on here what came back.
+    Bounced {
+        /// Message-ID of the mail that came back.
+        #[arg(long, required_unless_present = "to", conflicts_with = "to")]
+        message_id: Option<String>,
+        /// Its recipient instead: then it is the newest mail to them in each organization.
+        #[arg(long)]
+        to: Option<String>,
+        /// Only this organization's; its slug.
+        #[arg(long)]
+        org: Option<String>,
     },
 }
 

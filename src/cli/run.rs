@@ -5,14 +5,14 @@ use crate::{
     app::{App, GUESSES_PER_MINUTE, Limiter, SharedApp},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
-    domain::{Catalogue, Clock, Random, RequestId, Role},
+    domain::{Catalogue, Clock, Email, Random, RequestId, Role},
     error::Error,
     failpoint::Faults,
     gather::{Evidence, Seen},
     http::server,
     keys::Keyring,
     mail::Mailer,
-    service::{Call, organizations, people, tokens},
+    service::{Call, mail, organizations, people, tokens},
     store::{self, Database, Engine, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
@@ -96,7 +96,37 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Mail(MailCommand::Bounced { message_id, to, org }) => {
+            let app = open(&options, None, Absent::Refuse).await?;
+            bounced(&app, &options, message_id.as_deref(), to.as_deref(), org.as_deref()).await
+        }
     }
+}
+
+async fn bounced(app: &App, options: &Options, message_id: Option<&str>, to: Option<&str>, org: Option<&str>) -> Outcome {
+    let bounce = match (message_id, to) {
+        (Some(id), _) => mail::Bounce::message_id(id),
+        (None, to) => Email::parse(to.unwrap_or_default()).map(mail::Bounce::To).map_err(Error::from),
+    }
+    .map_err(|error| said(app, &error))?;
+    if let Some(slug) = org {
+        organization(app, slug).await?;
+    }
+    let mut mails = mail::find(app, &bounce).await.map_err(|error| said(app, &error))?;
+    mails.retain(|mail| org.is_none_or(|slug| mail.slug == slug));
+    if mails.is_empty() {
+        return Err("no such mail has left: check the Message-ID or the address, and --org".to_owned());
+    }
+    let (mut values, mut words) = (Vec::new(), Vec::new());
+    for found in mails {
+        let call = Call::on_the_host(app, found.org);
+        let (user, changed) = mail::bounced(app, &call, found.id).await.map_err(|error| said(app, &error))?;
+        values.push(json!({"org": found.slug, "mail_id": found.id.to_string(), "user_id": user.to_string(), "changed": changed}));
+        words.push(format!("{}: {}", found.slug, if changed { "noted as bounced." } else { "known to have failed." }));
+    }
+    output::result(options.json, &json!({"mails": values}), &words.join("\n"));
+    app.pool.close().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn listen(options: &Options) -> Result<TcpListener, String> {

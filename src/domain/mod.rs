@@ -15,6 +15,7 @@
 
 mod contract;
 mod cursor;
+mod domains;
 mod email;
 mod fold;
 mod ids;
@@ -29,6 +30,7 @@ mod time;
 mod untrusted;
 
 pub use cursor::Position;
+pub use domains::{InviteDomains, OtherDomains};
 pub use email::Email;
 pub use fold::{like_pattern, name_key, search_fold};
 pub use ids::{CredentialId, EntryId, GroupId, LinkId, OrgId, OutboxId, RequestId, UserId};

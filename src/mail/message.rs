@@ -131,7 +131,7 @@ struct HtmlPart<'a> {
     paragraphs: Vec<Line>,
     button: Option<Button<'a>>,
     paste: &'static str,
-    /// Two or three columns each: more do not fit a phone.
+    /// Two or three in a line: more do not fit a phone.
     stub: Vec<&'a [Row]>,
     foot: Option<Line>,
     sent: Line,

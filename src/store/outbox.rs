@@ -6,7 +6,7 @@
 
 use super::{
     audit::{self, Change, Entry, Outcome, Said},
-    sql::{Pool, StoreError},
+    sql::{Pool, Row, StoreError},
     work::Work,
 };
 use crate::{
@@ -226,17 +226,28 @@ async fn settle(pool: &Pool, fates: &[(OutboxId, Fate)], now: Timestamp) -> Resu
 
 /// Gives a mail up, with an entry in the audit log.
 pub async fn give_up(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId, code: &'static str) -> Result<(), StoreError> {
+    fail(work, proof, id, "queued", code).await
+}
+
+/// A mail that the relay had taken came back; with an entry in the audit log.
+pub async fn bounced(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId) -> Result<(), StoreError> {
+    fail(work, proof, id, "sent", "bounced").await
+}
+
+async fn fail(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId, from: &str, code: &'static str) -> Result<(), StoreError> {
     let (_, stamp) = proof.into_parts();
     let now = work.now;
     let touched = work
         .tx
         .query(
-            "UPDATE outbox SET state = 'failed', attempts = attempts + 1, error = $2, lease_until = NULL, done_at = $3
-              WHERE id = $1 AND state = 'queued'",
+            "UPDATE outbox SET state = 'failed', attempts = attempts + CASE WHEN state = 'queued' THEN 1 ELSE 0 END, error = $2,
+                    lease_until = NULL, done_at = $3
+              WHERE id = $1 AND state = $4",
         )
         .bind(id.as_uuid())
         .bind(code)
         .bind(now)
+        .bind(from)
         .execute()
         .await?;
     if touched == 0 {
@@ -246,4 +257,79 @@ pub async fn give_up(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxI
     entry.outcome = Outcome::Failed;
     entry.code = Some(code);
     audit::append(work, entry).await
+}
+
+/// A mail that left, as the operator's commands find it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Which mail.
+    pub id: OutboxId,
+    /// Of which organization.
+    pub org: Org,
+    /// Its slug.
+    pub slug: String,
+}
+
+/// Whether a mail has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentState {
+    /// The relay took it.
+    Sent,
+    /// It is known to have failed.
+    Failed,
+    /// It waits, was dropped, or lies in the mail folder.
+    NotSent,
+}
+
+/// A mail as the rule about bounces sees it.
+#[derive(Clone, Debug)]
+pub struct SentFacts {
+    /// To whom.
+    pub user: UserId,
+    /// Their full name now.
+    pub name: String,
+    /// Whether it has left.
+    pub state: SentState,
+}
+
+fn read_sent(row: &Row) -> Result<Sent, StoreError> {
+    let mut c = row.columns();
+    Ok(Sent { id: OutboxId::from_uuid(c.take()?), org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) }, slug: c.take()? })
+}
+
+/// The mail with this id, whatever became of it.
+pub async fn sent(pool: &Pool, id: OutboxId) -> Result<Option<Sent>, StoreError> {
+    let sql = "SELECT b.id, o.number, o.id, o.slug FROM outbox b JOIN organizations o ON o.number = b.org WHERE b.id = $1";
+    pool.query(sql).bind(id.as_uuid()).optional().await?.map(|row| read_sent(&row)).transpose()
+}
+
+/// The newest mail that left for the address with this key, in each organization; one that failed since is it too, so that
+/// the same bounce never falls upon an older mail.
+pub async fn last_sent_to(pool: &Pool, email_key: &str) -> Result<Vec<Sent>, StoreError> {
+    let sql = "SELECT b.id, o.number, o.id, o.slug FROM organizations o JOIN users u ON u.org = o.number AND u.email_key = $1
+                 JOIN outbox b ON b.user_key = u.key
+                WHERE b.state IN ('sent', 'failed') AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.user_key = u.key
+                      AND n.state IN ('sent', 'failed') AND (n.created_at > b.created_at OR (n.created_at = b.created_at AND n.id > b.id)))
+                ORDER BY o.number";
+    pool.query(sql).bind(email_key).all().await?.iter().map(read_sent).collect()
+}
+
+/// A mail of the organization whose lock `work` holds.
+pub async fn facts(work: &mut Work, id: OutboxId) -> Result<Option<SentFacts>, StoreError> {
+    let sql = "SELECT u.id, u.first_name, u.last_name, b.state FROM outbox b JOIN users u ON u.key = b.user_key
+                WHERE b.id = $1 AND b.org = $2";
+    let Some(row) = work.tx.query(sql).bind(id.as_uuid()).bind(work.org.number).optional().await? else { return Ok(None) };
+    let mut c = row.columns();
+    Ok(Some(SentFacts {
+        user: UserId::from_uuid(c.take()?),
+        name: {
+            let (first, last): (String, String) = (c.take()?, c.take()?);
+            format!("{first} {last}")
+        },
+        state: match c.take::<String>()?.as_str() {
+            "sent" => SentState::Sent,
+            "failed" => SentState::Failed,
+            _ => SentState::NotSent,
+        },
+    }))
 }

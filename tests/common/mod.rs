@@ -320,13 +320,25 @@ impl Server {
 
     /// A command beside the running server; its line of JSON.
     pub async fn cli(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments).await;
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// A command that must have been refused; its words on stderr.
+    pub async fn cli_refused(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).await;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{words}{}", String::from_utf8_lossy(&output.stdout));
+        words
+    }
+
+    async fn command(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
         command.args(arguments).env("USHER_DATA_DIR", self.data_dir.path()).env("USHER_LOG", "warn");
         if let Some(url) = &self.database {
             command.env("USHER_DATABASE_URL", url);
         }
-        let output = command.output().await.expect("usher runs");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+        command.output().await.expect("usher runs")
     }
 }
 
