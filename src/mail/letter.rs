@@ -205,6 +205,14 @@ pub(super) struct Value {
     pub(super) chosen: bool,
 }
 
+impl Value {
+    /// Whether it has a word that no column of a phone holds. Only such a one is broken inside a word: columns that may
+    /// break anywhere are drawn as narrow as a letter where another wants the room.
+    pub(super) fn breaks(&self) -> bool {
+        self.short.split_whitespace().any(|word| word.chars().count() > 16)
+    }
+}
+
 impl<'a> Letter<'a> {
     /// The link, in the letters that have one.
     pub(super) fn link(&self) -> Option<Link<'a>> {

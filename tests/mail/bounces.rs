@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 async fn failures(server: &crate::common::Server) -> Vec<Value> {
     let said = server.ok("list_audit_events", json!({"action": "mail:failed"})).await;
-    said["events"].as_array().unwrap().clone()
+    said["events"].as_array().expect("events").clone()
 }
 
 #[tokio::test]
