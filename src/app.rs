@@ -7,6 +7,7 @@ use crate::{
     gather::{Evidence, Seen},
     keys::Keyring,
     mail::Mailer,
+    service::signing_in::Knock,
     store::Pool,
 };
 use governor::{
@@ -17,7 +18,14 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 use ipnet::IpNet;
-use std::{hash::Hash, net::IpAddr, num::NonZeroU32, sync::Arc};
+use std::{
+    collections::VecDeque,
+    hash::Hash,
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Notify;
 
 /// The parts every use case may need; shared by all surfaces of one process.
 #[derive(Debug)]
@@ -48,12 +56,53 @@ pub struct App {
     pub calls: Limiter<CredentialId>,
     /// Unknown invite links per address.
     pub guesses: Limiter<IpAddr>,
+    /// Passwords and requests for links per address.
+    pub visits: Limiter<IpAddr>,
+    /// Requests for links that wait to be looked at.
+    pub doorbell: Doorbell,
     /// Proxies that are believed about whom they speak for.
     pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Unknown links that one address may open in a minute. Nobody guesses 256 bits; this keeps the log quiet.
 pub const GUESSES_PER_MINUTE: u32 = 20;
+
+/// Passwords that one address may try, and links that it may ask for, in a minute.
+pub const VISITS_PER_MINUTE: u32 = 30;
+
+/// Requests for links that wait at once; what comes on top is told to come back.
+const KNOCKS: usize = 1024;
+
+/// Requests for links, looked at after they were answered: the answer must not take its time from what is found.
+#[derive(Debug, Default)]
+pub struct Doorbell {
+    waiting: Mutex<VecDeque<Knock>>,
+    rung: Notify,
+}
+
+impl Doorbell {
+    /// Notes one; `false` when too many wait.
+    pub fn ring(&self, knock: Knock) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= KNOCKS {
+            return false;
+        }
+        waiting.push_back(knock);
+        self.rung.notify_one();
+        true
+    }
+
+    /// The next one.
+    pub async fn next(&self) -> Knock {
+        loop {
+            let first = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            match first {
+                Some(knock) => return knock,
+                None => self.rung.notified().await,
+            }
+        }
+    }
+}
 
 /// So many per minute and key, on this node: a bucket of that many, refilled evenly.
 #[derive(Debug)]

@@ -23,6 +23,8 @@ pub enum Budget {
     Resends,
     /// Password hashing of this node.
     Hashing,
+    /// Wrong passwords in a row for one address.
+    SignIn,
 }
 
 /// Why a use case did not happen. Nothing of it holds.
@@ -77,6 +79,10 @@ pub enum Error {
     /// The invite link is not good; the page says why.
     #[error("dead link")]
     DeadLink,
+    /// What was shown at the door opens nothing: a wrong password, an unknown address, somebody who may not come in this
+    /// way. The same for all of them (requirement 45).
+    #[error("sign-in refused")]
+    SignInRefused,
     /// The credential died before the call could take effect: 401.
     #[error("unauthenticated")]
     Unauthenticated,
@@ -115,6 +121,7 @@ impl From<Reason> for Error {
             Reason::Deactivated => Self::UserDeactivated,
             Reason::NotPending => Self::InviteNotPending(Status::Active),
             Reason::DeadLink => Self::DeadLink,
+            Reason::WayClosed => Self::SignInRefused,
             Reason::Scope
             | Reason::Permission(_)
             | Reason::Administrator
@@ -137,7 +144,7 @@ impl Error {
             Self::GroupNotFound => ErrorCode::AccessGroupNotFound,
             Self::NameTaken => ErrorCode::NameTaken,
             Self::Denied(reason) => match reason {
-                Reason::Scope | Reason::Permission(_) | Reason::Administrator => ErrorCode::PermissionDenied,
+                Reason::Scope | Reason::Permission(_) | Reason::Administrator | Reason::WayClosed => ErrorCode::PermissionDenied,
                 Reason::Escalation { .. } => ErrorCode::EscalationForbidden,
                 Reason::LastAdministrator => ErrorCode::LastAdministrator,
                 Reason::SelfDeactivation => ErrorCode::SelfDeactivation,
@@ -149,7 +156,7 @@ impl Error {
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::MailUnavailable => ErrorCode::MailUnavailable,
-            Self::Unauthenticated => ErrorCode::PermissionDenied,
+            Self::Unauthenticated | Self::SignInRefused => ErrorCode::PermissionDenied,
             Self::Unavailable(_) => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Internal,
         }
@@ -178,6 +185,7 @@ impl Error {
             Self::Invalid(_)
             | Self::Shape(_)
             | Self::RateLimited { .. }
+            | Self::SignInRefused
             | Self::Unauthenticated
             | Self::Unavailable(_)
             | Self::Internal(_) => false,
@@ -248,6 +256,7 @@ impl Error {
                     Budget::Invites => ("The invites of today are used up.", "Wait as long as retry_after_ms says, or ask the operator to raise --invites-per-day."),
                     Budget::Resends => ("This person was sent several mails already.", "Wait as long as retry_after_ms says; the newest link in their mailbox works."),
                     Budget::Hashing => ("The server is busy.", "Try again in a moment."),
+                    Budget::SignIn => ("Too many wrong passwords in a row.", "Wait as long as retry_after_ms says, or have a link mailed to you."),
                 };
                 ErrorBody::new(ErrorCode::RateLimited, said)
                     .with_hint(hint)
@@ -258,6 +267,8 @@ impl Error {
                 .with_hint("Ask the operator to set --smtp-url and --mail-from; `usher doctor` says what is missing."),
             Self::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "This invite link no longer works.")
                 .with_hint("Ask the person who invited you to send the invite again."),
+            Self::SignInRefused => ErrorBody::new(ErrorCode::PermissionDenied, "That does not open an account here.")
+                .with_hint("Check the address and the password, or have a link mailed to you."),
             Self::Unauthenticated => ErrorBody::new(ErrorCode::PermissionDenied, "This credential is no longer valid."),
             Self::Unavailable(StoreError::Unanswered(_)) => ErrorBody::new(
                 ErrorCode::Unavailable,
@@ -297,6 +308,7 @@ fn denied(reason: &Reason) -> ErrorBody {
             ErrorBody::new(ErrorCode::SelfDeactivation, "Nobody deactivates themselves.").with_hint("Ask another Administrator.")
         }
         Reason::NotPending | Reason::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "There is no invite that waits."),
+        Reason::WayClosed => ErrorBody::new(ErrorCode::PermissionDenied, "The organization lets nobody in this way."),
         Reason::Deactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated."),
     }
 }

@@ -4,7 +4,7 @@
 //! fingerprint. Every later start compares: a node with another keyring would derive other links, so it
 //! refuses to start and says what to copy.
 
-use crate::domain::{LinkId, Random};
+use crate::domain::{LinkId, LinkKind, Random};
 use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
@@ -31,6 +31,7 @@ enum Use {
     Cursors,
     Digests,
     Addresses,
+    Cells,
     Fingerprint,
 }
 
@@ -41,6 +42,7 @@ impl Use {
             Self::Cursors => b"usher cursors 1",
             Self::Digests => b"usher digests 1",
             Self::Addresses => b"usher addresses 1",
+            Self::Cells => b"usher cells 1",
             Self::Fingerprint => b"usher fingerprint 1",
         }
     }
@@ -52,6 +54,7 @@ pub struct Keyring {
     digests: Zeroizing<[u8; 32]>,
     addresses: Zeroizing<[u8; 32]>,
     cursors: XChaCha20Poly1305,
+    cells: XChaCha20Poly1305,
     fingerprint: String,
 }
 
@@ -102,6 +105,7 @@ impl Keyring {
             digests: derive(Use::Digests),
             addresses: derive(Use::Addresses),
             cursors: XChaCha20Poly1305::new((&*derive(Use::Cursors)).into()),
+            cells: XChaCha20Poly1305::new((&*derive(Use::Cells)).into()),
             fingerprint,
         }
     }
@@ -175,12 +179,12 @@ impl Keyring {
         &self.fingerprint
     }
 
-    /// The token of an invite link: the organization's locator, then HMAC-SHA-256(link key, kind ‖ id ‖ generation)
+    /// The token of a link: the organization's locator, then HMAC-SHA-256(link key, kind ‖ id ‖ generation)
     /// in base 62. Derived, never stored.
     #[must_use]
-    pub fn link_token(&self, locator: &str, link: LinkId, generation: i64) -> String {
+    pub fn link_token(&self, kind: LinkKind, locator: &str, link: LinkId, generation: i64) -> String {
         let mut mac = keyed(&self.links);
-        mac.update(b"invite");
+        mac.update(kind.as_str().as_bytes());
         mac.update(link.as_uuid().as_bytes());
         mac.update(&generation.to_be_bytes());
         let bytes: [u8; 32] = mac.finalize().into_bytes().into();
@@ -190,18 +194,25 @@ impl Keyring {
     /// Seals bytes for a caller's keeping, bound to `context` (who may bring them back).
     #[must_use]
     pub fn seal(&self, random: &Random, context: &[u8], bytes: &[u8]) -> String {
-        let nonce: [u8; 24] = random.bytes();
-        let sealed = self.cursors.encrypt(&XNonce::from(nonce), Payload { msg: bytes, aad: context }).unwrap_or_default();
-        base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, [&nonce[..], &sealed].concat())
+        seal(&self.cursors, random, context, bytes)
     }
 
     /// Opens what [`Self::seal`] sealed under the same context.
     #[must_use]
     pub fn open(&self, context: &[u8], text: &str) -> Option<Vec<u8>> {
-        let bytes = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, text).ok()?;
-        let (nonce, sealed) = bytes.split_at_checked(24)?;
-        let nonce: [u8; 24] = nonce.try_into().ok()?;
-        self.cursors.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: context }).ok()
+        open(&self.cursors, context, text)
+    }
+
+    /// Seals what a row keeps, bound to that very cell: nobody who can write the table moves it to another row.
+    #[must_use]
+    pub fn seal_cell(&self, random: &Random, cell: &Cell<'_>, secret: &[u8]) -> String {
+        format!("{KEY_ID}{}", seal(&self.cells, random, &cell.context(), secret))
+    }
+
+    /// Opens what [`Self::seal_cell`] sealed for the same cell.
+    #[must_use]
+    pub fn open_cell(&self, cell: &Cell<'_>, text: &str) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.cells, &cell.context(), text.strip_prefix(KEY_ID)?).map(Zeroizing::new)
     }
 
     /// A keyed digest of a call's arguments, so that the table of idempotency keys tells nothing of them.
@@ -212,6 +223,15 @@ impl Keyring {
         mac.finalize().into_bytes().into()
     }
 
+    /// A keyed hash of a mail address's folded key, for counting what is asked of it whether anybody has it or not.
+    #[must_use]
+    pub fn mailbox(&self, email_key: &str) -> [u8; 32] {
+        let mut mac = keyed(&self.addresses);
+        mac.update(b"mailbox ");
+        mac.update(email_key.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
     /// A keyed hash of a network address.
     #[must_use]
     pub fn address(&self, address: std::net::IpAddr) -> [u8; 32] {
@@ -219,6 +239,42 @@ impl Keyring {
         mac.update(address.to_string().as_bytes());
         mac.finalize().into_bytes().into()
     }
+}
+
+/// Before every sealed cell: which key sealed it, so that a later one can stand beside it.
+const KEY_ID: &str = "1.";
+
+/// Where a sealed value lies.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell<'a> {
+    /// The organization's number.
+    pub org: i64,
+    /// The table.
+    pub table: &'a str,
+    /// The row's key as text.
+    pub row: &'a str,
+    /// The column.
+    pub column: &'a str,
+}
+
+impl Cell<'_> {
+    fn context(&self) -> Vec<u8> {
+        // No part can hold the separator, so that two cells never have one context.
+        [self.org.to_string().as_str(), self.table, self.row, self.column].join("\0").into_bytes()
+    }
+}
+
+fn seal(key: &XChaCha20Poly1305, random: &Random, context: &[u8], bytes: &[u8]) -> String {
+    let nonce: [u8; 24] = random.bytes();
+    let sealed = key.encrypt(&XNonce::from(nonce), Payload { msg: bytes, aad: context }).unwrap_or_default();
+    base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, [&nonce[..], &sealed].concat())
+}
+
+fn open(key: &XChaCha20Poly1305, context: &[u8], text: &str) -> Option<Vec<u8>> {
+    let bytes = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, text).ok()?;
+    let (nonce, sealed) = bytes.split_at_checked(24)?;
+    let nonce: [u8; 24] = nonce.try_into().ok()?;
+    key.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: context }).ok()
 }
 
 fn keyed(key: &[u8; 32]) -> HmacSha256 {

@@ -19,6 +19,7 @@ mod refusals;
 mod revocation;
 mod schema;
 mod search;
+mod signing_in;
 mod tamper;
 mod tools;
 mod web;

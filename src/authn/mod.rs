@@ -3,3 +3,4 @@
 pub mod credential;
 pub mod link;
 pub mod password;
+pub mod session;

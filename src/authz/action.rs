@@ -31,7 +31,7 @@ pub struct PersonFacts {
 }
 
 impl PersonFacts {
-    fn target(&self) -> Target {
+    pub(super) fn target(&self) -> Target {
         Target::User { id: self.person.id, name: self.name.clone() }
     }
 }

@@ -36,6 +36,7 @@
 
 pub mod action;
 mod ceiling;
+pub mod door;
 
 pub use ceiling::missing;
 
@@ -63,6 +64,8 @@ pub enum SystemTask {
     Sweep,
     /// Counting refusals that have no room in the log of their own.
     Evidence,
+    /// Mailing the links that somebody asked for at the door.
+    SignIn,
 }
 
 impl SystemTask {
@@ -74,6 +77,7 @@ impl SystemTask {
             Self::Mail => "mail",
             Self::Sweep => "sweep",
             Self::Evidence => "evidence",
+            Self::SignIn => "sign_in",
         }
     }
 }
@@ -155,6 +159,14 @@ pub enum CredentialKind {
     Token,
     /// The invite link of somebody who joins.
     InviteLink,
+    /// A browser's session.
+    Session,
+    /// A password, at the moment of signing in.
+    Password,
+    /// A mailed link, or one made on the host, at the moment of signing in.
+    Link,
+    /// An identity at an organization's OpenID provider, at the moment of signing in.
+    Identity,
 }
 
 impl CredentialKind {
@@ -164,6 +176,10 @@ impl CredentialKind {
         match self {
             Self::Token => "token",
             Self::InviteLink => "invite_link",
+            Self::Session => "session",
+            Self::Password => "password",
+            Self::Link => "link",
+            Self::Identity => "identity",
         }
     }
 }
@@ -379,6 +395,8 @@ pub enum Reason {
     Deactivated,
     /// The link is no longer good.
     DeadLink,
+    /// The organization lets nobody in this way.
+    WayClosed,
 }
 
 /// One thing that can be done, with its payload and its target. Its rule is pure.
@@ -392,6 +410,10 @@ pub trait Action {
 
     /// What it is done to.
     fn target(&self) -> Target;
+    /// The name in the audit log, where one kind of act has several.
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
     /// Whether the target is the caller: what is one's own needs no permission where
     /// [`Needs::PermissionUnlessSelf`] says so.
     fn is_own(&self, _actor: &Actor) -> bool {
@@ -494,7 +516,7 @@ pub fn again<A: Action>(actor: &Actor, standing: &Standing, action: &A) -> Resul
 pub fn authorize<A: Action>(actor: &Actor, standing: &Standing, action: A) -> Result<Authorized<A>, Reason> {
     again(actor, standing, &action)?;
     action.possible(actor)?;
-    Ok(Authorized { stamp: Stamp::of(actor, A::NAME, action.target()), action })
+    Ok(Authorized { stamp: Stamp::of(actor, action.name(), action.target()), action })
 }
 
 /// Which people a read may see: joined to the SQL of every read of people.

@@ -80,6 +80,10 @@ enum Command {
     /// Make, list and revoke personal MCP tokens.
     #[command(subcommand)]
     Token(Token),
+    /// Make a link that signs somebody in: any browser, once, within 10 minutes.
+    ///
+    /// Whoever holds it comes in as that person, so hand it over in a safe way. It is an entry of the audit log.
+    SignInLink(OfUser),
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(Audit),

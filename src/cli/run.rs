@@ -2,7 +2,7 @@
 
 use super::{Audit, Command, MailCommand, Org, Token, User, doctor, output, welcome::Welcome};
 use crate::{
-    app::{App, GUESSES_PER_MINUTE, Limiter, SharedApp},
+    app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
     domain::{Catalogue, Clock, Email, Random, RequestId, Role},
@@ -12,7 +12,7 @@ use crate::{
     http::server,
     keys::Keyring,
     mail::Mailer,
-    service::{Call, mail, organizations, people, tokens},
+    service::{Call, mail, organizations, people, signing_in, tokens},
     store::{self, Database, Engine, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
@@ -53,7 +53,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             let listener = listen(&options).await?;
             let app = open(&options, Some(&listener), Absent::Make).await?;
             let made = make_absent(&app, &org, [&admin_email, &admin_first_name, &admin_last_name]).await?;
-            serve(app, listener, &options, made).await
+            serve(app, listener, &options, Some(made)).await
         }
         Command::Serve => {
             let listener = listen(&options).await?;
@@ -77,6 +77,20 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Org(command) => org(command, &options).await,
         Command::User(command) => user(command, &options).await,
         Command::Token(command) => token(command, &options).await,
+        Command::SignInLink(of) => {
+            let app = open(&options, None, Absent::Refuse).await?;
+            let organization = organization(&app, &of.org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let (url, expires_at) = signing_in::operator_link(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
+            let value = json!({"url": url.as_str(), "expires_at": expires_at.to_rfc3339()});
+            output::result(
+                options.json,
+                &value,
+                &format!("{}\nIt signs in once, in any browser, until {}.", url.as_str(), expires_at.words_utc()),
+            );
+            app.pool.close().await;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Audit(Audit::Verify { org }) => {
             let app = open(&options, None, Absent::Refuse).await?;
             let organization = organization(&app, &org).await?;
@@ -199,6 +213,9 @@ async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent)
         keyring,
         calls: Limiter::new(limits.calls_per_minute, &clock),
         guesses: Limiter::new(GUESSES_PER_MINUTE, &clock),
+        // Who lifts the limit on calls measures, or tries out.
+        visits: Limiter::new(if limits.calls_per_minute == 0 { 0 } else { VISITS_PER_MINUTE }, &clock),
+        doorbell: Doorbell::default(),
         trusted_proxies: options.trusted_proxies.clone(),
         clock,
         random,
@@ -267,19 +284,24 @@ async fn public_url(
     Ok(url)
 }
 
-/// What quickstart made: the organization, and a token the first time.
-type Made = Option<(Organization, Option<String>)>;
+/// What quickstart made, or found.
+struct Made {
+    organization: Organization,
+    /// The first time: a token, and a link that signs its Administrator in.
+    secrets: Option<(String, String)>,
+}
 
 async fn make_absent(app: &SharedApp, name: &str, [email, first, last]: [&str; 3]) -> Result<Made, String> {
     if let Some(organization) = store::organizations::first(&app.pool).await.map_err(|error| error.to_string())? {
-        return Ok(Some((organization, None)));
+        return Ok(Made { organization, secrets: None });
     }
     let (organization, user) = organizations::create(app, name, email, first, last).await.map_err(|error| said(app, &error))?;
     let call = Call::on_the_host(app, organization.org);
     let token = tokens::create(app, &call, &user.to_string(), "quickstart", tokens::DEFAULT_DAYS, false)
         .await
         .map_err(|error| said(app, &error))?;
-    Ok(Some((organization, Some(token.token))))
+    let (url, _) = signing_in::operator_link(app, &call, &user.to_string()).await.map_err(|error| said(app, &error))?;
+    Ok(Made { organization, secrets: Some((token.token, url.to_string())) })
 }
 
 async fn first_administrator(app: &App, organization: &Organization) -> Option<String> {
@@ -288,12 +310,13 @@ async fn first_administrator(app: &App, organization: &Organization) -> Option<S
     page.people.last().map(|person| person.email.clone())
 }
 
-async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: Made) -> Outcome {
+async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: Option<Made>) -> Outcome {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let (organization, token) = match made {
-        Some((organization, token)) => (Some(organization), token),
+    let (organization, secrets) = match made {
+        Some(made) => (Some(made.organization), made.secrets),
         None => (store::organizations::only(&app.pool).await.map_err(|error| error.to_string())?, None),
     };
+    let (token, sign_in_url) = secrets.unzip();
     let admin = match &organization {
         Some(organization) => first_administrator(&app, organization).await,
         None => None,
@@ -312,7 +335,7 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: M
         "org": slug,
         "admin_email": admin,
         "token": token,
-        "sign_in_url": null,
+        "sign_in_url": sign_in_url,
         "mail_dir": options.mail_dir().display().to_string(),
         "data_dir": options.data_dir.display().to_string(),
     });
@@ -324,7 +347,7 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: M
     if app.mail.route().is_none() {
         tracing::warn!("no mail can leave: inviting is refused until --smtp-url is set");
     }
-    let words = Welcome { mcp_url: &mcp_url, token: token.as_deref(), mail, organizations }.words();
+    let words = Welcome { mcp_url: &mcp_url, token: token.as_deref(), sign_in_url: sign_in_url.as_deref(), mail, organizations }.words();
     // Both before the line is printed: whoever reads it is answered, and may end this process in an orderly way.
     let interruption = interruption()?;
     output::result(options.json, &value, &words);

@@ -8,6 +8,8 @@ pub(super) struct Welcome<'a> {
     pub(super) mcp_url: &'a str,
     /// The token, the first time.
     pub(super) token: Option<&'a str>,
+    /// A link that signs the first Administrator in, the first time.
+    pub(super) sign_in_url: Option<&'a str>,
     /// How mail leaves: a sentence.
     pub(super) mail: String,
     /// Whether there is anybody who could connect.
@@ -43,6 +45,10 @@ impl Welcome<'_> {
             };
             return format!("usher serves {mcp_url}\n{mail}\n{next}");
         };
+        let sign_in = self
+            .sign_in_url
+            .map(|url| format!("\n\nYour page in a browser; this link signs you in once, within 10 minutes:\n\n  {url}"))
+            .unwrap_or_default();
         let (cursor, vscode) = (pretty(&cursor(mcp_url, token)), pretty(&vscode(mcp_url)));
         format!(
             "usher serves {mcp_url}
@@ -50,7 +56,7 @@ impl Welcome<'_> {
 
 Your token, shown this once:
 
-  {token}
+  {token}{sign_in}
 
 Claude Code, in a terminal:
 

@@ -93,6 +93,8 @@ ids! {
     CredentialId,
     /// A mailed link.
     LinkId,
+    /// An organization's connection to an OpenID provider.
+    ConnectionId,
     /// An entry of the audit log.
     EntryId,
     /// A mail that waits to be sent.

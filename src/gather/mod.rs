@@ -13,7 +13,6 @@ use crate::{
     domain::{CredentialId, EntryId, GroupId, MINUTE, RequestId, Timestamp, UserId},
     store::{
         Context, StoreError, Work, credentials,
-        credentials::Alive,
         evidence::{self, RefusedAction, SecurityEvent},
         people::{self, Who},
     },
@@ -43,12 +42,12 @@ pub struct Seen {
 const CLIENTS: usize = 10_000;
 
 impl Seen {
-    /// Notes a call that went through.
-    pub fn used(&self, alive: &Alive, now: Timestamp) {
-        if alive.last_used_at.is_some_and(|last| now < last.plus(MINUTE)) {
+    /// Notes a call that went through by a credential of the person with this key, last used as its row says.
+    pub fn used(&self, id: CredentialId, person: i64, last_used_at: Option<Timestamp>, now: Timestamp) {
+        if last_used_at.is_some_and(|last| now < last.plus(MINUTE)) {
             return;
         }
-        locked(&self.used).entry(alive.id).or_insert((alive.person.key, now)).1 = now;
+        locked(&self.used).entry(id).or_insert((person, now)).1 = now;
     }
 
     /// The client of a credential's last `initialize` on this node.

@@ -1,14 +1,21 @@
 //! The router, the background work, and an orderly end.
 
 use super::{auth, web};
-use crate::{app::SharedApp, domain::DAY, mail, mcp::Usher, store::evidence};
+use crate::{
+    app::SharedApp,
+    domain::DAY,
+    mail,
+    mcp::Usher,
+    service::signing_in,
+    store::{self, evidence},
+};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager};
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -43,13 +50,23 @@ pub fn router(app: SharedApp) -> Router {
     let pages = Router::new()
         .route("/", get(web::index))
         .route("/invite/{token}", get(web::invite).post(web::accept))
+        .route("/sign-in", get(web::door::sign_in).post(web::door::ask))
+        .route("/sign-in/{organization}", get(web::door::sign_in_to).post(web::door::enter))
+        .route("/link/{token}", get(web::door::link).post(web::door::open))
+        .route("/sign-out", post(web::me::sign_out))
+        .route("/me", get(web::me::me))
+        .route("/me/name", post(web::me::name))
+        .route("/me/password", post(web::me::password))
+        .route("/me/sessions", post(web::me::end_sessions))
+        .route("/me/switch", post(web::me::switch))
         .route("/assets/{name}", get(web::asset))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/.well-known/{*path}", get(well_known))
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
-        .layer(DefaultBodyLimit::max(64 * 1024));
+        .layer(DefaultBodyLimit::max(64 * 1024))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), web::visitor::same_site));
     let routes = pages.merge(mcp).with_state(Arc::clone(&app));
     // A proxy may keep the public URL's path or strip it: both reach the same routes.
     let routes = if base.is_empty() { routes } else { Router::new().nest(&base, routes.clone()).merge(routes) };
@@ -96,6 +113,16 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             }
         }
     });
+    let door = Arc::clone(&app);
+    let stopped = stop.clone();
+    tasks.spawn(async move {
+        loop {
+            let knock = tokio::select! { knock = door.doorbell.next() => knock, () = stopped.cancelled() => break };
+            if let Err(error) = signing_in::answer(&door, &knock).await {
+                tracing::warn!(%error, ?knock, "a link that was asked for could not be sent; whoever asked has to ask again");
+            }
+        }
+    });
     let mut second = tokio::time::interval(Duration::from_millis(500));
     let mut rounds = 0u32;
     loop {
@@ -106,9 +133,11 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             warn(app.seen.flush(&app).await);
             app.calls.sweep();
             app.guesses.sweep();
+            app.visits.sweep();
             let now = app.clock.now();
             warn(evidence::end_expired(&app.pool, now).await);
             warn(evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await);
+            warn(store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await);
         }
     }
     warn(app.evidence.flush(&app, true).await);

@@ -13,7 +13,7 @@ pub mod words;
 use crate::{
     app::App,
     authz::{self, Actor, Standing, SystemTask, action::GiveUpMail},
-    domain::{DAY, Email, HOUR, OutboxId, RequestId, SECOND},
+    domain::{DAY, Email, HOUR, LinkKind, OutboxId, RequestId, SECOND},
     failpoint::{Fault, Faults},
     store::{
         Context, StoreError, Work,
@@ -334,9 +334,33 @@ fn message_id(id: OutboxId, host: &str) -> String {
 }
 
 fn render(app: &App, due: &Due) -> Option<Message> {
-    let token = app.keyring.link_token(&due.locator, due.link, due.generation);
     let email = Email::parse(&due.email).ok()?;
     let host = app.public_url.host();
+    let url = due.link.as_ref().map(|link| {
+        let page = match link.kind {
+            LinkKind::Invite => "invite",
+            LinkKind::SignIn | LinkKind::Reset | LinkKind::Identity | LinkKind::Operator => "link",
+        };
+        let token = app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
+        format!("{}/{page}/{token}", app.public_url.as_str())
+    });
+    let matter = match (&due.link, &url) {
+        (Some(link), Some(url)) => {
+            let carried = Link { url, until: link.expires_at };
+            match link.kind {
+                LinkKind::Invite => Matter::Invite {
+                    inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
+                    role: due.role,
+                    link: carried,
+                    again: link.generation > 1,
+                },
+                LinkKind::SignIn | LinkKind::Operator => Matter::SignInLink { link: carried, browser: None },
+                LinkKind::Reset => Matter::ResetLink { link: carried, browser: None },
+                LinkKind::Identity => Matter::LinkIdentity { provider: "your provider", link: carried, browser: None },
+            }
+        }
+        _ => Matter::PasswordChanged { browser: None },
+    };
     let built = message::build(&Letter {
         language: Language::default(),
         from: &app.mail.from,
@@ -347,12 +371,7 @@ fn render(app: &App, due: &Due) -> Option<Message> {
         host,
         message_id: &message_id(due.id, host),
         date: due.created_at,
-        matter: Matter::Invite {
-            inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
-            role: due.role,
-            link: Link { url: &format!("{}/invite/{token}", app.public_url.as_str()), until: due.expires_at },
-            again: due.generation > 1,
-        },
+        matter,
     });
     match built {
         Ok(message) => Some(message),

@@ -125,7 +125,7 @@ async fn answer<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: M
     let result = attempt::<T>(&app, &incoming, arguments, &mut named).await;
     match result {
         Ok(output) => {
-            app.seen.used(&caller.alive, app.clock.now());
+            app.seen.used(caller.alive.id, caller.alive.person.key, caller.alive.last_used_at, app.clock.now());
             success(&output)
         }
         Err(error) => {

@@ -10,9 +10,11 @@ pub mod groups;
 pub mod joining;
 pub mod limits;
 pub mod mail;
+pub mod me;
 pub mod organizations;
 pub mod parse;
 pub mod people;
+pub mod signing_in;
 pub mod tokens;
 pub mod view;
 
@@ -95,7 +97,7 @@ impl Call {
 
 /// A write that is under way.
 pub(crate) struct Writing<'a> {
-    app: &'a App,
+    pub(crate) app: &'a App,
     call: &'a Call,
     pub(crate) work: Work,
     /// Read under the lock.

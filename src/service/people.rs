@@ -7,7 +7,7 @@ use crate::{
         self,
         action::{DeactivateUser, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
     },
-    domain::{Email, LinkId, OutboxId, PersonName, Role, Status, Untrusted, UserId},
+    domain::{Email, LinkId, LinkKind, OutboxId, PersonName, Role, Status, Untrusted, UserId},
     error::Error,
     keys::sha256,
     store::{
@@ -110,7 +110,7 @@ async fn new_link(writing: &mut Writing<'_>, generation: i64) -> Result<links::N
     Ok(links::NewLink {
         id,
         generation,
-        hash: sha256(writing.app.keyring.link_token(&locator, id, generation).as_bytes()),
+        hash: sha256(writing.app.keyring.link_token(LinkKind::Invite, &locator, id, generation).as_bytes()),
         mail: OutboxId::new(now, &writing.app.random),
     })
 }
@@ -339,7 +339,7 @@ pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUse
         let user = shown(&mut writing, key).await?;
         let value = contract::DeactivateUserOutput {
             user,
-            ended: contract::Ended { sessions: 0, mcp_tokens: ended.mcp_tokens, oauth_grants: 0, links: ended.links },
+            ended: contract::Ended { sessions: ended.sessions, mcp_tokens: ended.mcp_tokens, oauth_grants: 0, links: ended.links },
             changed,
             dry_run: call.options.dry_run,
         };

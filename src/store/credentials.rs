@@ -1,4 +1,4 @@
-//! Credentials: personal MCP tokens now; sessions and OAuth tokens join the same table.
+//! Credentials: personal MCP tokens here; sessions share the table ([`super::sessions`]).
 //!
 //! One indexed statement answers everything a request needs to begin: is the secret known, is it
 //! alive, is its person Active, which role and permissions do they have at this moment.
@@ -92,13 +92,14 @@ fn read(row: &Row) -> Result<Alive, StoreError> {
 
 /// The live credential with this hash.
 pub async fn authenticate(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result<Option<Alive>, StoreError> {
-    let row = pool.query(alive_sql!("c.hash = $1")).bind(hash).bind(now).optional().await?;
+    let row = pool.query(alive_sql!("c.hash = $1 AND c.kind = 'token'")).bind(hash).bind(now).optional().await?;
     row.map(|row| read(&row)).transpose()
 }
 
-/// The same credential under the lock.
+/// A token or a session under the lock.
 pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp) -> Result<Option<Alive>, StoreError> {
-    let row = tx.query(alive_sql!("c.id = $1")).bind(id).bind(now).optional().await?;
+    let sql = alive_sql!("c.id = $1 AND (c.kind = 'token' OR (coalesce(c.last_used_at, c.created_at) > $3 AND c.waits_for IS NULL))");
+    let row = tx.query(sql).bind(id).bind(now).bind(now.plus(-super::sessions::IDLE)).optional().await?;
     row.map(|row| read(&row)).transpose()
 }
 
@@ -176,7 +177,8 @@ pub async fn list(pool: &Pool, org: Org, user: Option<i64>) -> Result<Vec<Token>
     let rows = pool
         .query(
             "SELECT c.id, u.id, u.email, c.label, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
-               FROM credentials c JOIN users u ON u.key = c.user_key WHERE c.org = $1 AND ($2 IS NULL OR c.user_key = $2)
+               FROM credentials c JOIN users u ON u.key = c.user_key
+              WHERE c.org = $1 AND c.kind = 'token' AND ($2 IS NULL OR c.user_key = $2)
               ORDER BY c.created_at DESC, c.id DESC",
         )
         .bind(org.number)
@@ -205,7 +207,7 @@ pub async fn list(pool: &Pool, org: Org, user: Option<i64>) -> Result<Vec<Token>
 pub async fn facts(work: &mut Work, id: CredentialId) -> Result<Option<(UserId, String)>, StoreError> {
     let row = work
         .tx
-        .query("SELECT u.id, c.label FROM credentials c JOIN users u ON u.key = c.user_key WHERE c.org = $1 AND c.id = $2")
+        .query("SELECT u.id, c.label FROM credentials c JOIN users u ON u.key = c.user_key WHERE c.org = $1 AND c.id = $2 AND c.kind = 'token'")
         .bind(work.org.number)
         .bind(id.as_uuid())
         .optional()

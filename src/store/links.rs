@@ -134,6 +134,21 @@ pub enum LinkState {
     Suspended,
 }
 
+impl LinkState {
+    /// From a row, as of `now`.
+    pub(super) fn of(ended_as: Option<&str>, suspended: bool, expires_at: Timestamp, now: Timestamp) -> Self {
+        match ended_as {
+            Some("superseded") => Self::Superseded,
+            Some("withdrawn") => Self::Withdrawn,
+            Some("used") => Self::Used,
+            Some(_) => Self::Expired,
+            None if suspended => Self::Suspended,
+            None if now > expires_at => Self::Expired,
+            None => Self::Live,
+        }
+    }
+}
+
 /// A link with what its pages show.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -204,15 +219,7 @@ fn read(row: &super::sql::Row, now: Timestamp) -> Result<Link, StoreError> {
     let ended_at = c.maybe_time()?;
     let ended_as: Option<String> = c.take()?;
     let suspended = c.maybe_time()?.is_some();
-    let state = match ended_as.as_deref() {
-        Some("superseded") => LinkState::Superseded,
-        Some("withdrawn") => LinkState::Withdrawn,
-        Some("used") => LinkState::Used,
-        Some(_) => LinkState::Expired,
-        None if suspended => LinkState::Suspended,
-        None if now > expires_at => LinkState::Expired,
-        None => LinkState::Live,
-    };
+    let state = LinkState::of(ended_as.as_deref(), suspended, expires_at, now);
     Ok(Link {
         id,
         org,

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod credentials;
+pub mod door;
 pub mod evidence;
 pub mod groups;
 pub mod idempotency;
@@ -17,6 +18,7 @@ pub mod outbox;
 pub mod people;
 mod queue;
 mod search;
+pub mod sessions;
 pub mod sql;
 mod sqlite;
 pub mod work;

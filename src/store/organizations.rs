@@ -11,7 +11,7 @@ use crate::{
         Authorized, Org,
         action::{ChangeOrganization, CreateOrganization},
     },
-    domain::{Clock, OrgId, Random, Role, Status, Timestamp},
+    domain::{Clock, OrgId, Random, Role, Settings, Status, Timestamp},
 };
 
 /// An organization as the host's commands show it.
@@ -29,6 +29,8 @@ pub struct Organization {
     pub created_at: Timestamp,
     /// Since when nobody gets in, if so.
     pub suspended_at: Option<Timestamp>,
+    /// What it decides about signing in.
+    pub settings: Settings,
     /// How many people it has.
     pub people: i64,
 }
@@ -36,7 +38,7 @@ pub struct Organization {
 macro_rules! organization_sql {
     ($tail:literal) => {
         concat!(
-            "SELECT o.number, o.id, o.slug, o.name, o.locator, o.created_at, o.suspended_at,
+            "SELECT o.number, o.id, o.slug, o.name, o.locator, o.created_at, o.suspended_at, o.settings,
                     h.pending_administrators + h.pending_users + h.active_administrators + h.active_users
                       + h.deactivated_administrators + h.deactivated_users
                FROM organizations o JOIN org_heads h ON h.org = o.number ",
@@ -54,6 +56,7 @@ fn read(row: &Row) -> Result<Organization, StoreError> {
         locator: c.take()?,
         created_at: c.time()?,
         suspended_at: c.maybe_time()?,
+        settings: c.parse(Settings::parse)?,
         people: c.take()?,
     })
 }
@@ -143,8 +146,16 @@ pub async fn begin(
     let number = number.ok_or_else(|| StoreError::Corrupt("no free slug".to_owned()))?;
     tx.query("INSERT INTO org_heads (org, audit_hash) VALUES ($1, $2)").bind(number).bind([0u8; 32]).execute().await?;
     let org = Org { number, id: new.id };
-    let organization =
-        Organization { org, slug, name: new.name.clone(), locator: new.locator.clone(), created_at: now, suspended_at: None, people: 0 };
+    let organization = Organization {
+        org,
+        slug,
+        name: new.name.clone(),
+        locator: new.locator.clone(),
+        created_at: now,
+        suspended_at: None,
+        settings: Settings::default(),
+        people: 0,
+    };
     let work = Work::with_new_head(tx, org, context, now, random);
     Ok((work, organization))
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authz::{Authorized, Org, action::GiveUpMail},
-    domain::{LinkId, OrgId, OutboxId, Role, Timestamp, UserId},
+    domain::{LinkId, LinkKind, OrgId, OutboxId, Role, Timestamp, UserId},
 };
 
 /// A mail that is due, with everything its text needs.
@@ -25,12 +25,12 @@ pub struct Due {
     pub organization: String,
     /// Its locator, with which the link begins.
     pub locator: String,
-    /// Which link.
-    pub link: LinkId,
-    /// Its generation.
-    pub generation: i64,
-    /// When it ends.
-    pub expires_at: Timestamp,
+    /// Which letter it is.
+    pub letter: String,
+    /// The facts of a notice, as JSON.
+    pub detail: Option<String>,
+    /// The link that it carries; a notice has none.
+    pub link: Option<DueLink>,
     /// To whom.
     pub user: UserId,
     /// Address as typed.
@@ -47,6 +47,19 @@ pub struct Due {
     pub attempts: i64,
     /// When it was queued.
     pub created_at: Timestamp,
+}
+
+/// The link of a mail.
+#[derive(Clone, Copy, Debug)]
+pub struct DueLink {
+    /// Which.
+    pub id: LinkId,
+    /// For what.
+    pub kind: LinkKind,
+    /// Its generation.
+    pub generation: i64,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
 /// Mails that this worker holds. Another worker may take those whose lease has run out.
@@ -72,7 +85,7 @@ impl Lease {
     pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
         let row = pool
             .query(
-                "SELECT l.ended_at, l.expires_at FROM outbox b JOIN links l ON l.id = b.link_id
+                "SELECT l.ended_at, l.expires_at FROM outbox b LEFT JOIN links l ON l.id = b.link_id
                   WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2",
             )
             .bind(id.as_uuid())
@@ -81,7 +94,8 @@ impl Lease {
             .await?;
         let Some(row) = row else { return Ok(Wanted::NotOurs) };
         let mut c = row.columns();
-        let wanted = c.maybe_time()?.is_none() && c.time()? > now;
+        let (ended_at, expires_at) = (c.maybe_time()?, c.maybe_time()?);
+        let wanted = ended_at.is_none() && expires_at.is_none_or(|expires_at| expires_at > now);
         Ok(if wanted { Wanted::Yes } else { Wanted::NoLonger })
     }
 
@@ -149,9 +163,9 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
         let id: uuid::Uuid = row.get(0)?;
         let row = tx
             .query(
-                "SELECT b.id, o.number, o.id, o.name, o.locator, l.id, l.generation, l.expires_at, u.id, u.email, u.first_name, u.last_name,
-                        u.role, i.first_name, i.last_name, b.attempts, b.created_at
-                   FROM outbox b JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
+                "SELECT b.id, o.number, o.id, o.name, o.locator, b.letter, b.detail, l.id, l.kind, l.generation, l.expires_at, u.id, u.email,
+                        u.first_name, u.last_name, u.role, i.first_name, i.last_name, b.attempts, b.created_at
+                   FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
                    JOIN organizations o ON o.number = b.org LEFT JOIN users i ON i.key = l.inviter_key
                   WHERE b.id = $1",
             )
@@ -164,9 +178,9 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
             org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) },
             organization: c.take()?,
             locator: c.take()?,
-            link: LinkId::from_uuid(c.take()?),
-            generation: c.take()?,
-            expires_at: c.time()?,
+            letter: c.take()?,
+            detail: c.take()?,
+            link: due_link(c.take()?, c.take()?, c.take()?, c.maybe_time()?)?,
             user: UserId::from_uuid(c.take()?),
             email: c.take()?,
             first_name: c.take()?,
@@ -184,6 +198,45 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
     // RETURNING has no order.
     leased.sort_by_key(|due| (due.created_at, due.id.as_uuid()));
     Ok((Lease { until, held: leased.iter().map(|due| due.id).collect() }, leased))
+}
+
+fn due_link(
+    id: Option<uuid::Uuid>,
+    kind: Option<String>,
+    generation: Option<i64>,
+    expires_at: Option<Timestamp>,
+) -> Result<Option<DueLink>, StoreError> {
+    let (Some(id), Some(kind), Some(generation), Some(expires_at)) = (id, kind, generation, expires_at) else { return Ok(None) };
+    let kind = LinkKind::parse(&kind).ok_or_else(|| StoreError::Corrupt("the kind of a link".to_owned()))?;
+    Ok(Some(DueLink { id: LinkId::from_uuid(id), kind, generation, expires_at }))
+}
+
+/// Queues a mail to a person in the transaction that wants it sent: with a link, or a notice of what just happened, whose
+/// facts `detail` holds as JSON and nothing secret.
+pub(super) async fn queue(
+    work: &mut Work,
+    id: OutboxId,
+    user_key: i64,
+    link: Option<LinkId>,
+    letter: &'static str,
+    detail: Option<&str>,
+) -> Result<(), StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    work.tx
+        .query(
+            "INSERT INTO outbox (id, org, user_key, link_id, state, next_at, created_at, letter, detail)
+             VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7)",
+        )
+        .bind(id.as_uuid())
+        .bind(org)
+        .bind(user_key)
+        .bind(link.map(|link| link.as_uuid()))
+        .bind(now)
+        .bind(letter)
+        .bind(detail)
+        .execute()
+        .await?;
+    Ok(())
 }
 
 /// What became of a try.

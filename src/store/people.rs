@@ -410,6 +410,8 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
 /// What a deactivation ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
+    /// Sessions of browsers.
+    pub sessions: u64,
     /// Personal MCP tokens.
     pub mcp_tokens: u64,
     /// Invite links that were still good.
@@ -419,13 +421,14 @@ pub struct Ended {
 // What had run out by itself ends as expired; only what was alive is counted.
 const DEACTIVATE_SQLITE: &str = "UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1;
     UPDATE outbox SET state = 'superseded', done_at = $2 WHERE state = 'queued' AND link_id IN (SELECT id FROM links WHERE user_key = $1);
-    UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2;
+    UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2 AND (kind <> 'session' OR coalesce(last_used_at, created_at) > $3);
     UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
      WHERE user_key = $1 AND ended_at IS NULL RETURNING 'link', ended_as = 'withdrawn'";
 const DEACTIVATE_POSTGRES: &str = "WITH person AS (
       UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1),
     mail AS (UPDATE outbox SET state = 'superseded', done_at = $2 WHERE state = 'queued' AND link_id IN (SELECT id FROM links WHERE user_key = $1)),
-    secret AS (UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2 AS alive),
+    secret AS (UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind,
+                  expires_at > $2 AND (kind <> 'session' OR coalesce(last_used_at, created_at) > $3) AS alive),
     link AS (UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
               WHERE user_key = $1 AND ended_at IS NULL RETURNING ended_as = 'withdrawn' AS alive)
     SELECT kind, alive::int::bigint FROM secret UNION ALL SELECT 'link', alive::int::bigint FROM link";
@@ -436,24 +439,28 @@ pub async fn deactivate(work: &mut Work, proof: Authorized<DeactivateUser>) -> R
     let person = &action.person;
     let sql = work.tx.engine().either(DEACTIVATE_SQLITE, DEACTIVATE_POSTGRES);
     let now = work.now;
-    let rows = work.tx.query(sql).bind(person.person.key).bind(now).all().await?;
+    let idle = now.plus(-super::sessions::IDLE);
+    let rows = work.tx.query(sql).bind(person.person.key).bind(now).bind(idle).all().await?;
     work.head.leave(person.status, person.role);
     work.head.enter(Status::Deactivated, person.role);
-    let (mut mcp_tokens, mut links) = (0, 0);
+    let mut ended = Ended::default();
     for row in &rows {
         let alive = u64::from(row.get::<i64>(1)? != 0);
         match row.get::<String>(0)?.as_str() {
-            "link" => links += alive,
-            _ => mcp_tokens += alive,
+            "token" => ended.mcp_tokens += alive,
+            "session" => ended.sessions += alive,
+            "link" => ended.links += alive,
+            other => return Err(StoreError::Corrupt(format!("a credential of the kind {other}"))),
         }
     }
     let changes = vec![
         Change::plain("status", person.status.as_str(), Status::Deactivated.as_str()),
-        Change::set("mcp_tokens_ended", Said::Plain(mcp_tokens.to_string())),
-        Change::set("links_ended", Said::Plain(links.to_string())),
+        Change::set("sessions_ended", Said::Plain(ended.sessions.to_string())),
+        Change::set("mcp_tokens_ended", Said::Plain(ended.mcp_tokens.to_string())),
+        Change::set("links_ended", Said::Plain(ended.links.to_string())),
     ];
     audit::append(work, Entry::done(stamp, changes)).await?;
-    Ok(Ended { mcp_tokens, links })
+    Ok(ended)
 }
 
 /// Brings a person back; with a new invite where they had never joined.

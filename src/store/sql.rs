@@ -131,6 +131,7 @@ value_from! {
     Option<&str> => |v| Self::Text(v.map(str::to_owned));
     Vec<u8> => |v| Self::Bytes(Some(v));
     [u8; 32] => |v| Self::Bytes(Some(v.to_vec()));
+    Option<[u8; 32]> => |v| Self::Bytes(v.map(|v| v.to_vec()));
     Option<Vec<u8>> => |v| Self::Bytes(v);
     Uuid => |v| Self::Uuid(Some(v));
     Option<Uuid> => |v| Self::Uuid(v);

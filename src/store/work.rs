@@ -156,15 +156,19 @@ impl Work {
         match actor.kind {
             ActorKind::Cli | ActorKind::System(_) => Ok(Some(Standing::above_roles())),
             ActorKind::User => match actor.credential {
-                Some((crate::authz::CredentialKind::Token, id)) => {
+                Some((crate::authz::CredentialKind::Token | crate::authz::CredentialKind::Session, id)) => {
                     let Some(found) = super::credentials::standing(&mut self.tx, id, self.now).await? else { return Ok(None) };
                     self.actor_name = Some(found.name);
                     Ok(Some(found.standing))
                 }
-                // Whoever joins holds nothing but the link, which `AcceptInvite` looks at itself.
-                Some((crate::authz::CredentialKind::InviteLink, _)) => {
-                    Ok(Some(Standing { role: Role::User, permissions: PermissionSet::default() }))
-                }
+                // Whoever joins or signs in holds nothing but what they showed, which the action looks at itself.
+                Some((
+                    crate::authz::CredentialKind::InviteLink
+                    | crate::authz::CredentialKind::Password
+                    | crate::authz::CredentialKind::Link
+                    | crate::authz::CredentialKind::Identity,
+                    _,
+                )) => Ok(Some(Standing { role: Role::User, permissions: PermissionSet::default() })),
                 None => Ok(None),
             },
         }

@@ -52,6 +52,8 @@ impl Inside {
             keyring: Keyring::read(&folder.join("keys")).expect("the keyring"),
             calls: Limiter::new(0, &clock),
             guesses: Limiter::new(0, &clock),
+            visits: Limiter::new(0, &clock),
+            doorbell: usher_mcp::app::Doorbell::default(),
             trusted_proxies: Vec::new(),
             clock,
             random: Random::os(),

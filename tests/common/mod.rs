@@ -306,6 +306,18 @@ impl Server {
         .await
     }
 
+    /// The link in the newest mail to this address, once so many lie in the folder.
+    pub async fn newest_link_to(&self, email: &str, mails: usize) -> String {
+        let to = format!("<{email}>");
+        let is_theirs = |mail: &&String| mail.lines().any(|line| line.starts_with("To:") && (line.contains(&to) || line.contains(email)));
+        until("the mails", async || {
+            let all = self.mails();
+            let theirs: Vec<_> = all.iter().filter(is_theirs).collect();
+            (theirs.len() >= mails).then(|| link_in(theirs[theirs.len() - 1]))
+        })
+        .await
+    }
+
     /// Opens the link and sends the form.
     pub async fn accept(&self, link: &str, first: &str, last: &str, password: &str) -> reqwest::Response {
         let opened = self.http.get(link).send().await.expect("a page");
@@ -343,8 +355,8 @@ impl Server {
 }
 
 fn link_in(mail: &str) -> String {
-    let link = mail.lines().map(str::trim).find(|line| line.starts_with("http") && line.contains("/invite/"));
-    link.expect("the link stands in the text part").to_owned()
+    let is_link = |line: &&str| line.starts_with("http") && (line.contains("/invite/") || line.contains("/link/"));
+    mail.lines().map(str::trim).find(is_link).expect("the link stands in the text part").to_owned()
 }
 
 /// Polls until there is something; fails after half a minute.

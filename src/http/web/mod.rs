@@ -4,7 +4,10 @@
 //! after that very invite, so that two invites in one browser never mix and no address that stays valid holds a
 //! secret. Only a same-origin POST accepts.
 
+pub mod door;
+pub mod me;
 pub mod views;
+pub mod visitor;
 
 use super::auth::{CallerAddress, retry_after_seconds};
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
     gather,
     service::{
         joining::{self, Acceptance},
-        retrying,
+        retrying, signing_in,
     },
     store::links::{Link, LinkState},
 };
@@ -27,11 +30,11 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use std::net::{IpAddr, Ipv6Addr};
 use views::{
     AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, TooManyTriesPage,
     UnknownLinkPage, View,
 };
+use visitor::{cookie, neighbourhood};
 use zeroize::Zeroizing;
 
 /// How long the cookie with the link's token lives, in seconds.
@@ -71,23 +74,41 @@ pub async fn not_found(State(app): State<SharedApp>) -> Response {
 }
 
 fn cookie_name(id: LinkId) -> String {
-    format!("usher_invite_{}", id.as_uuid().simple())
+    format!("usher_link_{}", id.as_uuid().simple())
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
-}
-
-fn set_cookie(app: &SharedApp, id: LinkId, token: &str, seconds: u32) -> String {
+/// The cookie that holds a link's token, for that link's page alone.
+fn set_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str, seconds: u32) -> String {
     let secure = if app.public_url.is_https() { "; Secure" } else { "" };
-    format!("{}={token}; Path={}/invite/{id}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", cookie_name(id), app.public_url.base())
+    format!("{}={token}; Path={}/{place}/{id}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", cookie_name(id), app.public_url.base())
+}
+
+/// Moves from the address with a link's token to the one with its id, the token in a cookie (requirement 50).
+fn move_to_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str) -> Response {
+    let mut response = door::go_to(app, &format!("/{place}/{id}"));
+    if let Ok(value) = HeaderValue::from_str(&set_cookie(app, place, id, token, COOKIE_SECONDS)) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    response
+}
+
+/// A part that is needed does not answer, or something broke: logged once, under the number that the page shows.
+fn unavailable(app: &SharedApp, error: &Error) -> Response {
+    let request_id = RequestId::new(app.clock.now(), &app.random).to_string();
+    let fault = match error {
+        Error::RateLimited { .. } | Error::Unavailable(_) | Error::MailUnavailable => Fault::Unavailable,
+        _ => Fault::Internal,
+    };
+    tracing::error!(%request_id, ?error, "a page could not be answered");
+    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: &request_id })
+}
+
+/// A refusal of a field in one sentence or two.
+fn said(invalid: &crate::domain::Invalid) -> String {
+    match &invalid.hint {
+        Some(hint) => format!("{} {hint}", invalid.message),
+        None => invalid.message.clone().into_owned(),
+    }
 }
 
 fn dead(app: &SharedApp, link: &Link) -> Response {
@@ -114,14 +135,6 @@ fn stranger(app: &SharedApp, CallerAddress(address): CallerAddress) -> Response 
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
             response
         }
-    }
-}
-
-/// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -161,21 +174,7 @@ pub async fn invite(
     match shown.link(&app).await {
         Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
         Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]),
-        Ok(Some(found)) => {
-            let mut response = StatusCode::SEE_OTHER.into_response();
-            let place = format!("{}/invite/{}", app.public_url.base(), found.id);
-            for (name, value) in [
-                (header::LOCATION, place),
-                (header::SET_COOKIE, set_cookie(&app, found.id, &shown.token, COOKIE_SECONDS)),
-                (header::CACHE_CONTROL, "no-store".to_owned()),
-                (header::REFERRER_POLICY, "no-referrer".to_owned()),
-            ] {
-                if let Ok(value) = HeaderValue::from_str(&value) {
-                    response.headers_mut().insert(name, value);
-                }
-            }
-            response
-        }
+        Ok(Some(found)) => move_to_cookie(&app, "invite", found.id, &shown.token),
         Ok(None) => stranger(&app, caller),
         Err(_) => fault(&app, Fault::Unavailable),
     }
@@ -223,22 +222,6 @@ impl std::fmt::Debug for AcceptForm {
     }
 }
 
-/// Programs that send neither header are no browsers, so no other site made them.
-const NOT_A_BROWSER: bool = false;
-
-/// Whether a browser says that another site sent this form. Programs that say nothing are not browsers.
-fn is_cross_site(app: &SharedApp, headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    match (site, origin) {
-        (Some("same-origin" | "none"), _) => false,
-        (Some(_), _) => true,
-        // The gate in front has turned foreign origins away already.
-        (None, Some(origin)) => origin != app.public_url.origin() && !app.public_url.is_loopback(),
-        (None, None) => NOT_A_BROWSER,
-    }
-}
-
 /// Why a form could not be read.
 fn unread(rejection: &FormRejection) -> Fault {
     match rejection.status() {
@@ -256,9 +239,6 @@ pub async fn accept(
     headers: HeaderMap,
     sent: Result<Form<AcceptForm>, FormRejection>,
 ) -> Response {
-    if is_cross_site(&app, &headers) {
-        return fault(&app, Fault::CrossSite);
-    }
     let mut sent = match sent {
         Ok(Form(sent)) => sent,
         Err(rejection) => return fault(&app, unread(&rejection)),
@@ -291,17 +271,19 @@ pub async fn accept(
                 role: joined.role.shown(),
                 mcp_url: &mcp_url,
             };
-            let mut response = page(&app, &view);
-            if let Ok(value) = HeaderValue::from_str(&set_cookie(&app, joined.id, "", 0)) {
-                response.headers_mut().insert(header::SET_COOKIE, value);
+            let spent = HeaderValue::from_str(&set_cookie(&app, "invite", joined.id, "", 0)).ok();
+            // Who has joined is in; where this fails the page still says how to sign in.
+            let mut browser = visitor::browser(&app, &headers);
+            let mark = visitor::marked(&app, &mut browser);
+            let session = signing_in::after_joining(&app, &joined, &browser, request_id).await;
+            if let Err(error) = &session {
+                tracing::error!(%request_id, ?error, "somebody joined and could not be signed in");
             }
-            response
+            let session = session.ok().and_then(|session| visitor::opened(&app, &session));
+            visitor::with_cookies(page(&app, &view), [spent, mark, session])
         }
         Err(Error::Invalid(invalid)) => {
-            let message = match &invalid.hint {
-                Some(hint) => format!("{} {hint}", invalid.message),
-                None => invalid.message.clone().into_owned(),
-            };
+            let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];
             form(&app, &found, &sent.first_name, &sent.last_name, None, &errors)
         }

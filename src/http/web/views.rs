@@ -12,6 +12,9 @@
 //! assert!(page.html.contains("This link opens nothing"));
 //! ```
 
+pub mod door;
+pub mod me;
+
 use askama::Template;
 use http::StatusCode;
 

@@ -1,0 +1,405 @@
+//! Signing in: the two pages of the door, and the links that are mailed from it.
+//!
+//! What is answered never depends on whether an address is known. GET shows, POST acts, as with invites.
+
+use super::{
+    Shown, move_to_cookie, page, unavailable, unread,
+    views::{
+        Fault, Moment,
+        door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
+    },
+    visitor::{self, neighbourhood, opened, with_cookies},
+};
+use crate::{
+    app::SharedApp,
+    domain::{LinkKind, RequestId},
+    error::Error,
+    gather,
+    http::auth::{CallerAddress, retry_after_seconds},
+    service::signing_in::{self, Knock},
+    store::{
+        door::Link,
+        links::LinkState,
+        organizations::{self, Organization},
+    },
+};
+use axum::{
+    Extension, Form,
+    extract::{
+        Path, State,
+        rejection::{FormRejection, PathRejection},
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use zeroize::Zeroizing;
+
+/// The one sentence for whatever does not open: a wrong password, an unknown address, somebody who may not come in.
+const REFUSED: &str = "That email and password do not open a door here. Check both, or have a link sent to you.";
+
+/// A form of the door.
+#[derive(serde::Deserialize)]
+pub struct DoorForm {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    organization: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default, rename = "do")]
+    act: String,
+}
+
+impl std::fmt::Debug for DoorForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DoorForm").field("act", &self.act).finish_non_exhaustive()
+    }
+}
+
+/// An answer that sends the browser on with GET.
+pub(super) fn go_to(app: &SharedApp, path: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    if let Ok(place) = HeaderValue::from_str(&format!("{}{path}", app.public_url.base())) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn sign_in_page(app: &SharedApp, email: (&str, Option<&str>), organization: (&str, Option<&str>)) -> Response {
+    page(
+        app,
+        &SignInPage {
+            base: app.public_url.base(),
+            email: email.0,
+            email_error: email.1,
+            organization: organization.0,
+            organization_error: organization.1,
+        },
+    )
+}
+
+/// `GET /sign-in`.
+pub async fn sign_in(State(app): State<SharedApp>) -> Response {
+    sign_in_page(&app, ("", None), ("", None))
+}
+
+/// Takes note of a request for a link, and says what is always said.
+fn knocked(
+    app: &SharedApp,
+    caller: CallerAddress,
+    headers: &HeaderMap,
+    sent: &DoorForm,
+    org: Option<&Organization>,
+    kind: LinkKind,
+) -> Response {
+    if let Err(wait) = visits(app, caller) {
+        return too_many(app, wait);
+    }
+    let mut browser = visitor::browser(app, headers);
+    let cookie = visitor::marked(app, &mut browser);
+    let knock = Knock { email: sent.email.clone(), org: org.map(|org| org.org.number), kind, mark: browser.mark.unwrap_or_default() };
+    if let Err(Error::RateLimited { retry_after_ms, .. }) = signing_in::knock(app, knock) {
+        return too_many(app, retry_after_ms);
+    }
+    let back = match org {
+        Some(org) => format!("{}/sign-in/{}", app.public_url.base(), org.slug),
+        None => format!("{}/sign-in", app.public_url.base()),
+    };
+    with_cookies(page(app, &SentPage { base: app.public_url.base(), back: &back }), [cookie])
+}
+
+/// Counts a visit to the door per network address.
+fn visits(app: &SharedApp, CallerAddress(address): CallerAddress) -> Result<(), i64> {
+    address.map_or(Ok(()), |address| app.visits.check(&neighbourhood(address)))
+}
+
+fn too_many(app: &SharedApp, wait: i64) -> Response {
+    let retry_after_seconds = retry_after_seconds(wait);
+    let view = super::views::TooManyTriesPage { base: app.public_url.base(), retry_after_seconds };
+    let mut response = page(app, &view);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+    response
+}
+
+/// `POST /sign-in`: a link, or on to one's organization.
+pub async fn ask(
+    State(app): State<SharedApp>,
+    Extension(caller): Extension<CallerAddress>,
+    headers: HeaderMap,
+    sent: Result<Form<DoorForm>, FormRejection>,
+) -> Response {
+    let sent = match sent {
+        Ok(Form(sent)) => sent,
+        Err(rejection) => return super::fault(&app, unread(&rejection)),
+    };
+    if sent.act == "organization" {
+        let slug = sent.organization.trim().trim_start_matches('/').to_lowercase();
+        return match organizations::by_slug(&app.pool, &slug).await {
+            Ok(Some(organization)) => go_to(&app, &format!("/sign-in/{}", organization.slug)),
+            Ok(None) => {
+                let error = "There is no organization of this short name here. It stands at the end of your MCP address.";
+                sign_in_page(&app, ("", None), (&sent.organization, Some(error)))
+            }
+            Err(error) => unavailable(&app, &error.into()),
+        };
+    }
+    if sent.email.trim().is_empty() {
+        return sign_in_page(&app, ("", Some("Type the address that you were invited with.")), ("", None));
+    }
+    knocked(&app, caller, &headers, &sent, None, LinkKind::SignIn)
+}
+
+/// The organization of an address; a page for its absence.
+async fn organization(app: &SharedApp, segment: Result<Path<String>, PathRejection>) -> Result<Organization, Response> {
+    let slug = segment.map(|Path(slug)| slug).unwrap_or_default();
+    match organizations::by_slug(&app.pool, &slug).await {
+        Ok(Some(organization)) if organization.suspended_at.is_none() => Ok(organization),
+        Ok(_) => Err(super::fault(app, Fault::NotFound)),
+        Err(error) => Err(unavailable(app, &error.into())),
+    }
+}
+
+/// What the page of an organization's door says beside the organization.
+#[derive(Default)]
+struct Said<'a> {
+    email: &'a str,
+    show: Option<&'a str>,
+    error: Option<&'a str>,
+    waits: bool,
+}
+
+fn door_page(app: &SharedApp, organization: &Organization, said: &Said<'_>) -> Response {
+    page(
+        app,
+        &SignInToPage {
+            base: app.public_url.base(),
+            organization: &organization.name,
+            slug: &organization.slug,
+            email: said.email,
+            magic_links: organization.settings.magic_links && !organization.settings.sso_required,
+            show_password: said.show,
+            error: said.error,
+            waits: said.waits,
+        },
+    )
+}
+
+/// `GET /sign-in/{org}`.
+pub async fn sign_in_to(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>) -> Response {
+    match organization(&app, segment).await {
+        Ok(organization) => door_page(&app, &organization, &Said::default()),
+        Err(response) => response,
+    }
+}
+
+/// `POST /sign-in/{org}`: by password, or a link, or a new password.
+pub async fn enter(
+    State(app): State<SharedApp>,
+    Extension(caller): Extension<CallerAddress>,
+    segment: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    sent: Result<Form<DoorForm>, FormRejection>,
+) -> Response {
+    let mut sent = match sent {
+        Ok(Form(sent)) => sent,
+        Err(rejection) => return super::fault(&app, unread(&rejection)),
+    };
+    let password = Zeroizing::new(std::mem::take(&mut sent.password));
+    let organization = match organization(&app, segment).await {
+        Ok(organization) => organization,
+        Err(response) => return response,
+    };
+    if sent.act == "show" {
+        return door_page(&app, &organization, &Said { email: &sent.email, show: Some(&password), ..Said::default() });
+    }
+    if sent.email.trim().is_empty() {
+        let error = Some("Type the address that you were invited with.");
+        return door_page(&app, &organization, &Said { error, ..Said::default() });
+    }
+    match sent.act.as_str() {
+        "link" => return knocked(&app, caller, &headers, &sent, Some(&organization), LinkKind::SignIn),
+        "reset" => return knocked(&app, caller, &headers, &sent, Some(&organization), LinkKind::Reset),
+        _ => {}
+    }
+    if let Err(wait) = visits(&app, caller) {
+        return too_many(&app, wait);
+    }
+    let mut browser = visitor::browser(&app, &headers);
+    let mark = visitor::marked(&app, &mut browser);
+    let request_id = RequestId::new(app.clock.now(), &app.random);
+    match signing_in::by_password(&app, &organization, &sent.email, password, &browser, request_id).await {
+        Ok(session) => with_cookies(go_to(&app, "/me"), [mark, opened(&app, &session)]),
+        Err(Error::SignInRefused) => {
+            app.evidence.stranger(app.clock.now(), "wrong_password", "web", gather::hashed(&app, caller.0));
+            let said = Said { email: &sent.email, error: Some(REFUSED), ..Said::default() };
+            with_cookies(door_page(&app, &organization, &said), [mark])
+        }
+        Err(Error::RateLimited { retry_after_ms, .. }) => {
+            let seconds = retry_after_seconds(retry_after_ms);
+            let words = format!("Too many tries in a row. Wait {seconds} seconds, or have a link sent to you.");
+            let said = Said { email: &sent.email, error: Some(&words), waits: true, ..Said::default() };
+            let mut response = with_cookies(door_page(&app, &organization, &said), [mark]);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
+        Err(error) => unavailable(&app, &error),
+    }
+}
+
+fn shut(app: &SharedApp, why: Shut) -> Response {
+    page(app, &ShutPage { base: app.public_url.base(), why })
+}
+
+/// Why a link opens nothing here, if so.
+fn why_shut(link: &Link, mark: Option<[u8; 32]>) -> Option<Shut> {
+    let here = !link.facts.kind.is_bound_to_a_browser() || (link.facts.browser.is_some() && link.facts.browser == mark);
+    match link.state {
+        LinkState::Live if here => None,
+        LinkState::Live => Some(Shut::OtherBrowser),
+        LinkState::Expired => Some(Shut::Expired),
+        LinkState::Used => Some(Shut::Used),
+        LinkState::Superseded | LinkState::Withdrawn | LinkState::Suspended => Some(Shut::Closed),
+    }
+}
+
+/// A token that is no link's.
+fn unknown(app: &SharedApp, caller: CallerAddress) -> Response {
+    app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, caller.0));
+    match caller.0.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
+        Ok(()) => shut(app, Shut::Unknown),
+        Err(wait) => too_many(app, wait),
+    }
+}
+
+async fn behind(app: &SharedApp, shown: &Shown) -> Result<Option<Link>, Error> {
+    let found = signing_in::look(app, &shown.token).await?;
+    Ok(found.filter(|found| shown.id.is_none_or(|id| id == found.facts.id)))
+}
+
+fn link_page(app: &SharedApp, link: &Link, show: Option<&str>, error: Option<&str>) -> Response {
+    let (iso, words) = (link.facts.expires_at.to_rfc3339(), link.facts.expires_at.short_utc());
+    let (title, sentence, button, asks_password) = match link.facts.kind {
+        LinkKind::Reset => {
+            ("Choose a new password", "It ends all other sessions of yours. Nothing happens until you save it.", "Save password", true)
+        }
+        LinkKind::Identity => {
+            ("Connect your sign-in", "From now on it opens this account. Nothing happens until you connect it.", "Connect", false)
+        }
+        LinkKind::SignIn | LinkKind::Operator | LinkKind::Invite => {
+            ("Sign in", "Nothing happens until you choose Sign in.", "Sign in", false)
+        }
+    };
+    let person = format!("{} {}", link.first_name, link.last_name);
+    page(
+        app,
+        &LinkPage {
+            base: app.public_url.base(),
+            action: &format!("{}/link/{}", app.public_url.base(), link.facts.id),
+            title,
+            sentence,
+            button,
+            asks_password,
+            show_password: show,
+            error,
+            person: &person,
+            email: &link.email,
+            organization: &link.organization,
+            until: Moment { iso: &iso, words: &words },
+        },
+    )
+}
+
+/// `GET /link/{token}` and `GET /link/{id}`: changes nothing.
+pub async fn link(
+    State(app): State<SharedApp>,
+    Extension(caller): Extension<CallerAddress>,
+    segment: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let shown = Shown::read(segment, &headers);
+    let mark = visitor::browser(&app, &headers).mark;
+    match behind(&app, &shown).await {
+        Ok(Some(found)) => match why_shut(&found, mark) {
+            Some(why) => shut(&app, why),
+            None if shown.id.is_some() => link_page(&app, &found, None, None),
+            None => move_to_cookie(&app, "link", found.facts.id, &shown.token),
+        },
+        Ok(None) => unknown(&app, caller),
+        Err(error) => unavailable(&app, &error),
+    }
+}
+
+/// The form of a link's page.
+#[derive(serde::Deserialize)]
+pub struct LinkForm {
+    #[serde(default)]
+    password: String,
+    #[serde(default, rename = "do")]
+    act: String,
+}
+
+impl std::fmt::Debug for LinkForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinkForm").field("act", &self.act).finish_non_exhaustive()
+    }
+}
+
+/// `POST /link/{id}`.
+pub async fn open(
+    State(app): State<SharedApp>,
+    Extension(caller): Extension<CallerAddress>,
+    segment: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    sent: Result<Form<LinkForm>, FormRejection>,
+) -> Response {
+    let mut sent = match sent {
+        Ok(Form(sent)) => sent,
+        Err(rejection) => return super::fault(&app, unread(&rejection)),
+    };
+    let password = Zeroizing::new(std::mem::take(&mut sent.password));
+    let shown = Shown::read(segment, &headers);
+    let mut browser = visitor::browser(&app, &headers);
+    let found = match behind(&app, &shown).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return unknown(&app, caller),
+        Err(error) => return unavailable(&app, &error),
+    };
+    if let Some(why) = why_shut(&found, browser.mark) {
+        return shut(&app, why);
+    }
+    let mark = visitor::marked(&app, &mut browser);
+    let request_id = RequestId::new(app.clock.now(), &app.random);
+    let resets = found.facts.kind == LinkKind::Reset;
+    if resets && sent.act == "show" {
+        return link_page(&app, &found, Some(&password), None);
+    }
+    let done = if resets {
+        match signing_in::reset(&app, &shown.token, password.clone(), &browser, request_id).await {
+            // The new password is the proof that signs in: one way in, one entry each in the log.
+            Ok(()) => match organizations::by_slug(&app.pool, &found.slug).await {
+                Ok(Some(organization)) => signing_in::by_password(&app, &organization, &found.email, password, &browser, request_id).await,
+                Ok(None) => Err(Error::DeadLink),
+                Err(error) => Err(error.into()),
+            },
+            Err(error) => Err(error),
+        }
+    } else {
+        signing_in::by_link(&app, &shown.token, &browser, request_id).await
+    };
+    match done {
+        Ok(session) => with_cookies(go_to(&app, "/me"), [mark, opened(&app, &session)]),
+        Err(Error::Invalid(invalid)) => link_page(&app, &found, None, Some(&super::said(&invalid))),
+        Err(Error::DeadLink | Error::SignInRefused | Error::UserDeactivated | Error::InviteNotPending(_)) => {
+            match behind(&app, &shown).await {
+                Ok(Some(now)) => shut(&app, why_shut(&now, browser.mark).unwrap_or(Shut::Closed)),
+                Ok(None) => unknown(&app, caller),
+                Err(error) => unavailable(&app, &error),
+            }
+        }
+        // A new password that could not sign in by itself signs in at the door.
+        Err(Error::RateLimited { .. }) if resets => go_to(&app, &format!("/sign-in/{}", found.slug)),
+        Err(error) => unavailable(&app, &error),
+    }
+}

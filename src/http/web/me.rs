@@ -1,0 +1,259 @@
+//! What is one's own: names, password, sessions, and which account the browser looks at. It needs no permission.
+//!
+//! Every form carries the person it was drawn for. If the browser has moved on since, nothing is done, and the page says so
+//! with what was typed.
+
+use super::{
+    door::go_to,
+    page, said, unavailable, unread,
+    views::{
+        FieldError, Moment,
+        me::{MePage, MovedPage, Other, SessionRow},
+    },
+    visitor::{self, Visitor, with_cookies},
+};
+use crate::{
+    app::SharedApp,
+    authz::door::{Via, Which, moved_on},
+    domain::{CredentialId, UserId},
+    error::Error,
+    service::{me as own, people, retrying},
+    store::sessions,
+};
+use axum::{
+    Form,
+    extract::{RawQuery, State, rejection::FormRejection},
+    http::HeaderMap,
+    response::Response,
+};
+use usher_tools::UpdateUserParams;
+use zeroize::Zeroizing;
+
+/// What was just done, by a word in the address; nothing else in it gets onto the page.
+const DONE: [(&str, &str); 4] = [
+    ("done=name", "Your name is saved. Past entries of the audit log keep the old one."),
+    ("done=password", "Your password is saved, and all other sessions have ended."),
+    ("done=sessions", "Those sessions have ended."),
+    ("done=switch", "You look at another account now."),
+];
+
+/// A form of this page; each uses some of it.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub struct OwnForm {
+    #[serde(rename = "as")]
+    drawn_for: String,
+    first_name: String,
+    last_name: String,
+    current: String,
+    password: String,
+    end: String,
+    to: String,
+}
+
+impl std::fmt::Debug for OwnForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnForm").finish_non_exhaustive()
+    }
+}
+
+async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Option<&str>, errors: &[FieldError<'_>]) -> Response {
+    let session = &visitor.now;
+    let listed = match sessions::of_person(&app.pool, session.person.key, app.clock.now()).await {
+        Ok(listed) => listed,
+        Err(error) => return unavailable(app, &error.into()),
+    };
+    let texts: Vec<_> =
+        listed.iter().map(|listed| (listed.id.to_string(), listed.created_at.to_rfc3339(), listed.created_at.short_utc())).collect();
+    let rows: Vec<SessionRow<'_>> = listed
+        .iter()
+        .zip(&texts)
+        .map(|(listed, (id, iso, words))| SessionRow {
+            id,
+            label: &listed.label,
+            way: way(listed.via),
+            since: Moment { iso, words },
+            this: listed.id == session.id,
+        })
+        .collect();
+    let others: Vec<Other> =
+        visitor.others.iter().map(|other| Other { session: other.id.to_string(), organization: other.organization.clone() }).collect();
+    page(
+        app,
+        &MePage {
+            base: app.public_url.base(),
+            id: &session.person.id.to_string(),
+            person: &session.full_name(),
+            first_name: names.0,
+            last_name: names.1,
+            email: &session.email,
+            role: session.standing.role.shown(),
+            organization: &session.organization,
+            mcp_url: &format!("{}/mcp/{}", app.public_url.as_str(), session.slug),
+            has_password: session.has_password,
+            others: &others,
+            sessions: &rows,
+            said: done,
+            errors,
+        },
+    )
+}
+
+fn way(via: Via) -> &'static str {
+    match via {
+        Via::Password => "by password",
+        Via::Link => "by a mailed link",
+        Via::Operator => "by a link of the operator",
+        Via::Sso => "by single sign-on",
+        Via::Invite => "by accepting the invite",
+    }
+}
+
+/// `GET /me`.
+pub async fn me(State(app): State<SharedApp>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    match Visitor::read(&app, &headers).await {
+        Ok(Some(visitor)) => {
+            let done = DONE.iter().find(|(word, _)| query.as_deref() == Some(*word)).map(|(_, sentence)| *sentence);
+            show(&app, &visitor, (&visitor.now.first_name, &visitor.now.last_name), done, &[]).await
+        }
+        Ok(None) => go_to(&app, "/sign-in"),
+        Err(error) => unavailable(&app, &error.into()),
+    }
+}
+
+/// Who sends a form, if the browser still looks at the account that it was drawn for; else the answer.
+async fn sender(app: &SharedApp, headers: &HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Result<(Visitor, OwnForm), Response> {
+    let sent = match sent {
+        Ok(Form(sent)) => sent,
+        Err(rejection) => return Err(super::fault(app, unread(&rejection))),
+    };
+    let visitor = match Visitor::read(app, headers).await {
+        Ok(Some(visitor)) => visitor,
+        Ok(None) => return Err(go_to(app, "/sign-in")),
+        Err(error) => return Err(unavailable(app, &error.into())),
+    };
+    let drawn_for = UserId::parse(&sent.drawn_for);
+    if drawn_for.is_none() || moved_on(drawn_for, visitor.now.person.id) {
+        let typed: Vec<(&str, &str)> = [("First name", sent.first_name.as_str()), ("Last name", sent.last_name.as_str())]
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        let view = MovedPage {
+            base: app.public_url.base(),
+            person: &visitor.now.full_name(),
+            organization: &visitor.now.organization,
+            typed: &typed,
+        };
+        return Err(page(app, &view));
+    }
+    Ok((visitor, sent))
+}
+
+/// `POST /me/name` (B08).
+pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
+    let (visitor, sent) = match sender(&app, &headers, sent).await {
+        Ok(both) => both,
+        Err(response) => return response,
+    };
+    let params = UpdateUserParams {
+        user: visitor.now.person.id.to_string(),
+        first_name: Some(sent.first_name.clone()),
+        last_name: Some(sent.last_name.clone()),
+        ..UpdateUserParams::default()
+    };
+    let call = visitor.call(&app);
+    match retrying(|| people::update(&app, &call, &params)).await {
+        Ok(_) => go_to(&app, "/me?done=name"),
+        Err(Error::Invalid(invalid)) => {
+            let message = said(&invalid);
+            let errors = [FieldError { field: invalid.field, message: &message }];
+            show(&app, &visitor, (&sent.first_name, &sent.last_name), None, &errors).await
+        }
+        Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
+        Err(error) => unavailable(&app, &error),
+    }
+}
+
+/// `POST /me/password`.
+pub async fn password(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
+    let (visitor, mut sent) = match sender(&app, &headers, sent).await {
+        Ok(both) => both,
+        Err(response) => return response,
+    };
+    let current = Zeroizing::new(std::mem::take(&mut sent.current));
+    let new = Zeroizing::new(std::mem::take(&mut sent.password));
+    let call = visitor.call(&app);
+    let (field, message) = match own::change_password(&app, &call, &visitor.now, visitor.browser.mark, current, new).await {
+        Ok(()) => return go_to(&app, "/me?done=password"),
+        Err(Error::Invalid(invalid)) => ("password", said(&invalid)),
+        Err(Error::SignInRefused) if visitor.now.has_password => ("current", "This is not your current password.".to_owned()),
+        Err(Error::SignInRefused) => (
+            "password",
+            "A first password is chosen within 10 minutes of signing in. Sign out, sign in again, and choose it then.".to_owned(),
+        ),
+        Err(Error::RateLimited { retry_after_ms, .. }) => {
+            let seconds = crate::http::auth::retry_after_seconds(retry_after_ms);
+            ("current", format!("Too many tries in a row. Wait {seconds} seconds."))
+        }
+        Err(Error::Unauthenticated) => return go_to(&app, "/sign-in"),
+        Err(error) => return unavailable(&app, &error),
+    };
+    let names = (visitor.now.first_name.as_str(), visitor.now.last_name.as_str());
+    show(&app, &visitor, names, None, &[FieldError { field, message: &message }]).await
+}
+
+async fn end(app: &SharedApp, visitor: &Visitor, which: Which) -> Result<u64, Error> {
+    let call = visitor.call(app);
+    retrying(|| own::end_sessions(app, &call, which)).await
+}
+
+/// `POST /me/sessions`: one, all others, or all.
+pub async fn end_sessions(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
+    let (visitor, sent) = match sender(&app, &headers, sent).await {
+        Ok(both) => both,
+        Err(response) => return response,
+    };
+    let which = match sent.end.as_str() {
+        "all" => Which::All,
+        "others" => Which::Others(visitor.now.id),
+        // An id that is no session of theirs ends nothing.
+        one => match CredentialId::parse(one) {
+            Some(id) => Which::One(id),
+            None => return go_to(&app, "/me"),
+        },
+    };
+    match end(&app, &visitor, which).await {
+        Ok(_) if which == Which::All && visitor.others.is_empty() => with_cookies(go_to(&app, "/sign-in"), [visitor::closed(&app)]),
+        Ok(_) => go_to(&app, "/me?done=sessions"),
+        Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
+        Err(error) => unavailable(&app, &error),
+    }
+}
+
+/// `POST /me/switch`: the browser looks at another of the accounts that it holds (B06).
+pub async fn switch(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
+    let (visitor, sent) = match sender(&app, &headers, sent).await {
+        Ok(both) => both,
+        Err(response) => return response,
+    };
+    let wanted = CredentialId::parse(&sent.to).filter(|id| visitor.others.iter().any(|other| other.id == *id));
+    let (Some(id), Some(cookie)) = (wanted, visitor.browser.cookie) else { return go_to(&app, "/me") };
+    match sessions::choose(&app.pool, id, cookie, app.clock.now()).await {
+        Ok(_) => go_to(&app, "/me?done=switch"),
+        Err(error) => unavailable(&app, &error.into()),
+    }
+}
+
+/// `POST /sign-out`: this account in this browser; the browser's other accounts go on.
+pub async fn sign_out(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
+    let (visitor, _) = match sender(&app, &headers, sent).await {
+        Ok(both) => both,
+        Err(response) => return response,
+    };
+    match end(&app, &visitor, Which::One(visitor.now.id)).await {
+        Ok(_) if visitor.others.is_empty() => with_cookies(go_to(&app, "/sign-in"), [visitor::closed(&app)]),
+        Ok(_) => go_to(&app, "/me"),
+        Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
+        Err(error) => unavailable(&app, &error),
+    }
+}

@@ -1,0 +1,95 @@
+//! The pages of what is one's own.
+
+use super::{FieldError, Moment, View};
+use askama::Template;
+use http::StatusCode;
+
+/// An account that the browser holds beside the chosen one.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// Id of its session.
+    pub session: String,
+    /// Name of the organization.
+    pub organization: String,
+}
+
+/// A session of the person, in whatever browser.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionRow<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The browser in words.
+    pub label: &'a str,
+    /// By which way, in words.
+    pub way: &'a str,
+    /// Since when.
+    pub since: Moment<'a>,
+    /// Whether it is the one that looks.
+    pub this: bool,
+}
+
+/// `GET /me`: who I am, and what is mine. Status 200, with errors 422.
+#[derive(Debug, Template)]
+#[template(path = "me.html")]
+pub struct MePage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// Id of the person, which every form carries.
+    pub id: &'a str,
+    /// Full name.
+    pub person: &'a str,
+    /// First name in the form.
+    pub first_name: &'a str,
+    /// Last name in the form.
+    pub last_name: &'a str,
+    /// Address of the account.
+    pub email: &'a str,
+    /// `Administrator` or `User`.
+    pub role: &'a str,
+    /// Name of the organization.
+    pub organization: &'a str,
+    /// Its MCP address.
+    pub mcp_url: &'a str,
+    /// Whether there is a password.
+    pub has_password: bool,
+    /// The other accounts of this browser.
+    pub others: &'a [Other],
+    /// All sessions of the person.
+    pub sessions: &'a [SessionRow<'a>],
+    /// What was just done.
+    pub said: Option<&'a str>,
+    /// What was not taken.
+    pub errors: &'a [FieldError<'a>],
+}
+
+impl MePage<'_> {
+    fn error(&self, field: &str) -> Option<&str> {
+        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
+    }
+}
+
+impl View for MePage<'_> {
+    fn status(&self) -> StatusCode {
+        if self.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+    }
+}
+
+/// A form that was drawn for another account: nothing is done, and what was typed is not lost. Status 409.
+#[derive(Debug, Template)]
+#[template(path = "moved.html")]
+pub struct MovedPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+    /// Full name of the account that the browser looks at now.
+    pub person: &'a str,
+    /// Its organization.
+    pub organization: &'a str,
+    /// What was typed: labels and values, never a password.
+    pub typed: &'a [(&'a str, &'a str)],
+}
+
+impl View for MovedPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::CONFLICT
+    }
+}

@@ -1,0 +1,164 @@
+//! Who comes with a request: the browser's cookies, and the account that it looks at.
+//!
+//! Reading them changes nothing. A form is only taken from our own pages ([`same_site`]), and one that was drawn for another
+//! account than the one the browser looks at now does nothing.
+
+use super::{fault, views::Fault};
+use crate::{
+    app::SharedApp,
+    authn::{
+        credential::base62,
+        session::{self, Browser},
+    },
+    domain::RequestId,
+    keys::sha256,
+    service::{Call, WriteOptions, signing_in::Opened},
+    store::{
+        StoreError,
+        sessions::{self, Session},
+    },
+};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, header},
+    middleware::Next,
+    response::Response,
+};
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Seconds that a browser's mark lives: as long as browsers keep any cookie.
+const MARK_SECONDS: u32 = 400 * 86_400;
+/// Seconds that the session's cookie lives; the row ends by itself, too.
+const SESSION_SECONDS: i64 = sessions::ABSOLUTE / 1000;
+
+/// The value of one cookie.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// A cookie of ours by its bare name. The prefix ties it to this very host and to TLS (RFC 6265bis, 4.1.3.2); on loopback without TLS
+/// browsers would not keep it.
+fn full_name(app: &SharedApp, name: &str) -> String {
+    if app.public_url.is_https() { format!("__Host-{name}") } else { name.to_owned() }
+}
+
+fn set(app: &SharedApp, name: &str, value: &str, seconds: i64) -> Option<HeaderValue> {
+    let secure = if app.public_url.is_https() { "; Secure" } else { "" };
+    let name = full_name(app, name);
+    HeaderValue::from_str(&format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")).ok()
+}
+
+const SESSION: &str = "usher_session";
+const MARK: &str = "usher_browser";
+
+/// The browser as its cookies say.
+#[must_use]
+pub(super) fn browser(app: &SharedApp, headers: &HeaderMap) -> Browser {
+    let hashed =
+        |name: &str| cookie(headers, &full_name(app, name)).filter(|value| value.len() == 43).map(|value| sha256(value.as_bytes()));
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Browser { cookie: hashed(SESSION), mark: hashed(MARK), label: session::in_words(agent) }
+}
+
+/// Gives a browser its mark where it has none, for everybody who asks alike.
+pub(super) fn marked(app: &SharedApp, browser: &mut Browser) -> Option<HeaderValue> {
+    if browser.mark.is_some() {
+        return None;
+    }
+    let mark = base62(&app.random.bytes());
+    browser.mark = Some(sha256(mark.as_bytes()));
+    set(app, MARK, &mark, i64::from(MARK_SECONDS))
+}
+
+/// Adds cookies to an answer.
+pub(super) fn with_cookies(mut response: Response, cookies: impl IntoIterator<Item = Option<HeaderValue>>) -> Response {
+    for value in cookies.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}
+
+/// The cookie of a session that was just opened.
+pub(super) fn opened(app: &SharedApp, opened: &Opened) -> Option<HeaderValue> {
+    set(app, SESSION, &opened.cookie, SESSION_SECONDS)
+}
+
+/// Takes the session's cookie away.
+pub(super) fn closed(app: &SharedApp) -> Option<HeaderValue> {
+    set(app, SESSION, "", 0)
+}
+
+/// Somebody with live sessions: the account that the browser looks at, and the others that it holds.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) browser: Browser,
+    pub(super) now: Session,
+    pub(super) others: Vec<Session>,
+}
+
+impl Visitor {
+    /// Reads who comes; `None` without a live session. A session that still waits for something opens nothing.
+    pub(super) async fn read(app: &SharedApp, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
+        let browser = browser(app, headers);
+        let Some(cookie) = browser.cookie else { return Ok(None) };
+        let mut live = sessions::of_browser(&app.pool, cookie, app.clock.now()).await?;
+        live.retain(|session| session.waits_for.is_none());
+        if live.is_empty() {
+            return Ok(None);
+        }
+        let now = live.remove(0);
+        app.seen.used(now.id, now.person.key, now.last_used_at, app.clock.now());
+        Ok(Some(Self { browser, now, others: live }))
+    }
+
+    /// A call of theirs.
+    pub(super) fn call(&self, app: &SharedApp) -> Call {
+        Call {
+            actor: session::actor(&self.now),
+            standing: self.now.standing.clone(),
+            request_id: RequestId::new(app.clock.now(), &app.random),
+            tool: None,
+            options: WriteOptions::default(),
+        }
+    }
+}
+
+/// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits.
+pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+/// Programs that send neither header are no browsers, so no other site made them.
+const NOT_A_BROWSER: bool = false;
+
+/// Whether a browser says that another site sent this form. Programs that say nothing are not browsers.
+fn is_cross_site(app: &SharedApp, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    match (site, origin) {
+        (Some("same-origin" | "none"), _) => false,
+        (Some(_), _) => true,
+        // The gate in front has turned foreign origins away already.
+        (None, Some(origin)) => origin != app.public_url.origin() && !app.public_url.is_loopback(),
+        (None, None) => NOT_A_BROWSER,
+    }
+}
+
+/// Lets only our own pages' forms through (requirement 64): one place for all routes, so that none can forget it.
+pub async fn same_site(State(app): State<SharedApp>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads && is_cross_site(&app, request.headers()) {
+        return fault(&app, Fault::CrossSite);
+    }
+    next.run(request).await
+}

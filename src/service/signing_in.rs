@@ -1,0 +1,541 @@
+//! At the door: signing in by password or mailed link, choosing a new password, links made on the host.
+//!
+//! Nothing that somebody at the door is told, and no time it takes, depends on whether an address is known. A request for a
+//! link is only noted ([`knock`]); who lives behind the address is looked up afterwards, by [`answer`]. A password is
+//! compared with a hash that belongs to nobody where there is no account.
+
+use super::{About, Call, Done, WriteOptions, Writing, retrying};
+use crate::{
+    app::App,
+    authn::{link, password, session::Browser},
+    authz::{
+        self, Actor, CredentialKind, Scopes, Standing, Surface, SystemTask,
+        action::PersonFacts,
+        door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
+    },
+    domain::{
+        CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND, Status, Timestamp,
+    },
+    error::{Budget, Error},
+    keys::sha256,
+    store::{
+        door::{self, Account, Link, NewLink, Tried, Tries},
+        links::LinkState,
+        organizations::{self, Organization},
+        people::{self, Who},
+        sessions,
+    },
+};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Wrong passwords in a row that cost no wait.
+const FREE_TRIES: i64 = 5;
+/// Wrong passwords in a row after which a password alone opens nothing until its person came in by another way
+/// (NIST SP 800-63B-4, throttling).
+const LAST_TRY: i64 = 100;
+/// How long the wait between two tries grows at most.
+const LONGEST_WAIT: i64 = 15 * MINUTE;
+/// Links to one mailbox, from browsers that its person never used: how many within how long.
+const LINK_BUDGET: [(i64, i64); 2] = [(3, 10 * MINUTE), (10, DAY)];
+/// After which time wrong passwords are forgotten.
+pub const TRIES_KEPT: i64 = 90 * DAY;
+
+/// Somebody asked for a link.
+#[derive(Clone)]
+pub struct Knock {
+    /// The address as typed.
+    pub email: String,
+    /// In which organization; none for all of them.
+    pub org: Option<i64>,
+    /// For what: signing in or a new password.
+    pub kind: LinkKind,
+    /// SHA-256 of the mark of the browser that asked.
+    pub mark: [u8; 32],
+}
+
+impl std::fmt::Debug for Knock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Knock").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// Notes that somebody asked for a link; the answer to them is the same whatever becomes of it.
+pub fn knock(app: &App, knock: Knock) -> Result<(), Error> {
+    if app.doorbell.ring(knock) { Ok(()) } else { Err(Error::RateLimited { budget: Budget::SignIn, retry_after_ms: SECOND }) }
+}
+
+/// Looks who lives behind the address, and mails the first of them that may come in this way one link.
+pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
+    let Ok(email) = Email::parse(&knock.email) else { return Ok(()) };
+    let accounts = door::accounts(&app.pool, email.key()).await?;
+    let wanted = accounts.iter().find(|account| {
+        let way = match knock.kind {
+            LinkKind::Reset => Via::Password,
+            LinkKind::SignIn | LinkKind::Identity | LinkKind::Operator | LinkKind::Invite => Via::Link,
+        };
+        let active = match account.status {
+            Status::Active => true,
+            Status::Pending | Status::Deactivated => false,
+        };
+        active && way.is_open(&account.settings, account.role) && knock.org.is_none_or(|org| org == account.org.number)
+    });
+    let Some(account) = wanted else { return Ok(()) };
+    if app.mail.route().is_none() {
+        return Err(Error::MailUnavailable);
+    }
+    let call = machine(app, account);
+    let known = door::is_known(&app.pool, account.person.key, Some(knock.mark)).await?;
+    retrying(|| mail_link(app, &call, account, knock, known)).await
+}
+
+async fn mail_link(app: &App, call: &Call, account: &Account, knock: &Knock, known: bool) -> Result<(), Error> {
+    let mut writing = Writing::begin::<SendLink>(app, call, false).await?;
+    let result = send_link(&mut writing, call, account, knock, known).await;
+    writing.finish(result).await
+}
+
+async fn send_link(writing: &mut Writing<'_>, call: &Call, account: &Account, knock: &Knock, known: bool) -> Result<Done<()>, Error> {
+    let nothing = Done { value: (), changed: false, about: About::default() };
+    let key = account.person.key;
+    for (limit, window) in LINK_BUDGET {
+        let since = writing.work.now().plus(-window);
+        if door::sent_to(&mut writing.work, key, known, since, limit).await? >= limit {
+            // The links that are out go on working.
+            return Ok(nothing);
+        }
+    }
+    let Some(found) = people::facts(&mut writing.work, &Who::Id(account.person.id)).await? else { return Ok(nothing) };
+    let settings = door::settings(&mut writing.work).await?;
+    let action = SendLink { person: found.facts, kind: knock.kind, settings };
+    let Ok(proof) = authz::authorize(&call.actor, &writing.standing, action) else { return Ok(nothing) };
+    let (new, _) = new_link(writing, key, knock.kind, Some((knock.mark, known)), true).await?;
+    door::send(&mut writing.work, proof, &new).await?;
+    writing.mails();
+    Ok(Done { value: (), changed: true, about: About::default() })
+}
+
+/// Draws the next link of a kind up, with its token.
+pub(super) async fn new_link(
+    writing: &mut Writing<'_>,
+    user_key: i64,
+    kind: LinkKind,
+    browser: Option<([u8; 32], bool)>,
+    mailed: bool,
+) -> Result<(NewLink, Zeroizing<String>), Error> {
+    let now = writing.work.now();
+    let id = LinkId::new(now, &writing.app.random);
+    let generation = door::next_generation(&mut writing.work, user_key, kind).await?;
+    let locator = organizations::locator(&mut writing.work).await?;
+    let token = Zeroizing::new(writing.app.keyring.link_token(kind, &locator, id, generation));
+    let link = NewLink {
+        id,
+        generation,
+        hash: sha256(token.as_bytes()),
+        browser: browser.map(|(mark, _)| mark),
+        known: browser.is_some_and(|(_, known)| known),
+        detail: None,
+        mail: mailed.then(|| OutboxId::new(now, &writing.app.random)),
+    };
+    Ok((link, token))
+}
+
+fn machine(app: &App, account: &Account) -> Call {
+    Call {
+        actor: Actor::system(account.org, SystemTask::SignIn),
+        standing: Standing::above_roles(),
+        request_id: RequestId::new(app.clock.now(), &app.random),
+        tool: None,
+        options: WriteOptions::default(),
+    }
+}
+
+/// A link that the operator carries to somebody: any browser, one use, ten minutes.
+pub async fn operator_link(app: &App, call: &Call, user: &str) -> Result<(Zeroizing<String>, Timestamp), Error> {
+    let who = super::parse::who("user", user)?;
+    let mut writing = Writing::begin::<SendLink>(app, call, false).await?;
+    let result = async {
+        let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
+        let settings = door::settings(&mut writing.work).await?;
+        let key = found.facts.person.key;
+        let action = SendLink { person: found.facts, kind: LinkKind::Operator, settings };
+        let proof =
+            authz::authorize(&call.actor, &writing.standing, action).map_err(|_| Error::Conflict("Only an Active person can sign in."))?;
+        let (new, token) = new_link(&mut writing, key, LinkKind::Operator, None, false).await?;
+        let expires_at = door::send(&mut writing.work, proof, &new).await?;
+        let url = Zeroizing::new(format!("{}/link/{}", app.public_url.as_str(), token.as_str()));
+        Ok(Done { value: (url, expires_at), changed: true, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// The link behind a token as it is now; `None` for what never was one.
+pub async fn look(app: &App, token: &str) -> Result<Option<Link>, Error> {
+    if !link::is_well_formed(token) {
+        return Ok(None);
+    }
+    Ok(door::by_hash(&app.pool, sha256(token.as_bytes()), app.clock.now()).await?)
+}
+
+/// An open session: what the browser's cookie is from now on.
+#[derive(Debug)]
+pub struct Opened {
+    /// The cookie's new value.
+    pub cookie: Zeroizing<String>,
+}
+
+/// A person who is about to come in, as they showed themselves.
+struct Arrival {
+    person: crate::authz::PersonRef,
+    org: authz::Org,
+    kind: CredentialKind,
+    credential: Uuid,
+    via: Via,
+    mailbox: [u8; 32],
+}
+
+impl Arrival {
+    fn call(&self, request_id: RequestId) -> Call {
+        Call {
+            actor: Actor::person(self.org, self.person, (self.kind, self.credential), Scopes { write: true }, Surface::Web, None),
+            standing: Standing { role: Role::User, permissions: PermissionSet::default() },
+            request_id,
+            tool: None,
+            options: WriteOptions::default(),
+        }
+    }
+}
+
+/// What a sign-in writes beside who comes in.
+struct Admission<'a> {
+    browser: &'a Browser,
+    cookie: [u8; 32],
+    moved_from: Option<[u8; 32]>,
+    rehash: Option<String>,
+}
+
+/// What was shown at the door, to be looked at again under the lock.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    /// A password that was compared with this hash.
+    Password(Option<&'a str>),
+    /// A link's token.
+    Link(&'a str),
+    /// A mailbox, by its folded address, that a link just opened for another account.
+    Mailbox(&'a str),
+    /// An invite that was just accepted.
+    Invite,
+}
+
+impl Shown<'_> {
+    async fn proof(self, writing: &mut Writing<'_>, person: &PersonFacts, browser: &Browser) -> Result<Proof, Error> {
+        let work = &mut writing.work;
+        Ok(match self {
+            Self::Password(compared) => {
+                Proof::Password { unchanged: door::password_hash(work, person.person.key).await?.as_deref() == compared }
+            }
+            Self::Link(token) => {
+                let link = door::by_hash_locked(work, sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
+                Proof::Link { link: link.facts, browser: browser.mark }
+            }
+            Self::Mailbox(email_key) => {
+                let found = people::facts(work, &Who::EmailKey(email_key.to_owned())).await?;
+                Proof::Mailbox { same_address: found.is_some_and(|found| found.facts.person == person.person) }
+            }
+            Self::Invite => Proof::Invite,
+        })
+    }
+}
+
+/// Opens one session.
+async fn admit(app: &App, arrival: &Arrival, request_id: RequestId, admission: &Admission<'_>, shown: Shown<'_>) -> Result<(), Error> {
+    let call = arrival.call(request_id);
+    retrying(|| admit_once(app, arrival, &call, admission, shown)).await
+}
+
+async fn admit_once(app: &App, arrival: &Arrival, call: &Call, admission: &Admission<'_>, shown: Shown<'_>) -> Result<(), Error> {
+    let mut writing = Writing::begin::<SignIn>(app, call, true).await?;
+    let result = async {
+        let found = people::facts(&mut writing.work, &Who::Id(arrival.person.id)).await?.ok_or(Error::SignInRefused)?;
+        let settings = door::settings(&mut writing.work).await?;
+        let proof = shown.proof(&mut writing, &found.facts, admission.browser).await?;
+        let waits_for = if door::has_second_factor(&mut writing.work, arrival.person.key).await? {
+            Some(WaitsFor::SecondFactor)
+        } else {
+            demands_second_factor(&settings, found.facts.role).then_some(WaitsFor::Enrolment)
+        };
+        let now = writing.work.now();
+        let action = SignIn {
+            person: found.facts,
+            via: arrival.via,
+            via_id: Some(arrival.credential),
+            proof,
+            settings,
+            session: CredentialId::new(now, &app.random),
+            label: admission.browser.label.clone(),
+            browser: admission.cookie,
+            moved_from: admission.moved_from,
+            mark: admission.browser.mark,
+            mailbox: arrival.mailbox,
+            waits_for,
+            rehash: admission.rehash.clone(),
+            now,
+        };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        sessions::open(&mut writing.work, proof).await?;
+        Ok(Done { value: (), changed: true, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Signs in by password, in one organization.
+///
+/// Errors: [`Error::SignInRefused`], the same for a wrong password and for an address that may not come in here;
+/// [`Error::RateLimited`] while a wait lasts.
+pub async fn by_password(
+    app: &App,
+    organization: &Organization,
+    typed: &str,
+    password: Zeroizing<String>,
+    browser: &Browser,
+    request_id: RequestId,
+) -> Result<Opened, Error> {
+    let email = Email::parse(typed).ok();
+    // What is no address is counted and compared like one that nobody has.
+    let key = email.as_ref().map_or(typed.trim(), |email| email.key());
+    let account = door::account(&app.pool, organization.org, key).await?;
+    let known = door::is_known(&app.pool, account.as_ref().map_or(-1, |account| account.person.key), browser.mark).await?;
+    let mark = browser.mark.filter(|_| known).map(|mark| mark.to_vec()).unwrap_or_default();
+    let mailbox = app.keyring.mailbox(key);
+    let tried = Tried { org: organization.org, mailbox, browser: &mark };
+    let before = tried.read(&app.pool).await?;
+    count_try(app, &tried, before).await?;
+    let hash = account.as_ref().and_then(|account| account.password_hash.clone());
+    let verdict = app.hasher.verify(password.clone(), hash.clone()).await?;
+    let (Some(account), true, true) = (account, verdict.matches, before.failures < LAST_TRY) else {
+        return Err(Error::SignInRefused);
+    };
+    let rehash = if verdict.outdated { Some(app.hasher.hash(password).await?) } else { None };
+    let cookie = browser.next_cookie(app);
+    let arrival = Arrival {
+        person: account.person,
+        org: account.org,
+        kind: CredentialKind::Password,
+        credential: account.person.id.as_uuid(),
+        via: Via::Password,
+        mailbox,
+    };
+    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash };
+    admit(app, &arrival, request_id, &admission, Shown::Password(hash.as_deref())).await.map_err(refused)?;
+    Ok(Opened { cookie })
+}
+
+/// Counts a try before its password is compared; refuses it while a wait lasts, or while another is under way.
+pub(super) async fn count_try(app: &App, tried: &Tried<'_>, before: Tries) -> Result<(), Error> {
+    let now = app.clock.now();
+    let wait = wait_left(before, now);
+    if wait.is_none() && tried.count(&app.pool, before, now).await? {
+        return Ok(());
+    }
+    Err(Error::RateLimited { budget: Budget::SignIn, retry_after_ms: wait.unwrap_or(SECOND) })
+}
+
+/// Whoever may not come in is told so as one who has no account (requirement 45).
+fn refused(error: Error) -> Error {
+    match error {
+        Error::InviteNotPending(_) | Error::UserDeactivated => Error::SignInRefused,
+        other => other,
+    }
+}
+
+/// How long until the next try counts, if that is not now.
+fn wait_left(tries: Tries, now: Timestamp) -> Option<i64> {
+    let failed_at = tries.failed_at?;
+    let over = tries.failures - FREE_TRIES;
+    if over < 0 {
+        return None;
+    }
+    let doublings = u32::try_from(over.min(20)).unwrap_or_default();
+    let wait = SECOND.saturating_mul(1 << doublings).min(LONGEST_WAIT);
+    let left = wait - now.since(failed_at);
+    (left > 0).then_some(left.min(HOUR))
+}
+
+/// Signs in by a link, in the browser that asked; a mailed one then opens every other organization in which this mailbox
+/// has an account that links may open (B06).
+///
+/// Errors: [`Error::DeadLink`] for a link that is not good here and now.
+pub async fn by_link(app: &App, token: &str, browser: &Browser, request_id: RequestId) -> Result<Opened, Error> {
+    let seen = look(app, token).await?.ok_or(Error::DeadLink)?;
+    let via = match seen.facts.kind {
+        LinkKind::SignIn => Via::Link,
+        LinkKind::Operator => Via::Operator,
+        LinkKind::Invite | LinkKind::Reset | LinkKind::Identity => return Err(Error::DeadLink),
+    };
+    let cookie = browser.next_cookie(app);
+    let hashed = sha256(cookie.as_bytes());
+    let mailbox = app.keyring.mailbox(&seen.email_key);
+    let link = seen.facts.id.as_uuid();
+    let arrival = Arrival { person: seen.person, org: seen.org, kind: CredentialKind::Link, credential: link, via, mailbox };
+    let admission = Admission { browser, cookie: hashed, moved_from: browser.cookie, rehash: None };
+    admit(app, &arrival, request_id, &admission, Shown::Link(token)).await?;
+    if via == Via::Link {
+        open_others(app, &seen, &admission, request_id).await?;
+    }
+    Ok(Opened { cookie })
+}
+
+/// The other accounts of a mailbox that was just proved.
+async fn open_others(app: &App, seen: &Link, admission: &Admission<'_>, request_id: RequestId) -> Result<(), Error> {
+    let mailbox = app.keyring.mailbox(&seen.email_key);
+    for other in door::accounts(&app.pool, &seen.email_key).await? {
+        if other.person.id == seen.person.id {
+            continue;
+        }
+        let arrival = Arrival {
+            person: other.person,
+            org: other.org,
+            kind: CredentialKind::Link,
+            credential: seen.facts.id.as_uuid(),
+            via: Via::Link,
+            mailbox,
+        };
+        // The cookie has moved already; a session that the same person still has there ends here.
+        let admission =
+            Admission { browser: admission.browser, cookie: admission.cookie, moved_from: Some(admission.cookie), rehash: None };
+        let opened = admit(app, &arrival, request_id, &admission, Shown::Mailbox(&seen.email_key)).await;
+        match opened {
+            // Deactivated there, Pending there, or no links there: that one stays shut, the others go on.
+            Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Opens a session for somebody who accepted their invite a moment ago.
+pub async fn after_joining(
+    app: &App,
+    joined: &crate::store::links::Link,
+    browser: &Browser,
+    request_id: RequestId,
+) -> Result<Opened, Error> {
+    let email = Email::parse(&joined.email)?;
+    let cookie = browser.next_cookie(app);
+    let arrival = Arrival {
+        person: joined.person,
+        org: joined.org,
+        kind: CredentialKind::InviteLink,
+        credential: joined.id.as_uuid(),
+        via: Via::Invite,
+        mailbox: app.keyring.mailbox(email.key()),
+    };
+    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash: None };
+    admit(app, &arrival, request_id, &admission, Shown::Invite).await?;
+    Ok(Opened { cookie })
+}
+
+/// Chooses a new password by a reset link, and signs in with it.
+pub async fn reset(app: &App, token: &str, password: Zeroizing<String>, browser: &Browser, request_id: RequestId) -> Result<(), Error> {
+    let seen = look(app, token).await?.ok_or(Error::DeadLink)?;
+    let live = seen.facts.kind == LinkKind::Reset && seen.state == LinkState::Live && seen.facts.opens(app.clock.now(), browser.mark);
+    if !live {
+        return Err(Error::DeadLink);
+    }
+    check_new(&password, &[&seen.first_name, &seen.last_name, &seen.email, &seen.organization])?;
+    let password_hash = app.hasher.hash(password).await?;
+    let arrival = Arrival {
+        person: seen.person,
+        org: seen.org,
+        kind: CredentialKind::Link,
+        credential: seen.facts.id.as_uuid(),
+        via: Via::Link,
+        mailbox: app.keyring.mailbox(&seen.email_key),
+    };
+    let call = arrival.call(request_id);
+    let shown = ShownForPassword::Link { token, mark: browser.mark };
+    set_password(app, &call, &password_hash, None, shown).await
+}
+
+/// The rules for a new password, with the person's own words among what it must not be made of.
+pub(super) fn check_new(password: &str, context: &[&str]) -> Result<(), Error> {
+    let locals: Vec<&str> = context.iter().filter_map(|word| word.split_once('@')).map(|(local, _)| local).collect();
+    let all: Vec<&str> = context.iter().copied().chain(locals).chain(["usher"]).collect();
+    Ok(password::check(password, &all)?)
+}
+
+/// By what somebody chooses a new password, to be looked at again under the lock.
+#[derive(Clone, Copy)]
+pub(super) enum ShownForPassword<'a> {
+    /// The current one, which was compared with this hash.
+    Current(Option<&'a str>),
+    /// There is none; when the person was last proved.
+    First(Timestamp),
+    /// A reset link's token, and the mark of the browser.
+    Link { token: &'a str, mark: Option<[u8; 32]> },
+}
+
+/// Writes a new password of the caller's.
+pub(super) async fn set_password(
+    app: &App,
+    call: &Call,
+    password_hash: &str,
+    keep: Option<CredentialId>,
+    shown: ShownForPassword<'_>,
+) -> Result<(), Error> {
+    retrying(|| set_password_once(app, call, password_hash, keep, shown)).await
+}
+
+async fn set_password_once(
+    app: &App,
+    call: &Call,
+    password_hash: &str,
+    keep: Option<CredentialId>,
+    shown: ShownForPassword<'_>,
+) -> Result<(), Error> {
+    let person = call.actor.user().ok_or(Error::Unauthenticated)?;
+    let mut writing = Writing::begin::<SetPassword>(app, call, true).await?;
+    let result = async {
+        let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
+        let settings = door::settings(&mut writing.work).await?;
+        let stored = door::password_hash(&mut writing.work, person.key).await?;
+        let proof = match shown {
+            ShownForPassword::Current(compared) => PasswordProof::Current { unchanged: stored.as_deref() == compared },
+            ShownForPassword::First(proved_at) => PasswordProof::First { none: stored.is_none(), proved_at },
+            ShownForPassword::Link { token, mark } => {
+                let link = door::by_hash_locked(&mut writing.work, sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
+                PasswordProof::Link { link: link.facts, browser: mark }
+            }
+        };
+        let now = writing.work.now();
+        let action = SetPassword { person: found.facts, proof, settings, password_hash: password_hash.to_owned(), keep, now };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        door::set_password(&mut writing.work, proof).await?;
+        writing.mails();
+        Ok(Done { value: (), changed: true, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirement_46_waits_grow_from_the_sixth_try() {
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        let left = |failures, ago: i64| wait_left(Tries { failures, failed_at: Some(now.plus(-ago)) }, now);
+        assert_eq!(wait_left(Tries::default(), now), None);
+        assert_eq!((0..5).filter_map(|failures| left(failures, 0)).count(), 0);
+        assert_eq!(
+            [5, 6, 7, 10, 30, 99, 1000].map(|failures| left(failures, 0)),
+            [1000, 2000, 4000, 32_000, 900_000, 900_000, 900_000].map(Some)
+        );
+        assert_eq!(left(6, 2000), None);
+        assert_eq!(left(6, 1999), Some(1));
+        assert!(left(6, -DAY).is_some_and(|left| left <= HOUR), "a clock set back locks nobody out for days");
+    }
+}

@@ -1,0 +1,415 @@
+//! The door: links that sign in, wrong passwords in a row, browsers that have been here before.
+
+use super::{
+    audit::{self, Change, Entry, Said},
+    links::LinkState,
+    outbox,
+    sql::{Pool, Row, StoreError},
+    work::Work,
+};
+use crate::{
+    authz::{
+        Authorized, Org, PersonRef,
+        door::{LinkFacts, SendLink, SetPassword, SignIn, Via, Which},
+    },
+    domain::{LinkId, LinkKind, OrgId, OutboxId, Role, Settings, Status, Timestamp, UserId},
+};
+
+/// A link for signing in, ready to be stored with its mail.
+#[derive(Clone, Debug)]
+pub struct NewLink {
+    /// Id of the link.
+    pub id: LinkId,
+    /// Generation among the person's links of its kind, from 1.
+    pub generation: i64,
+    /// SHA-256 of its token.
+    pub hash: [u8; 32],
+    /// SHA-256 of the mark of the browser that asked.
+    pub browser: Option<[u8; 32]>,
+    /// Whether the person has signed in from that browser before.
+    pub known: bool,
+    /// What it is about beside its person, as JSON.
+    pub detail: Option<String>,
+    /// Id of the mail that carries it; none where the operator carries it.
+    pub mail: Option<OutboxId>,
+}
+
+/// The generation that a person's next link of a kind has.
+pub async fn next_generation(work: &mut Work, user_key: i64, kind: LinkKind) -> Result<i64, StoreError> {
+    let row = work
+        .tx
+        .query("SELECT coalesce(max(generation), 0) + 1 FROM links WHERE user_key = $1 AND kind = $2")
+        .bind(user_key)
+        .bind(kind.as_str())
+        .one()
+        .await?;
+    row.get(0)
+}
+
+/// Stores a link and queues its mail. Earlier ones stay alive for their few minutes: each is bound to its own browser, and a
+/// stranger who asks must not end somebody's link.
+pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) -> Result<Timestamp, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (org, now, key) = (work.org.number, work.now, action.person.person.key);
+    let expires_at = now.plus(action.kind.lifetime());
+    work.tx
+        .query(
+            "INSERT INTO links (id, org, user_key, kind, generation, hash, sent_at, expires_at, browser, known, detail)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(link.id.as_uuid())
+        .bind(org)
+        .bind(key)
+        .bind(action.kind.as_str())
+        .bind(link.generation)
+        .bind(link.hash)
+        .bind(now)
+        .bind(expires_at)
+        .bind(link.browser)
+        .bind(i64::from(link.known))
+        .bind(link.detail.as_deref())
+        .execute()
+        .await?;
+    if let Some(mail) = link.mail {
+        outbox::queue(work, mail, key, Some(link.id), action.kind.as_str(), None).await?;
+    }
+    audit::append(work, Entry::done(stamp, vec![Change::set("expires_at", Said::Plain(expires_at.to_rfc3339()))])).await?;
+    Ok(expires_at)
+}
+
+/// How many links of some kinds went to a person since `since`, asked for from browsers known to them or not; up to `up_to`.
+pub async fn sent_to(work: &mut Work, user_key: i64, known: bool, since: Timestamp, up_to: i64) -> Result<i64, StoreError> {
+    let row = work
+        .tx
+        .query(
+            "SELECT count(*) FROM (SELECT 1 AS one FROM links WHERE user_key = $1 AND kind IN ('sign_in', 'reset', 'identity') AND known = $2
+                                      AND sent_at > $3 LIMIT $4) counted",
+        )
+        .bind(user_key)
+        .bind(i64::from(known))
+        .bind(since)
+        .bind(up_to)
+        .one()
+        .await?;
+    row.get(0)
+}
+
+/// Ends one link because it was used.
+pub(super) async fn use_up(work: &mut Work, id: LinkId) -> Result<(), StoreError> {
+    let now = work.now;
+    work.tx
+        .query("UPDATE links SET ended_at = $2, ended_as = 'used' WHERE id = $1 AND ended_at IS NULL")
+        .bind(id.as_uuid())
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// A link of the door with what its pages show.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What rules see.
+    pub facts: LinkFacts,
+    /// Where.
+    pub org: Org,
+    /// That organization's slug.
+    pub slug: String,
+    /// That organization's name.
+    pub organization: String,
+    /// What it decides about signing in.
+    pub settings: Settings,
+    /// Whose.
+    pub person: PersonRef,
+    /// First name now.
+    pub first_name: String,
+    /// Last name now.
+    pub last_name: String,
+    /// Address as typed at the invite.
+    pub email: String,
+    /// Its folded key.
+    pub email_key: String,
+    /// Role now.
+    pub role: Role,
+    /// Status now.
+    pub status: Status,
+    /// When it was ended, if it was.
+    pub ended_at: Option<Timestamp>,
+    /// What it is about beside its person, as JSON.
+    pub detail: Option<String>,
+    /// What it is now.
+    pub state: LinkState,
+}
+
+macro_rules! link_sql {
+    ($where:literal) => {
+        concat!(
+            "SELECT l.id, l.kind, l.browser, l.expires_at, l.ended_at, l.ended_as, l.detail, o.number, o.id, o.slug, o.name, o.settings,
+                    o.suspended_at, u.key, u.id, u.first_name, u.last_name, u.email, u.email_key, u.role, u.status
+               FROM links l JOIN users u ON u.key = l.user_key JOIN organizations o ON o.number = l.org
+              WHERE l.kind <> 'invite' AND ",
+            $where
+        )
+    };
+}
+
+/// The link with this hash, as of `now`.
+pub async fn by_hash(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result<Option<Link>, StoreError> {
+    let row = pool.query(link_sql!("l.hash = $1")).bind(hash).optional().await?;
+    row.map(|row| read(&row, now)).transpose()
+}
+
+/// The same inside a unit of work.
+pub async fn by_hash_locked(work: &mut Work, hash: [u8; 32]) -> Result<Option<Link>, StoreError> {
+    let now = work.now;
+    let row = work.tx.query(link_sql!("l.hash = $1")).bind(hash).optional().await?;
+    row.map(|row| read(&row, now)).transpose()
+}
+
+fn hash_of(bytes: Option<Vec<u8>>) -> Result<Option<[u8; 32]>, StoreError> {
+    bytes.map(|bytes| bytes.try_into().map_err(|_| StoreError::Corrupt("a hash has 32 bytes".to_owned()))).transpose()
+}
+
+fn read(row: &Row, now: Timestamp) -> Result<Link, StoreError> {
+    let mut c = row.columns();
+    let id = LinkId::from_uuid(c.take()?);
+    let kind = c.parse(LinkKind::parse)?;
+    let browser = hash_of(c.take()?)?;
+    let expires_at = c.time()?;
+    let ended_at = c.maybe_time()?;
+    let ended_as: Option<String> = c.take()?;
+    let detail = c.take()?;
+    let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
+    let (slug, organization) = (c.take()?, c.take()?);
+    let settings = c.parse(Settings::parse)?;
+    let suspended = c.maybe_time()?.is_some();
+    Ok(Link {
+        facts: LinkFacts { id, kind, ended: ended_at.is_some() || suspended, expires_at, browser },
+        org,
+        slug,
+        organization,
+        settings,
+        person: PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) },
+        first_name: c.take()?,
+        last_name: c.take()?,
+        email: c.take()?,
+        email_key: c.take()?,
+        role: c.parse(Role::parse)?,
+        status: c.parse(Status::parse)?,
+        ended_at,
+        detail,
+        state: LinkState::of(ended_as.as_deref(), suspended, expires_at, now),
+    })
+}
+
+/// An account as the door finds it by address.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Where.
+    pub org: Org,
+    /// What that organization decides about signing in.
+    pub settings: Settings,
+    /// Who.
+    pub person: PersonRef,
+    /// Role now.
+    pub role: Role,
+    /// Status now.
+    pub status: Status,
+    /// PHC string of the password, if there is one.
+    pub password_hash: Option<String>,
+}
+
+macro_rules! account_sql {
+    ($where:literal) => {
+        concat!(
+            "SELECT o.number, o.id, o.settings, u.key, u.id, u.role, u.status, u.password_hash
+               FROM users u JOIN organizations o ON o.number = u.org WHERE o.suspended_at IS NULL AND ",
+            $where
+        )
+    };
+}
+
+fn read_account(row: &Row) -> Result<Account, StoreError> {
+    let mut c = row.columns();
+    Ok(Account {
+        org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) },
+        settings: c.parse(Settings::parse)?,
+        person: PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) },
+        role: c.parse(Role::parse)?,
+        status: c.parse(Status::parse)?,
+        password_hash: c.take()?,
+    })
+}
+
+/// The account with this address in one organization.
+pub async fn account(pool: &Pool, org: Org, email_key: &str) -> Result<Option<Account>, StoreError> {
+    let query = pool.query(account_sql!("u.org = $1 AND u.email_key = $2")).bind(org.number).bind(email_key);
+    query.optional().await?.map(|row| read_account(&row)).transpose()
+}
+
+/// All accounts with this address, the oldest first, whatever organization they are in: only whoever reads that mailbox is
+/// ever told of them.
+pub async fn accounts(pool: &Pool, email_key: &str) -> Result<Vec<Account>, StoreError> {
+    pool.query(account_sql!("u.email_key = $1 ORDER BY u.key")).bind(email_key).all().await?.iter().map(read_account).collect()
+}
+
+/// The person's password hash under the lock.
+pub async fn password_hash(work: &mut Work, user_key: i64) -> Result<Option<String>, StoreError> {
+    work.tx.query("SELECT password_hash FROM users WHERE key = $1").bind(user_key).one().await?.get(0)
+}
+
+/// What the organization decides, under the lock.
+pub async fn settings(work: &mut Work) -> Result<Settings, StoreError> {
+    let org = work.org.number;
+    let row = work.tx.query("SELECT settings FROM organizations WHERE number = $1").bind(org).one().await?;
+    row.parse(0, Settings::parse)
+}
+
+/// Whether a person has a second factor, under the lock.
+pub async fn has_second_factor(work: &mut Work, user_key: i64) -> Result<bool, StoreError> {
+    let query = work.tx.query("SELECT 1 FROM second_factors WHERE user_key = $1 AND confirmed_at IS NOT NULL").bind(user_key);
+    Ok(query.optional().await?.is_some())
+}
+
+/// Whether a person has signed in from the browser with this mark before.
+pub async fn is_known(pool: &Pool, user_key: i64, mark: Option<[u8; 32]>) -> Result<bool, StoreError> {
+    // Asked also without a mark or a person, so that every visitor costs the same statements.
+    let query = pool.query("SELECT 1 FROM known_browsers WHERE user_key = $1 AND browser = $2");
+    Ok(query.bind(user_key).bind(mark.unwrap_or_default()).optional().await?.is_some())
+}
+
+/// Wrong passwords in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// How many.
+    pub failures: i64,
+    /// When the last one was.
+    pub failed_at: Option<Timestamp>,
+}
+
+/// By whom tries are counted: an address in an organization, and the browser where the account knows it; the empty mark
+/// stands for all strangers.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    /// Where.
+    pub org: Org,
+    /// Keyed hash of the address.
+    pub mailbox: [u8; 32],
+    /// The known browser's mark, or nothing.
+    pub browser: &'a [u8],
+}
+
+impl Tried<'_> {
+    /// What stands against it.
+    pub async fn read(&self, pool: &Pool) -> Result<Tries, StoreError> {
+        let row = pool
+            .query("SELECT failures, failed_at FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3")
+            .bind(self.org.number)
+            .bind(self.mailbox)
+            .bind(self.browser.to_vec())
+            .optional()
+            .await?;
+        let Some(row) = row else { return Ok(Tries::default()) };
+        let mut c = row.columns();
+        Ok(Tries { failures: c.take()?, failed_at: c.maybe_time()? })
+    }
+
+    /// Forgets them: the password was right.
+    pub async fn forgive(&self, pool: &Pool) -> Result<(), StoreError> {
+        let mut tx = pool.begin().await?;
+        tx.query("DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3")
+            .bind(self.org.number)
+            .bind(self.mailbox)
+            .bind(self.browser.to_vec())
+            .execute()
+            .await?;
+        tx.commit().await
+    }
+
+    /// Counts one more, before the password is compared, so that many tries at once count as many. `false` where another try
+    /// was counted since `before` was read: then this one has to wait its turn.
+    pub async fn count(&self, pool: &Pool, before: Tries, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = pool.begin().await?;
+        let counted = tx
+            .query(
+                "INSERT INTO sign_in_tries (org, address, browser, failures, failed_at) VALUES ($1, $2, $3, 1, $4)
+                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = sign_in_tries.failures + 1, failed_at = $4
+                  WHERE sign_in_tries.failures = $5",
+            )
+            .bind(self.org.number)
+            .bind(self.mailbox)
+            .bind(self.browser.to_vec())
+            .bind(now)
+            .bind(before.failures)
+            .execute()
+            .await?;
+        tx.commit().await?;
+        Ok(counted > 0)
+    }
+}
+
+/// What a sign-in leaves behind: its browser is known, and wrong passwords are forgiven; after a password only those of the
+/// same kind of browser, after any other way all of them (requirement 46).
+pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Result<(), StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    let was_known = match action.mark {
+        Some(mark) => {
+            let query = work.tx.query("SELECT 1 FROM known_browsers WHERE user_key = $1 AND browser = $2").bind(key).bind(mark);
+            query.optional().await?.is_some()
+        }
+        None => false,
+    };
+    let only = match action.via {
+        Via::Password => Some(action.mark.filter(|_| was_known).map(|mark| mark.to_vec()).unwrap_or_default()),
+        Via::Link | Via::Operator | Via::Sso | Via::Invite => None,
+    };
+    work.tx
+        .query("DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND ($3 IS NULL OR browser = $3)")
+        .bind(org)
+        .bind(action.mailbox)
+        .bind(only)
+        .execute()
+        .await?;
+    if let Some(mark) = action.mark {
+        work.tx
+            .query(
+                "INSERT INTO known_browsers (user_key, browser, first_at, last_at) VALUES ($1, $2, $3, $3)
+                 ON CONFLICT (user_key, browser) DO UPDATE SET last_at = $3",
+            )
+            .bind(key)
+            .bind(mark)
+            .bind(now)
+            .execute()
+            .await?;
+    }
+    Ok(())
+}
+
+/// Stores a new password; all other sessions end, and the person is told by mail (requirement 47).
+pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Result<u64, StoreError> {
+    use crate::authz::door::PasswordProof;
+    let (action, stamp) = proof.into_parts();
+    let key = action.person.person.key;
+    work.tx
+        .query("UPDATE users SET password_hash = $2, version = version + 1 WHERE key = $1")
+        .bind(key)
+        .bind(action.password_hash.as_str())
+        .execute()
+        .await?;
+    if let PasswordProof::Link { link, .. } = &action.proof {
+        use_up(work, link.id).await?;
+    }
+    let ended = super::sessions::end_of(work, key, action.keep.map_or(Which::All, Which::Others)).await?;
+    let mail = OutboxId::new(work.now, &work.random);
+    outbox::queue(work, mail, key, None, "password_changed", None).await?;
+    work.actor_name = Some(action.person.name);
+    audit::append(work, Entry::done(stamp, vec![Change::set("sessions_ended", Said::Plain(ended.to_string()))])).await?;
+    Ok(ended)
+}
+
+/// Takes away tries that nobody went on with since `before`.
+pub async fn sweep(pool: &Pool, before: Timestamp) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    tx.query("DELETE FROM sign_in_tries WHERE failed_at < $1").bind(before).execute().await?;
+    tx.commit().await
+}

@@ -1,0 +1,281 @@
+//! Sessions: rows of `credentials` that a browser's one cookie finds, an account of each of several organizations.
+//!
+//! A row has no secret of its own. What it holds is the SHA-256 of its browser's cookie, which changes at every sign-in;
+//! all accounts of the browser move along. Person, role, permissions, organization: read on every request, never kept.
+
+use super::{
+    audit::{self, Change, Entry, Said},
+    sql::{Pool, Row, StoreError},
+    work::Work,
+};
+use crate::{
+    authz::{
+        Authorized, Org, PersonRef, Standing,
+        door::{EndSessions, Proof, SignIn, Via, WaitsFor, Which},
+    },
+    domain::{CredentialId, DAY, HOUR, OrgId, PermissionSet, Role, Settings, Timestamp, UserId},
+    keys::sha256,
+};
+
+/// How long a session lives that nobody uses (requirement 62).
+pub const IDLE: i64 = HOUR;
+/// How long a session lives at most.
+pub const ABSOLUTE: i64 = DAY;
+
+/// A live session with its account as it is now.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Which.
+    pub id: CredentialId,
+    /// By which way its person came in.
+    pub via: Via,
+    /// When they did.
+    pub created_at: Timestamp,
+    /// When they were last proved.
+    pub proved_at: Timestamp,
+    /// When it was last used, exact to a minute.
+    pub last_used_at: Option<Timestamp>,
+    /// What is asked for before it opens anything.
+    pub waits_for: Option<WaitsFor>,
+    /// Whose.
+    pub person: PersonRef,
+    /// First name now.
+    pub first_name: String,
+    /// Last name now.
+    pub last_name: String,
+    /// Address as typed at the invite.
+    pub email: String,
+    /// Whether there is a password.
+    pub has_password: bool,
+    /// Role and permissions now.
+    pub standing: Standing,
+    /// Organization.
+    pub org: Org,
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub organization: String,
+    /// What it decides about signing in.
+    pub settings: Settings,
+}
+
+impl Session {
+    /// First and last name.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{} {}", self.first_name, self.last_name)
+    }
+}
+
+/// The live sessions of a browser, the account that was chosen last first. One statement, one moment.
+pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Result<Vec<Session>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT c.id, c.via, c.created_at, c.proved_at, c.last_used_at, c.waits_for, u.key, u.id, u.first_name, u.last_name, u.email,
+                    CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT), u.role, o.number, o.id, o.slug, o.name, o.settings,
+                    (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
+                      WHERE m.user_key = u.key)
+               FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
+              WHERE c.browser = $1 AND c.kind = 'session' AND c.revoked_at IS NULL AND c.expires_at > $2
+                AND coalesce(c.last_used_at, c.created_at) > $3 AND u.status = 'active' AND o.suspended_at IS NULL
+              ORDER BY coalesce(c.chosen_at, 0) DESC, c.created_at DESC, c.id DESC",
+        )
+        .bind(browser)
+        .bind(now)
+        .bind(now.plus(-IDLE))
+        .all()
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Session, StoreError> {
+    let mut c = row.columns();
+    let id = CredentialId::from_uuid(c.take()?);
+    let via = c.parse(Via::parse)?;
+    let created_at = c.time()?;
+    let proved_at = c.maybe_time()?.unwrap_or(created_at);
+    let last_used_at = c.maybe_time()?;
+    let waits_for: Option<String> = c.take()?;
+    let waits_for = waits_for
+        .map(|word| WaitsFor::parse(&word).ok_or_else(|| StoreError::Corrupt("what a session waits for".to_owned())))
+        .transpose()?;
+    let person = PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) };
+    let (first_name, last_name, email) = (c.take()?, c.take()?, c.take()?);
+    let has_password = c.take::<i64>()? != 0;
+    let role = c.parse(Role::parse)?;
+    let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
+    let (slug, organization) = (c.take()?, c.take()?);
+    let settings = c.parse(Settings::parse)?;
+    let permissions: Option<String> = c.take()?;
+    let permissions = PermissionSet::parse_joined(permissions.as_deref().unwrap_or_default());
+    Ok(Session {
+        id,
+        via,
+        created_at,
+        proved_at,
+        last_used_at,
+        waits_for,
+        person,
+        first_name,
+        last_name,
+        email,
+        has_password,
+        standing: Standing { role, permissions },
+        org,
+        slug,
+        organization,
+        settings,
+    })
+}
+
+/// Opens a session. The browser's other accounts move to its new cookie; one of the same person there ends.
+pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (org, now, key) = (work.org.number, work.now, action.person.person.key);
+    if let Some(before) = action.moved_from {
+        work.tx
+            .query(
+                "UPDATE credentials SET revoked_at = $3 WHERE browser = $1 AND user_key = $2 AND kind = 'session' AND revoked_at IS NULL",
+            )
+            .bind(before)
+            .bind(key)
+            .bind(now)
+            .execute()
+            .await?;
+        work.tx
+            .query("UPDATE credentials SET browser = $2 WHERE browser = $1 AND kind = 'session'")
+            .bind(before)
+            .bind(action.browser)
+            .execute()
+            .await?;
+    }
+    // Who opened a mailbox comes in by one account and finds the others beside it.
+    let chosen = match action.proof {
+        Proof::Mailbox { .. } => None,
+        Proof::Password { .. } | Proof::Link { .. } | Proof::Identity { .. } | Proof::Invite => Some(now),
+    };
+    // The column is for bearer secrets; a session has none, so it holds a value that no secret hashes to.
+    let no_secret = sha256(&[action.session.as_uuid().as_bytes().as_slice(), &work.random.bytes::<32>()].concat());
+    work.tx
+        .query(
+            "INSERT INTO credentials (id, org, user_key, kind, hash, label, scopes, created_at, expires_at, last_used_at, browser, via, via_id,
+                                      proved_at, chosen_at, waits_for)
+             VALUES ($1, $2, $3, 'session', $4, $5, 'read write', $6, $7, $6, $8, $9, $10, $6, $11, $12)",
+        )
+        .bind(action.session.as_uuid())
+        .bind(org)
+        .bind(key)
+        .bind(no_secret)
+        .bind(action.label.as_str())
+        .bind(now)
+        .bind(now.plus(ABSOLUTE))
+        .bind(action.browser)
+        .bind(action.via.as_str())
+        .bind(action.via_id)
+        .bind(chosen)
+        .bind(action.waits_for.map(WaitsFor::as_str))
+        .execute()
+        .await?;
+    work.tx
+        .query("UPDATE users SET last_seen_at = $2, password_hash = coalesce($3, password_hash) WHERE key = $1")
+        .bind(key)
+        .bind(now)
+        .bind(action.rehash.as_deref())
+        .execute()
+        .await?;
+    if let Proof::Link { link, .. } = &action.proof {
+        super::door::use_up(work, link.id).await?;
+    }
+    super::door::came_in(work, key, &action).await?;
+    let changes =
+        vec![Change::set("session_id", Said::Plain(action.session.to_string())), Change::set("browser", Said::Plain(action.label))];
+    work.actor_name = Some(action.person.name);
+    audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Ends sessions of one's own; how many were alive.
+pub async fn end(work: &mut Work, proof: Authorized<EndSessions>) -> Result<u64, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let ended = end_of(work, action.person.person.key, action.which).await?;
+    if ended > 0 {
+        audit::append(work, Entry::done(stamp, vec![Change::set("sessions_ended", Said::Plain(ended.to_string()))])).await?;
+    }
+    Ok(ended)
+}
+
+/// Ends sessions of a person inside a write that has its own entry.
+pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u64, StoreError> {
+    let now = work.now;
+    let (one, keep) = match which {
+        Which::One(id) => (Some(id.as_uuid()), None),
+        Which::Others(id) => (None, Some(id.as_uuid())),
+        Which::All => (None, None),
+    };
+    work.tx
+        .query(
+            "UPDATE credentials SET revoked_at = $2
+              WHERE user_key = $1 AND kind = 'session' AND revoked_at IS NULL AND ($3 IS NULL OR id = $3) AND ($4 IS NULL OR id <> $4)",
+        )
+        .bind(key)
+        .bind(now)
+        .bind(one)
+        .bind(keep)
+        .execute()
+        .await
+}
+
+/// Chooses which account of its browser a session shows. It gives nothing, so it is no entry of the log.
+pub async fn choose(pool: &Pool, id: CredentialId, browser: [u8; 32], now: Timestamp) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    let chosen = tx
+        .query("UPDATE credentials SET chosen_at = $3 WHERE id = $1 AND browser = $2 AND kind = 'session' AND revoked_at IS NULL")
+        .bind(id.as_uuid())
+        .bind(browser)
+        .bind(now)
+        .execute()
+        .await?;
+    tx.commit().await?;
+    Ok(chosen > 0)
+}
+
+/// A session as its owner sees it among all of theirs.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Which.
+    pub id: CredentialId,
+    /// The browser, in words of ours.
+    pub label: String,
+    /// By which way.
+    pub via: Via,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// When it was last used, exact to a minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// All live sessions of a person, newest first.
+pub async fn of_person(pool: &Pool, key: i64, now: Timestamp) -> Result<Vec<Listed>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT id, label, via, created_at, last_used_at FROM credentials
+              WHERE user_key = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 AND coalesce(last_used_at, created_at) > $3
+              ORDER BY created_at DESC, id DESC",
+        )
+        .bind(key)
+        .bind(now)
+        .bind(now.plus(-IDLE))
+        .all()
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let mut c = row.columns();
+            Ok(Listed {
+                id: CredentialId::from_uuid(c.take()?),
+                label: c.take()?,
+                via: c.parse(Via::parse)?,
+                created_at: c.time()?,
+                last_used_at: c.maybe_time()?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,178 @@
+//! By a mailed link, in the browser that asked; by the operator's link, in any.
+
+use super::{Browser, deactivate, second_organization, with_ana};
+use crate::common::{PASSWORD, Server, database::Connection, on_both};
+use serde_json::json;
+
+#[tokio::test]
+async fn b16_a_mailed_link_signs_in_once_and_only_where_it_was_asked_for() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let (ana, thief) = (Browser::of(&server), Browser::of(&server));
+        assert_eq!(ana.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        let link = server.newest_link_to("ana@example.com", 2).await;
+        assert!(link.len() <= 120);
+        // A scanner opens it, and presses everything.
+        let connection = Connection::to(&server).await;
+        let before = connection.digest(&["security_events"]).await;
+        for _ in 0..3 {
+            let seen = thief.get(&link).await;
+            assert!(seen.status == 403 && seen.html.contains("Open this link in the other browser"), "{}", seen.html);
+            assert_eq!(thief.post(&link, &[("do", "go")]).await.status, 403);
+        }
+        let moved = ana.get(&link).await;
+        let place = moved.location.expect("a place without the token");
+        assert!(moved.status == 303 && !place.contains(link.rsplit('/').next().expect("a token")), "{place}");
+        let shown = ana.get(&place).await;
+        assert!(shown.status == 200 && shown.html.contains("Nothing happens until you choose Sign in"), "{}", shown.html);
+        assert_eq!(connection.digest(&["security_events"]).await, before, "GET changes nothing, and the wrong browser neither");
+        connection.close().await;
+        assert_eq!(ana.post(&place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
+        assert!(ana.me().await.is_some_and(|page| page.contains("by a mailed link")));
+        let again = ana.post(&link, &[("do", "go")]).await;
+        assert!(again.status == 410 && again.html.contains("This link was used"), "{}", again.html);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_lives_ten_minutes() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        assert_eq!(ana.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        let link = server.newest_link_to("ana@example.com", 2).await;
+        let age = async |ms: i64| {
+            let sql = format!(
+                "UPDATE links SET sent_at = sent_at - {ms}, expires_at = expires_at - {ms} WHERE kind = 'sign_in' AND ended_at IS NULL"
+            );
+            assert!(server.tamper(&sql).await);
+        };
+        age(570_000).await;
+        assert_eq!(ana.get(&link).await.status, 303, "nine and a half minutes");
+        age(31_000).await;
+        let late = ana.get(&link).await;
+        assert!(late.status == 410 && late.html.contains("This link has expired"), "{}", late.html);
+        assert_eq!(ana.post(&link, &[("do", "go")]).await.status, 410);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_mailed_who_may_not_come_in() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        server.ok("invite_user", json!({"email": "pending@example.com", "first_name": "P", "last_name": "P"})).await;
+        server.member("gone@example.com", &[]).await;
+        deactivate(&server, "gone@example.com").await;
+        let mails = server.mails().len();
+        let browser = Browser::of(&server);
+        for email in ["pending@example.com", "gone@example.com", "nobody@example.com", "no address"] {
+            assert_eq!(browser.post("/sign-in", &[("email", email), ("do", "link")]).await.status, 200);
+        }
+        // They are looked at in order: once hers has come, nothing else comes.
+        assert_eq!(browser.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        server.newest_link_to("ana@example.com", 2).await;
+        assert_eq!(server.mails().len(), mails + 1);
+        assert_eq!(browser.post("/sign-in", &[("email", "  "), ("do", "link")]).await.status, 422);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_strangers_requests_are_bounded_and_leave_the_live_links_alive() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        assert_eq!(ana.by_link(&server, "ana@example.com", 2).await.status, 303);
+        let stranger = Browser::of(&server);
+        for n in 0..5 {
+            assert_eq!(stranger.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200, "{n}");
+        }
+        // Her own browser has a budget of its own. Once its mail is there, all before it were looked at.
+        assert_eq!(ana.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        // Invite, first link, and of the stranger's five two more: three from unknown browsers within ten minutes.
+        let link = server.newest_link_to("ana@example.com", 5).await;
+        assert_eq!(ana.open(&link).await.status, 303);
+        let connection = Connection::to(&server).await;
+        let sent = connection.number("SELECT count(*) FROM links WHERE kind = 'sign_in' AND known = 0").await;
+        let alive = connection.number("SELECT count(*) FROM links WHERE kind = 'sign_in' AND ended_at IS NULL").await;
+        connection.close().await;
+        assert_eq!((sent, alive), (3, 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reset_link_sets_a_new_password_ends_all_sessions_and_tells_of_it() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let (before, ana) = (Browser::of(&server), Browser::of(&server));
+        assert_eq!(before.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        let door = format!("/sign-in/{}", server.org);
+        assert_eq!(ana.post(&door, &[("email", "ana@example.com"), ("do", "reset")]).await.status, 200);
+        let link = server.newest_link_to("ana@example.com", 2).await;
+        let place = ana.get(&link).await.location.expect("a place");
+        let weak = ana.post(&place, &[("password", "short"), ("do", "go")]).await;
+        assert!(weak.status == 422 && weak.html.contains("fewer than 15 characters"), "{}", weak.html);
+        let new = "nine quiet herons read the tide";
+        let seen = ana.post(&place, &[("password", new), ("do", "go")]).await;
+        assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/me")));
+        assert!(ana.me().await.is_some() && before.me().await.is_none());
+        assert!(super::refused(&before.by_password(&server.org, "ana@example.com", PASSWORD).await));
+        assert_eq!(before.by_password(&server.org, "ana@example.com", new).await.status, 303);
+        assert_eq!(ana.post(&place, &[("password", new), ("do", "go")]).await.status, 410, "once");
+        crate::common::until("the notice", async || {
+            server.mails().iter().any(|mail| mail.contains("Subject: Your password was changed")).then_some(())
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operators_link_opens_any_browser_once() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let made = server.cli(&["sign-in-link", "--org", &server.org, "--user", "admin@example.com", "--json"]).await;
+        let url = made["url"].as_str().expect("a link");
+        assert!(made["expires_at"].is_string());
+        let admin = Browser::of(&server);
+        let token = url.rsplit('/').next().expect("a token");
+        // The command derived its address from the recorded public URL.
+        let link = format!("{}/link/{token}", server.address());
+        assert_eq!(admin.open(&link).await.location.as_deref(), Some("/me"));
+        assert!(admin.me().await.is_some_and(|page| page.contains("by a link of the operator")));
+        assert_eq!(Browser::of(&server).get(&link).await.status, 410);
+        let events = server.ok("list_audit_events", json!({"action": "sign_in:operator_link_made"})).await;
+        assert_eq!(events["events"][0]["actor"]["kind"], "cli");
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b06_a_mailbox_opens_every_organization_and_deactivation_in_one_leaves_the_other() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let second = second_organization(&server).await;
+        let ana = Browser::of(&server);
+        assert_eq!(ana.by_link(&server, "ana@example.com", 2).await.status, 303);
+        let page = ana.me().await.expect("she is in");
+        assert!(page.contains("Switch to <bdi>Second</bdi>"), "{page}");
+        let other = page.split("name=\"to\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a switch").to_owned();
+        let drawn = super::drawn_for(&page);
+        assert_eq!(ana.post("/me/switch", &[("as", &drawn), ("to", &other)]).await.status, 303);
+        let page = ana.me().await.expect("she is in");
+        assert!(page.contains(&format!("/mcp/{second}")) && page.contains("Administrator at <bdi>Second</bdi>"), "{page}");
+        // A form that was drawn for the first account does nothing now.
+        let late = ana.post("/me/name", &[("as", &drawn), ("first_name", "Zoe"), ("last_name", "Late")]).await;
+        assert!(late.status == 409 && late.html.contains("Zoe") && late.html.contains("Nothing was done with it"), "{}", late.html);
+        deactivate(&server, "ana@example.com").await;
+        let page = ana.me().await.expect("the other organization goes on");
+        assert!(page.contains("Second") && !page.contains("Switch to"), "{page}");
+        // A password of one organization opens no other.
+        assert!(super::refused(&Browser::of(&server).by_password(&second, "ana@example.com", PASSWORD).await));
+    })
+    .await;
+}

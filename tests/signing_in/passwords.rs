@@ -1,0 +1,164 @@
+//! By password, at one organization's door.
+
+use super::{Browser, deactivate, refused, with_ana};
+use crate::common::{Engine, Options, PASSWORD, Server, database::Connection, on_both, two_nodes};
+use serde_json::json;
+
+#[tokio::test]
+async fn b16_a_password_signs_in_and_everything_ends_with_a_deactivation() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        assert!(ana.me().await.is_none());
+        let door = ana.get(&format!("/sign-in/{}", server.org)).await;
+        assert!(door.status == 200 && door.html.contains("type=\"password\"") && door.html.contains("Email me a sign-in link"));
+        let seen = ana.by_password(&server.org, " ANA@example.com ", PASSWORD).await;
+        assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/me")));
+        let session = seen.cookies.iter().find(|cookie| cookie.starts_with("usher_session=")).expect("a session");
+        for part in ["HttpOnly", "SameSite=Lax", "Path=/;"] {
+            assert!(session.contains(part), "{session}");
+        }
+        let page = ana.me().await.expect("she is in");
+        assert!(page.contains("Test Person") && page.contains("Firefox on Linux") && page.contains("by password"), "{page}");
+        let events = server.ok("list_audit_events", json!({"action": "sign_in:password"})).await;
+        assert_eq!((&events["events"][0]["outcome"], &events["events"][0]["surface"]), (&json!("done"), &json!("web")));
+        let ended = deactivate(&server, "ana@example.com").await;
+        // Joining signed her in, too.
+        assert_eq!(ended["ended"]["sessions"], 2, "{ended}");
+        assert!(ana.me().await.is_none(), "the very next request");
+        assert!(refused(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await));
+        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
+        assert!(ana.me().await.is_none(), "old sessions stay dead");
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_45_known_unknown_pending_and_deactivated_are_told_the_same() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        server.member("gone@example.com", &[]).await;
+        deactivate(&server, "gone@example.com").await;
+        server.ok("invite_user", json!({"email": "pending@example.com", "first_name": "P", "last_name": "P"})).await;
+        let mut pages = Vec::new();
+        for email in ["ana@example.com", "nobody@example.com", "pending@example.com", "gone@example.com"] {
+            let browser = Browser::of(&server);
+            let wrong = browser.by_password(&server.org, email, "not the password at all").await;
+            assert!(refused(&wrong), "{email}");
+            let asked = browser.post("/sign-in", &[("email", email), ("do", "link")]).await;
+            let reset = browser.post(&format!("/sign-in/{}", server.org), &[("email", email), ("do", "reset")]).await;
+            let names = |seen: &super::Seen| {
+                seen.cookies.iter().map(|cookie| cookie.split('=').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+            };
+            let said = |seen: &super::Seen| (seen.status, seen.location.clone(), names(seen), seen.html.replace(email, "ADDRESS"));
+            pages.push([said(&wrong), said(&asked), said(&reset)]);
+        }
+        assert!(pages.iter().all(|page| *page == pages[0]), "{pages:#?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_46_wrong_passwords_slow_strangers_down_and_not_the_browser_that_was_here_before() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        for email in ["ana@example.com", "nobody@example.com"] {
+            let stranger = Browser::of(&server);
+            for _ in 0..5 {
+                assert!(refused(&stranger.by_password(&server.org, email, "not the password at all").await));
+            }
+            let waits = stranger.by_password(&server.org, email, PASSWORD).await;
+            assert!(waits.status == 429 && waits.html.contains("Wait 1 seconds"), "{} {}", waits.status, waits.html);
+        }
+        let again = ana.by_password(&server.org, "ana@example.com", PASSWORD).await;
+        assert_eq!(again.status, 303, "her own browser has tries that strangers cannot use up");
+        // A hundred in a row: the password alone opens nothing for strangers, however right it is.
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 100, failed_at = 0 WHERE failures >= 5").await);
+        let stranger = Browser::of(&server);
+        assert!(refused(&stranger.by_password(&server.org, "ana@example.com", PASSWORD).await));
+        // Another way in forgives them.
+        assert_eq!(stranger.by_link(&server, "ana@example.com", 2).await.status, 303);
+        let other = Browser::of(&server);
+        assert_eq!(other.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_44_an_older_hash_opens_and_is_made_anew() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let old = {
+            use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+            let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8192, 1, 1, None).expect("parameters"));
+            hasher.hash_password(PASSWORD.as_bytes()).expect("a hash").to_string()
+        };
+        assert!(server.tamper(&format!("UPDATE users SET password_hash = '{old}' WHERE email = 'ana@example.com'")).await);
+        assert_eq!(Browser::of(&server).by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        let connection = Connection::to(&server).await;
+        let row = connection.rows("SELECT password_hash FROM users WHERE email = 'ana@example.com'").await.remove(0);
+        connection.close().await;
+        assert!(row["password_hash"].as_deref().is_some_and(|hash| hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")), "{row:?}");
+        assert_eq!(Browser::of(&server).by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_nodes_share_sessions_and_tries() {
+    on_both(async |engine| {
+        let [one, two] = two_nodes(engine, &Options::default()).await;
+        one.member("ana@example.com", &[]).await;
+        let ana = Browser::of(&one);
+        assert_eq!(ana.by_password(&one.org, "ana@example.com", PASSWORD).await.status, 303);
+        let there = ana.get(&format!("{}/me", two.address())).await;
+        assert_eq!(there.status, 200);
+        let stranger = Browser::of(&one);
+        for node in [&one, &two, &one, &two, &one] {
+            let place = format!("{}/sign-in/{}", node.address(), one.org);
+            let form = [("email", "ana@example.com"), ("password", "not the password at all"), ("do", "password")];
+            assert!(refused(&stranger.post(&place, &form).await));
+        }
+        assert_eq!(
+            stranger
+                .post(
+                    &format!("{}/sign-in/{}", two.address(), one.org),
+                    &[("email", "ana@example.com"), ("password", PASSWORD), ("do", "password")]
+                )
+                .await
+                .status,
+            429
+        );
+        deactivate(&one, "ana@example.com").await;
+        assert_eq!(ana.get(&format!("{}/me", two.address())).await.status, 303, "out on the other node, too");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_64_no_form_is_taken_from_another_site() {
+    let server = Server::quickstart(Engine::Sqlite).await;
+    drop(rustls::crypto::ring::default_provider().install_default());
+    for path in [
+        "/invite/x",
+        "/sign-in",
+        "/sign-in/x",
+        "/link/x",
+        "/sign-out",
+        "/me/name",
+        "/me/password",
+        "/me/sessions",
+        "/me/switch",
+        "/nowhere",
+    ] {
+        for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example")] {
+            let request = server.http.post(format!("{}{path}", server.address())).header(name, value).form(&[("email", "a@b.example")]);
+            let status = request.send().await.expect("an answer").status();
+            assert_eq!(status, 403, "{path} {name} {value}");
+        }
+    }
+}
