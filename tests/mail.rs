@@ -7,6 +7,7 @@ mod content;
 mod faults;
 mod letters;
 mod lifecycle;
+mod notices;
 mod relays;
 mod secrets;
 
@@ -70,7 +71,10 @@ impl Taken {
     fn link(&self) -> String {
         let text = String::from_utf8_lossy(&self.raw);
         let unwrapped = text.replace("=\r\n", "");
-        let line = unwrapped.lines().map(str::trim).find(|line| line.starts_with("http") && line.contains("/invite/"));
+        let line = unwrapped
+            .lines()
+            .map(str::trim)
+            .find(|line| line.starts_with("http") && ["/invite/", "/link/"].iter().any(|page| line.contains(page)));
         line.expect("the link stands on a line of its own").replace("=3D", "=")
     }
 

@@ -5,7 +5,8 @@
 
 use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing};
 use crate::domain::{
-    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Status, Timestamp, Untrusted, UserId, builtin,
+    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Settings, Status, Timestamp, Untrusted, UserId,
+    builtin,
 };
 use usher_tools::Needs;
 
@@ -534,6 +535,29 @@ pub struct ChangeOrganization {
 
 impl Action for ChangeOrganization {
     const NAME: &'static str = "organization:changed";
+    const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+/// Other settings of an organization.
+#[derive(Clone, Debug)]
+pub struct ChangeSettings {
+    /// As they are.
+    pub before: Settings,
+    /// As they will be.
+    pub after: Settings,
+}
+
+impl Action for ChangeSettings {
+    const NAME: &'static str = builtin::SETTINGS_UPDATE;
+    // They decide who gets in.
     const NEEDS: Needs = Needs::Administrator;
 
     fn target(&self) -> Target {

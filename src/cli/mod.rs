@@ -71,7 +71,7 @@ enum Command {
     Doctor,
     /// List the MCP tools; with --json their whole contract.
     Tools,
-    /// Make, list, rename, suspend and resume organizations.
+    /// Make, list, rename, set up, suspend and resume organizations.
     #[command(subcommand)]
     Org(Org),
     /// List people, promote, reactivate: the way back in when no Administrator is left who could.
@@ -119,6 +119,20 @@ enum Org {
         /// New name.
         #[arg(long)]
         name: String,
+    },
+    /// Set which email domains an organization invites, and what becomes of others.
+    ///
+    /// `example.com` is that domain alone, `*.example.com` everything below it. Empty, every domain is invited.
+    Set {
+        /// Slug.
+        #[arg(long)]
+        org: String,
+        /// Domains, joined by commas.
+        #[arg(long, required_unless_present = "other_domains")]
+        invite_domains: Option<String>,
+        /// Whether an invite to another domain goes out with a warning, or is refused.
+        #[arg(long, value_parser = ["warn", "refuse"])]
+        other_domains: Option<String>,
     },
     /// Let nobody in until `resume`.
     Suspend {

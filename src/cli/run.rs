@@ -5,7 +5,7 @@ use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
-    domain::{Catalogue, Clock, Email, Random, RequestId, Role},
+    domain::{Catalogue, Clock, Email, InviteDomains, OtherDomains, Random, RequestId, Role},
     error::Error,
     failpoint::Faults,
     gather::{Evidence, Seen},
@@ -382,7 +382,7 @@ async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
 async fn org(command: Org, options: &Options) -> Outcome {
     let absent = match command {
         Org::Create { .. } => Absent::MakeFile,
-        Org::List | Org::Rename { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
+        Org::List | Org::Rename { .. } | Org::Set { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
     };
     let app = open(options, None, absent).await?;
     match command {
@@ -397,12 +397,30 @@ async fn org(command: Org, options: &Options) -> Outcome {
             let all = store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?;
             let value: Vec<_> = all
                 .iter()
-                .map(|o| json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some()}))
+                .map(|o| {
+                    json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some(),
+                           "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains})
+                })
                 .collect();
             let words: Vec<String> = all.iter().map(|o| format!("{:24} {} ({} people)", o.slug, o.name, o.people)).collect();
             output::result(options.json, &json!(value), &words.join("\n"));
         }
         Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
+        Org::Set { org, invite_domains, other_domains } => {
+            let found = organization(&app, &org).await?;
+            let new = organizations::NewSettings {
+                invite_domains: invite_domains
+                    .as_deref()
+                    .map(InviteDomains::parse)
+                    .transpose()
+                    .map_err(|invalid| said(&app, &invalid.into()))?,
+                other_domains: other_domains.as_deref().and_then(OtherDomains::parse),
+            };
+            let call = Call::on_the_host(&app, found.org);
+            let changed = organizations::set(&app, &call, &new).await.map_err(|error| said(&app, &error))?;
+            let words = if changed { "Done." } else { "It was so before." };
+            output::result(options.json, &json!({"org": org, "changed": changed}), words);
+        }
         Org::Suspend { org } => change(&app, options, &org, None, Some(true)).await?,
         Org::Resume { org } => change(&app, options, &org, None, Some(false)).await?,
     }

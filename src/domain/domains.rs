@@ -1,6 +1,7 @@
 //! The email domains that an organization invites.
 
 use super::{Email, Invalid, email::ascii_domain};
+use serde::{Deserialize, Serialize};
 
 const FIELD: &str = "invite_domains";
 /// RFC 1035, section 2.3.4, less the final dot.
@@ -54,8 +55,23 @@ impl Pattern {
 /// assert!(!domains.names(&email("ana@mail.example.com")?) && !domains.names(&email("ana@bücher.example")?));
 /// # Ok::<(), std::borrow::Cow<'static, str>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct InviteDomains(Vec<Pattern>);
+
+impl TryFrom<Vec<String>> for InviteDomains {
+    type Error = Invalid;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, Invalid> {
+        Self::parse(&texts.join(","))
+    }
+}
+
+impl From<InviteDomains> for Vec<String> {
+    fn from(domains: InviteDomains) -> Self {
+        domains.texts()
+    }
+}
 
 impl InviteDomains {
     /// Reads domains joined by commas, in any spelling that UTS #46 allows; spaces around them are dropped. An empty text is the
@@ -86,6 +102,16 @@ impl InviteDomains {
         self.0.is_empty()
     }
 
+    /// The entries in words, at most five of them.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let shown: Vec<String> = self.0.iter().take(5).map(Pattern::text).collect();
+        match self.0.len().saturating_sub(shown.len()) {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
+    }
+
     /// The entries in ASCII form, as they are kept and shown; joined by commas they read back as this list.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
@@ -94,7 +120,8 @@ impl InviteDomains {
 }
 
 /// What becomes of an invite to a domain that the list does not name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OtherDomains {
     /// It goes out, and its answer says so.
     #[default]
@@ -169,6 +196,8 @@ mod tests {
     #[test]
     fn a_list_is_sorted_holds_each_once_and_may_be_empty() {
         assert_eq!(domains(" b.example, A.example ,,*.b.example,a.example").texts(), ["a.example", "b.example", "*.b.example"]);
+        assert_eq!(domains("b.example,*.b.example").in_words(), "b.example, *.b.example");
+        assert_eq!(domains("a.x.y,b.x.y,c.x.y,d.x.y,e.x.y,f.x.y,g.x.y").in_words(), "a.x.y, b.x.y, c.x.y, d.x.y, e.x.y and 2 more");
         for empty in ["", " ", ",", " , "] {
             assert!(domains(empty).is_empty());
         }

@@ -1,5 +1,6 @@
 //! What an organization decides about how its people get in.
 
+use super::{Email, InviteDomains, OtherDomains};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ pub enum SecondFactorFor {
     Everybody,
 }
 
-/// An organization's settings, as its row holds them in JSON. What is not there has its default; what this version does
+/// An organization's settings about getting in, as its row holds them in JSON. What is not there has its default; what this version does
 /// not know stays as it is, for a newer node may have written it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -27,6 +28,10 @@ pub struct Settings {
     pub sso_required: bool,
     /// Who must show a second factor.
     pub second_factor: SecondFactorFor,
+    /// Which email domains it invites; none named means all.
+    pub invite_domains: InviteDomains,
+    /// What becomes of an invite to another one.
+    pub other_domains: OtherDomains,
     /// What a newer version wrote.
     #[serde(flatten)]
     pub others: Map<String, Value>,
@@ -34,7 +39,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { magic_links: true, sso_required: false, second_factor: SecondFactorFor::default(), others: Map::new() }
+        Self {
+            magic_links: true,
+            sso_required: false,
+            second_factor: SecondFactorFor::default(),
+            invite_domains: InviteDomains::default(),
+            other_domains: OtherDomains::default(),
+            others: Map::new(),
+        }
     }
 }
 
@@ -43,6 +55,12 @@ impl Settings {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// Whether an invite goes to a domain that the organization names, or names none.
+    #[must_use]
+    pub fn invites(&self, email: &Email) -> bool {
+        self.invite_domains.is_empty() || self.invite_domains.names(email)
     }
 
     /// As a row holds them.
@@ -65,5 +83,19 @@ mod tests {
         assert_eq!(Settings::parse(&newer.to_text()), Some(newer.clone()));
         assert!(newer.to_text().contains("of_tomorrow"));
         assert_eq!(Settings::parse("no"), None);
+    }
+
+    #[test]
+    fn domains_stand_in_the_row_as_they_are_shown() {
+        let settings = Settings {
+            invite_domains: InviteDomains::parse("*.b.example,Bücher.example").unwrap(),
+            other_domains: OtherDomains::Refuse,
+            ..Settings::default()
+        };
+        assert!(settings.to_text().contains(r#""invite_domains":["*.b.example","xn--bcher-kva.example"],"other_domains":"refuse""#));
+        assert_eq!(Settings::parse(&settings.to_text()), Some(settings.clone()));
+        let email = |text| Email::parse(text).unwrap();
+        assert!(settings.invites(&email("a@bücher.example")) && !settings.invites(&email("a@b.example")));
+        assert!(Settings::default().invites(&email("a@b.example")));
     }
 }

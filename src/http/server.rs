@@ -137,6 +137,7 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             let now = app.clock.now();
             warn(evidence::end_expired(&app.pool, now).await);
             warn(evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await);
+            warn(store::notices::of_ending_tokens(&app.pool, now, &app.random).await);
             warn(store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await);
         }
     }

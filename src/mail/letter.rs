@@ -23,7 +23,7 @@
 //! ```
 
 use super::words::{Fact, Language};
-use crate::domain::{Role, Timestamp};
+use crate::domain::{Role, SecondFactorChange, SsoChange, Timestamp};
 
 /// A mail to one person. Names are stored text, not yet escaped.
 #[derive(Clone, Copy)]
@@ -166,32 +166,6 @@ pub enum Matter<'a> {
         /// Where it was used.
         browser: Option<&'a str>,
     },
-}
-
-/// What happened to an organization's single sign-on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SsoChange {
-    /// A provider was connected.
-    Connected,
-    /// A connection's settings changed.
-    Changed,
-    /// A connection was removed.
-    Removed,
-    /// From now on it is the only way in.
-    Required,
-    /// From now on there are other ways in.
-    NotRequired,
-}
-
-/// What happened to a person's second factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecondFactorChange {
-    /// It was added.
-    Added,
-    /// The person removed it.
-    Removed,
-    /// Somebody else took it away, so that a new one can be set up.
-    Reset,
 }
 
 /// A fact as the two parts of a mail write it.

@@ -13,11 +13,12 @@ pub mod words;
 use crate::{
     app::App,
     authz::{self, Actor, Standing, SystemTask, action::GiveUpMail},
-    domain::{DAY, Email, HOUR, LinkKind, OutboxId, RequestId, SECOND},
+    domain::{By, Email, HOUR, LinkKind, Notice, OutboxId, RequestId, SECOND},
     failpoint::{Fault, Faults},
     store::{
         Context, StoreError, Work,
-        outbox::{self, Due, Fate, Lease},
+        notices::Named,
+        outbox::{self, Content, Due, DueLink, Fate, Lease},
     },
 };
 use letter::{Letter, Link, Matter};
@@ -38,8 +39,6 @@ const LEASE: i64 = 20 * SECOND;
 const RENEWAL: Duration = Duration::from_secs(5);
 /// How many mails one round takes.
 const ROUND: i64 = 32;
-/// After which time a mail that nobody took is given up.
-const GIVE_UP_AFTER: i64 = 2 * DAY;
 /// How long the first wait before another try is; each further one is twice as long, up to an hour.
 const FIRST_WAIT: i64 = 5 * SECOND;
 /// How long a mail under way may still take when the server is told to stop.
@@ -254,7 +253,12 @@ struct Carrier<'a> {
 impl Carrier<'_> {
     async fn carry(&mut self, due: &Due) -> Verdict {
         let app = self.app;
-        let Some(message) = render(app, due) else { return Verdict::GiveUp("unsendable") };
+        let message = match render(app, due) {
+            Rendered::Message(message) => message,
+            Rendered::Gone => return Verdict::Fate(Fate::Superseded),
+            Rendered::Unknown => return again(app, due, "unknown_letter"),
+            Rendered::Broken => return Verdict::GiveUp("unsendable"),
+        };
         match &app.mail.transport {
             Transport::Smtp(relay) => match self.down {
                 Some(code) => again(app, due, code),
@@ -316,7 +320,7 @@ impl Carrier<'_> {
 /// Another try later, or none where it has been tried for long enough.
 fn again(app: &App, due: &Due, code: &'static str) -> Verdict {
     let now = app.clock.now();
-    if now.since(due.created_at) > GIVE_UP_AFTER {
+    if now.since(due.created_at) > outbox::GIVE_UP_AFTER {
         return Verdict::GiveUp(code);
     }
     Verdict::Fate(Fate::Again(now.plus(wait_after(due.attempts)), code))
@@ -333,53 +337,112 @@ fn message_id(id: OutboxId, host: &str) -> String {
     format!("<{id}@{}>", host.replace(['[', ']', ':'], "-").trim_matches('-'))
 }
 
-fn render(app: &App, due: &Due) -> Option<Message> {
-    let email = Email::parse(&due.email).ok()?;
+/// What became of a row of the outbox on its way to a message.
+enum Rendered {
+    Message(Message),
+    /// What it tells of is no more.
+    Gone,
+    /// A newer node wrote it, and can send it.
+    Unknown,
+    /// It never will be a message.
+    Broken,
+}
+
+fn render(app: &App, due: &Due) -> Rendered {
+    let language = Language::default();
+    let url = match &due.content {
+        Content::Link { link, .. } => link_url(app, due, link),
+        Content::Notice(..) => String::new(),
+        Content::Gone => return Rendered::Gone,
+        Content::Unknown => return Rendered::Unknown,
+    };
+    let Ok(email) = Email::parse(&due.email) else { return Rendered::Broken };
     let host = app.public_url.host();
-    let url = due.link.as_ref().map(|link| {
-        let page = match link.kind {
-            LinkKind::Invite => "invite",
-            LinkKind::SignIn | LinkKind::Reset | LinkKind::Identity | LinkKind::Operator => "link",
-        };
-        let token = app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
-        format!("{}/{page}/{token}", app.public_url.as_str())
+    let built = matter(due, &url, language).map(|matter| {
+        message::build(&Letter {
+            language,
+            from: &app.mail.from,
+            to_email: &email.ascii(),
+            to_first: &due.first_name,
+            to_last: &due.last_name,
+            organization: &due.organization,
+            host,
+            message_id: &message_id(due.id, host),
+            date: due.created_at,
+            matter,
+        })
     });
-    let matter = match (&due.link, &url) {
-        (Some(link), Some(url)) => {
+    match built {
+        Some(Ok(message)) => Rendered::Message(message),
+        Some(Err(error)) => {
+            tracing::error!(mail = %due.id, %error, "a mail cannot be built");
+            Rendered::Broken
+        }
+        None => Rendered::Gone,
+    }
+}
+
+/// Derived anew at every try; the database holds no link.
+fn link_url(app: &App, due: &Due, link: &DueLink) -> String {
+    let page = match link.kind {
+        LinkKind::Invite => "invite",
+        LinkKind::SignIn | LinkKind::Reset | LinkKind::Identity | LinkKind::Operator => "link",
+    };
+    let token = app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
+    format!("{}/{page}/{token}", app.public_url.as_str())
+}
+
+/// What a mail is about, in the letters' own terms; `None` where it has lost its subject.
+fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'a>> {
+    let nameless = language.nameless();
+    let by = |by: &By, named: &'a Named| match by {
+        By::Person(_) => named.by.as_deref(),
+        By::Operator => Some(nameless.operator),
+        By::Usher => Some(nameless.usher),
+    };
+    Some(match &due.content {
+        Content::Link { link, browser, provider } => {
             let carried = Link { url, until: link.expires_at };
+            let browser = browser.as_deref();
             match link.kind {
                 LinkKind::Invite => Matter::Invite {
-                    inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
+                    inviter: due.inviter.as_deref().unwrap_or(nameless.operator),
                     role: due.role,
                     link: carried,
                     again: link.generation > 1,
                 },
-                LinkKind::SignIn | LinkKind::Operator => Matter::SignInLink { link: carried, browser: None },
-                LinkKind::Reset => Matter::ResetLink { link: carried, browser: None },
-                LinkKind::Identity => Matter::LinkIdentity { provider: "your provider", link: carried, browser: None },
+                LinkKind::SignIn | LinkKind::Operator => Matter::SignInLink { link: carried, browser },
+                LinkKind::Reset => Matter::ResetLink { link: carried, browser },
+                LinkKind::Identity => {
+                    Matter::LinkIdentity { provider: provider.as_deref().unwrap_or(nameless.provider), link: carried, browser }
+                }
             }
         }
-        _ => Matter::PasswordChanged { browser: None },
-    };
-    let built = message::build(&Letter {
-        language: Language::default(),
-        from: &app.mail.from,
-        to_email: &email.ascii(),
-        to_first: &due.first_name,
-        to_last: &due.last_name,
-        organization: &due.organization,
-        host,
-        message_id: &message_id(due.id, host),
-        date: due.created_at,
-        matter,
-    });
-    match built {
-        Ok(message) => Some(message),
-        Err(error) => {
-            tracing::error!(mail = %due.id, %error, "a mail cannot be built");
-            None
-        }
-    }
+        Content::Notice(notice, named) => match notice {
+            Notice::PasswordChanged { browser } => Matter::PasswordChanged { browser: browser.as_deref() },
+            Notice::NewBrowser { browser } => Matter::NewBrowser { browser: browser.as_deref() },
+            Notice::AdministratorMade { by: whom, .. } => Matter::AdministratorMade { who: named.who.as_deref()?, by: by(whom, named) },
+            Notice::SsoChanged { change, by: whom, .. } => Matter::SsoChanged {
+                change: *change,
+                provider: named.provider.as_deref().unwrap_or(nameless.provider),
+                by: by(whom, named),
+            },
+            Notice::BreakGlassChanged { may, by: whom, .. } => {
+                Matter::BreakGlassChanged { who: named.who.as_deref()?, may: *may, by: by(whom, named) }
+            }
+            Notice::TokenEnding { .. } => {
+                let (label, ends) = named.token.as_ref()?;
+                Matter::TokenEnding { label, ends: *ends }
+            }
+            Notice::SecondFactorChanged { change, by: whom, browser } => Matter::SecondFactorChanged {
+                change: *change,
+                by: whom.as_ref().and_then(|whom| by(whom, named)),
+                browser: browser.as_deref(),
+            },
+            Notice::RecoveryCodeUsed { left, browser } => Matter::RecoveryCodeUsed { left: *left, browser: browser.as_deref() },
+        },
+        Content::Gone | Content::Unknown => return None,
+    })
 }
 
 /// Written whole under another name first, so that nobody reads half a mail; the same name at every try.

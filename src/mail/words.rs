@@ -5,8 +5,8 @@
 //! (`{inviter}`), so that each language puts them where its grammar wants them. Plain `format!` would not do: a name is set
 //! apart from our words in HTML (`<bdi>`), and the text part shows it as it is.
 
-use super::letter::{Letter, Matter, SecondFactorChange, SsoChange};
-use crate::domain::{Role, Timestamp};
+use super::letter::{Letter, Matter};
+use crate::domain::{Role, SecondFactorChange, SsoChange, Timestamp};
 
 /// The language of a letter. There is one so far: nothing in the product says yet what somebody reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,6 +124,17 @@ pub(super) struct Shared {
     pub(super) paste: &'static str,
 }
 
+/// Words for those who have no name here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nameless {
+    /// Whoever has a shell on the host.
+    pub(super) operator: &'static str,
+    /// The server itself.
+    pub(super) usher: &'static str,
+    /// An identity provider.
+    pub(super) provider: &'static str,
+}
+
 impl Language {
     /// The words of one letter.
     pub(super) fn words(self, letter: &Letter) -> Words {
@@ -155,6 +166,13 @@ impl Language {
     pub(super) fn short_moment(self, at: Timestamp) -> String {
         match self {
             Self::English => at.short_utc(),
+        }
+    }
+
+    /// Whoever has a shell on the host, and the server itself; a provider without a name.
+    pub(super) fn nameless(self) -> Nameless {
+        match self {
+            Self::English => Nameless { operator: "The operator of this server", usher: "usher itself", provider: "your provider" },
         }
     }
 
@@ -216,14 +234,14 @@ fn english(matter: &Matter) -> Words {
             sent: "Sent because somebody gave this address at the sign-in page,\nby usher at {host}",
         },
         Matter::ResetLink { .. } => Words {
-            subject: "Your link to set a new password at {organization}",
-            title: "Set a new password at {organization}",
+            subject: "Your link to choose a new password at {organization}",
+            title: "Choose a new password at {organization}",
             preview: "It works once, for 10 minutes, in the browser in which you asked for it.",
             paragraphs: &["The link works once, for 10 minutes, and only in the browser in which you asked for it."],
             link: Some(LinkWords {
-                ask: "Open this page in that browser, and set a new password",
-                button: "Set a new password",
-                after: "Your password stays as it is until you have saved a new one there.",
+                ask: "Open this page in that browser, and choose a new password",
+                button: "Choose a new password",
+                after: "Your password stays as it is before you choose Save password.",
             }),
             rows: LINK_ROWS,
             foot: Some(
@@ -232,16 +250,16 @@ fn english(matter: &Matter) -> Words {
             sent: "Sent because somebody gave this address at the sign-in page,\nby usher at {host}",
         },
         Matter::LinkIdentity { .. } => Words {
-            subject: "Confirm that {provider} signs you in to {organization}",
+            subject: "Connect {provider} with your account at {organization}",
             title: "Is it you who signs in to {organization} with {provider}?",
-            preview: "Confirm it within 10 minutes, in the browser in which you signed in.",
+            preview: "Connect it within 10 minutes, in the browser in which you signed in.",
             paragraphs: &[
-                "Somebody signed in with {provider} and this address, for the first time. Once you confirm that it was you, {provider} opens your account at {organization}. The link works once, for 10 minutes, and only in the browser that signed in.",
+                "Somebody signed in with {provider} and this address, for the first time. Once you connect the two, {provider} opens your account at {organization}. The link works once, for 10 minutes, and only in the browser that signed in.",
             ],
             link: Some(LinkWords {
-                ask: "Open this page in that browser, and confirm",
+                ask: "Open this page in that browser, and connect",
                 button: "Open the page",
-                after: "Nothing is connected before you confirm it there.",
+                after: "Nothing is connected before you choose Connect.",
             }),
             rows: &[("For", Fact::Person), ("Provider", Fact::Provider), ("Signed in with", Fact::Browser), ("Until", Fact::Until)],
             foot: Some(
@@ -255,7 +273,7 @@ fn english(matter: &Matter) -> Words {
             preview: "On {when}. If it was not you, read on.",
             paragraphs: &[
                 "Every other browser in which you were signed in is signed out. From now on the new password holds.",
-                "If it was not you, somebody else has your account: ask for a link to set a new password at the sign-in page, and tell an Administrator of {organization} at once. Somebody may also be reading your mail.",
+                "If it was not you, somebody else has your account: ask for a link to choose a new password at the sign-in page, and tell an Administrator of {organization} at once. Somebody may also be reading your mail.",
             ],
             link: None,
             rows: WHEN_AND_WHERE,
@@ -268,7 +286,7 @@ fn english(matter: &Matter) -> Words {
             preview: "On {when}. If it was not you, read on.",
             paragraphs: &[
                 "You are an Administrator, so you are told whenever a browser signs in as you that has not done so before.",
-                "If it was not you, sign in, open the page under your name, choose Sign out everywhere, and set a new password; then tell another Administrator of {organization}.",
+                "If it was not you, sign in, open the page under your name, choose Sign out everywhere, and a new password; then tell another Administrator of {organization}.",
             ],
             link: None,
             rows: WHEN_AND_WHERE,
@@ -377,7 +395,7 @@ fn english(matter: &Matter) -> Words {
                     "The second factor of your account at {organization} was removed",
                     &[
                         "From now on you sign in without a code.",
-                        "If it was not you, somebody else has your account: set a new password, choose Sign out everywhere on the page under your name, and tell an Administrator of {organization} at once.",
+                        "If it was not you, somebody else has your account: choose a new password on the page under your name, then Sign out everywhere, and tell an Administrator of {organization} at once.",
                     ],
                 ),
                 SecondFactorChange::Reset => (
@@ -405,7 +423,7 @@ fn english(matter: &Matter) -> Words {
             preview: "On {when}. If it was not you, read on.",
             paragraphs: &[
                 "It stood in for your authenticator app and works no more. Before you run out of them, make new ones on the page under your name.",
-                "If it was not you, somebody has your password and your recovery codes: set a new password, choose Sign out everywhere on the page under your name, make new codes, and tell an Administrator of {organization} at once.",
+                "If it was not you, somebody has your password and your recovery codes: choose a new password on the page under your name, then Sign out everywhere, make new codes, and tell an Administrator of {organization} at once.",
             ],
             link: None,
             rows: &[("When", Fact::When), ("In", Fact::Browser), ("Codes left", Fact::Left)],

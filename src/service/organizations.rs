@@ -6,12 +6,12 @@ use crate::{
     authn::credential,
     authz::{
         self, Actor, Standing, SystemTask,
-        action::{ChangeOrganization, CreateOrganization},
+        action::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
-    domain::{Email, OrgId, PersonName, RequestId, Slug, Untrusted, UserId},
+    domain::{Email, InviteDomains, OrgId, OtherDomains, PersonName, RequestId, Slug, Untrusted, UserId},
     error::Error,
     store::{
-        Context,
+        Context, door,
         organizations::{self, NewOrganization, Organization},
     },
 };
@@ -59,6 +59,38 @@ pub async fn change(app: &App, call: &Call, now_called: &str, rename: Option<&st
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         organizations::change(&mut writing.work, proof).await?;
         Ok(Done { value: (), changed: true, about: super::About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// New settings; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct NewSettings {
+    /// Which email domains are invited; an empty list names none, and opens all.
+    pub invite_domains: Option<InviteDomains>,
+    /// What becomes of an invite to another one.
+    pub other_domains: Option<OtherDomains>,
+}
+
+/// Changes an organization's settings; `false` where they were so already.
+pub async fn set(app: &App, call: &Call, new: &NewSettings) -> Result<bool, Error> {
+    let mut writing = Writing::begin::<ChangeSettings>(app, call, false).await?;
+    let result = async {
+        let before = door::settings(&mut writing.work).await?;
+        let mut after = before.clone();
+        if let Some(domains) = &new.invite_domains {
+            after.invite_domains.clone_from(domains);
+        }
+        if let Some(other) = new.other_domains {
+            after.other_domains = other;
+        }
+        let changed = before != after;
+        let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before, after })?;
+        if changed {
+            organizations::set(&mut writing.work, proof).await?;
+        }
+        Ok(Done { value: changed, changed, about: super::About::default() })
     }
     .await;
     writing.finish(result).await

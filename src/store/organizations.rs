@@ -9,7 +9,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org,
-        action::{ChangeOrganization, CreateOrganization},
+        action::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
     domain::{Clock, OrgId, Random, Role, Settings, Status, Timestamp},
 };
@@ -190,6 +190,23 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeOrganization>) -> R
         let since = suspend.then_some(now);
         work.tx.query("UPDATE organizations SET suspended_at = $2 WHERE number = $1").bind(number).bind(since).execute().await?;
         changes.push(Change::set("suspended", Said::Plain(suspend.to_string())));
+    }
+    audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Writes other settings; what changed stands in the audit log.
+pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (before, after) = (&action.before, &action.after);
+    let number = work.org.number;
+    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(number).bind(after.to_text()).execute().await?;
+    let mut changes = Vec::new();
+    if before.invite_domains != after.invite_domains {
+        let said = |settings: &Settings| group_said(&settings.invite_domains.texts().join(","));
+        changes.push(Change { field: "invite_domains", before: said(before), after: said(after) });
+    }
+    if before.other_domains != after.other_domains {
+        changes.push(Change::plain("other_domains", before.other_domains.as_str(), after.other_domains.as_str()));
     }
     audit::append(work, Entry::done(stamp, changes)).await
 }

@@ -5,9 +5,9 @@ use crate::common::hosts;
 use samples::letters;
 use serde_json::json;
 use usher_mcp::{
-    domain::{Role, Timestamp},
+    domain::{Role, SecondFactorChange, SsoChange, Timestamp},
     mail::{
-        letter::{Letter, Link, Matter, SecondFactorChange, SsoChange},
+        letter::{Letter, Link, Matter},
         message,
         words::Language,
     },

@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
-    domain::{Role, Timestamp},
+    domain::{Role, SecondFactorChange, SsoChange, Timestamp},
     mail::{
-        letter::{Letter, Link, Matter, SecondFactorChange, SsoChange},
+        letter::{Letter, Link, Matter},
         words::Language,
     },
 };
