@@ -485,7 +485,10 @@ async fn organizations_are_made_renamed_suspended_and_resumed_on_the_host() {
         assert_eq!(status(&there).await, 200);
         server.cli(&["org", "rename", "--json", "--org", slug, "--name", "Renamed"]).await;
         let all = server.cli(&["org", "list", "--json"]).await;
-        assert_eq!(all[1], json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false}));
+        assert_eq!(
+            all[1],
+            json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false, "invite_domains": [], "other_domains": "warn"})
+        );
         assert_eq!(status(&there).await, 200, "the slug stays");
     })
     .await;
