@@ -14,7 +14,6 @@
 //! ```
 
 mod contract;
-mod cursor;
 mod domains;
 mod email;
 mod fold;
@@ -32,10 +31,9 @@ mod text;
 mod time;
 mod untrusted;
 
-pub use cursor::Position;
 pub use domains::{InviteDomains, OtherDomains};
 pub use email::Email;
-pub use fold::{like_pattern, name_key, search_fold};
+pub use fold::{name_key, search_fold};
 pub use ids::{ConnectionId, CredentialId, EntryId, GroupId, LinkId, OrgId, OutboxId, RequestId, UserId};
 pub use invalid::Invalid;
 pub use link::LinkKind;
