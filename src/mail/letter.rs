@@ -18,7 +18,7 @@
 //!     date: Timestamp::from_millis(1_795_615_200_000),
 //!     matter: Matter::PasswordChanged { browser: Some("Firefox on Linux") },
 //! };
-//! let message = usher_mcp::mail::message::build(&letter)?;
+//! let message = usher_mcp::mail::message::build(&letter, usher_mcp::mail::message::Way::Relay)?;
 //! # Ok::<(), usher_mcp::mail::message::MailBuildError>(())
 //! ```
 

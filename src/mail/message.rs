@@ -28,6 +28,15 @@ const WRAP_AT: usize = 72;
 /// First instant that an HTTP date, and so the `Date` header, cannot name: the year 10000.
 const DATE_END_MS: u64 = 253_402_300_800_000;
 
+/// What the way of a mail takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A relay: seven bits, for eight are an extension that not each one on the way has (RFC 6152).
+    Relay,
+    /// A file: whoever opens it finds the link in one piece, whatever letters the names have.
+    Folder,
+}
+
 /// Why a letter cannot become a mail. No text repeats what a field holds.
 #[derive(Debug, thiserror::Error)]
 pub enum MailBuildError {
@@ -156,7 +165,7 @@ struct TextPart<'a> {
 /// whole link, where there is one. `Message-ID` and `Date` are as given, so that a retry is recognized as the same mail.
 ///
 /// Errors: [`MailBuildError`]. All of them are final; trying again changes nothing.
-pub fn build(letter: &Letter) -> Result<Message, MailBuildError> {
+pub fn build(letter: &Letter, way: Way) -> Result<Message, MailBuildError> {
     refuse_controls(letter)?;
     if let Some(link) = letter.link() {
         check_link(link.url)?;
@@ -167,7 +176,7 @@ pub fn build(letter: &Letter) -> Result<Message, MailBuildError> {
     let named = |sentence: &str| Line::of(letter, sentence).map(|line| line.plain());
 
     let parts = MultiPart::alternative()
-        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text_part(letter, &words, &shared)?)?))
+        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text_part(letter, &words, &shared)?, way)?))
         .singlepart(part(ContentType::TEXT_HTML, quoted_printable(html_part(letter, &words, &shared)?)?));
 
     let message = Message::builder()
@@ -331,14 +340,15 @@ fn date(at: Timestamp) -> Result<Date, MailBuildError> {
         .ok_or(MailBuildError::Date)
 }
 
-/// A text that is all ASCII goes as it is: whoever opens the file of a mail folder finds the link in one piece.
-/// Any other is quoted-printable, like the HTML.
-fn text_body(text: String) -> Result<Body, MailBuildError> {
-    if text.is_ascii() && text.lines().all(|line| line.len() <= LINE_MAX) {
-        // Given as encoded, because the ordinary way breaks lines at 76 characters already. What 7bit asks for
-        // (RFC 2045, 2.7) holds: ASCII, bounded lines, no NUL, no CR or LF but in CRLF.
+/// A text goes as it is where its way takes it; any other is quoted-printable, like the HTML.
+fn text_body(text: String, way: Way) -> Result<Body, MailBuildError> {
+    let encoding = if text.is_ascii() { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::EightBit };
+    let takes_it = text.is_ascii() || way == Way::Folder;
+    if takes_it && text.lines().all(|line| line.len() <= LINE_MAX) {
+        // Given as encoded, because the ordinary way breaks lines at 76 characters already. What 7bit and 8bit ask for
+        // (RFC 2045, 2.7 and 2.8) holds: bounded lines, no NUL, no CR or LF but in CRLF.
         let lines: Vec<u8> = text.lines().flat_map(|line| [line, "\r\n"]).flat_map(str::bytes).collect();
-        Ok(Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit))
+        Ok(Body::dangerous_pre_encoded(lines, encoding))
     } else {
         quoted_printable(text)
     }

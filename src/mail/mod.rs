@@ -23,6 +23,7 @@ use crate::{
 };
 use letter::{Letter, Link, Matter};
 use lettre::Message;
+use message::Way;
 use relay::{Refusal, Relay, Session};
 use std::{future::Future, io::Write as _, path::PathBuf, pin::pin, time::Duration};
 use tokio::{
@@ -87,6 +88,13 @@ impl Mailer {
             Transport::Smtp(_) => Some(DeliveryRoute::Queued),
             Transport::Folder(_) => Some(DeliveryRoute::Folder),
             Transport::None => None,
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self.transport {
+            Transport::Folder(_) => Way::Folder,
+            Transport::Smtp(_) | Transport::None => Way::Relay,
         }
     }
 
@@ -359,7 +367,7 @@ fn render(app: &App, due: &Due) -> Rendered {
     let Ok(email) = Email::parse(&due.email) else { return Rendered::Broken };
     let host = app.public_url.host();
     let built = matter(due, &url, language).map(|matter| {
-        message::build(&Letter {
+        let letter = Letter {
             language,
             from: &app.mail.from,
             to_email: &email.ascii(),
@@ -370,7 +378,8 @@ fn render(app: &App, due: &Due) -> Rendered {
             message_id: &message_id(due.id, host),
             date: due.created_at,
             matter,
-        })
+        };
+        message::build(&letter, app.mail.way())
     });
     match built {
         Some(Ok(message)) => Rendered::Message(message),

@@ -56,15 +56,17 @@ pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Accept
     if let Err(error @ Error::DeadLink) = &result {
         let named = crate::gather::Named::User(seen.person.id);
         let name = format!("{} {}", seen.first_name, seen.last_name);
-        app.evidence.refused(app.clock.now(), &call.actor, &name, "invite:accepted", None, named, error.code().as_str(), request_id);
+        // Whoever it is about is the actor, whose name is at hand: which entry was the last does not matter.
+        app.evidence.refused(app.clock.now(), &call.actor, &name, "invite:accepted", None, named, error.code().as_str(), request_id, 0);
     }
     result
 }
 
 async fn accept_live(app: &App, token: &str, seen: &Link, call: &Call, form: &Acceptance) -> Result<Link, Error> {
     let name = PersonName::parse(&form.first_name, &form.last_name)?;
-    let local = seen.email.split('@').next().unwrap_or_default();
-    password::check(&form.password, &[name.first(), name.last(), &seen.email, local, &seen.organization, "usher"])?;
+    // Also as they were invited: a corrected name is no better a secret than the one before it.
+    let known = [name.first(), name.last(), &seen.first_name, &seen.last_name, &seen.email, &seen.organization];
+    password::check(&form.password, &known)?;
     let password_hash = app.hasher.hash(form.password.clone()).await?;
     let mut writing = Writing::begin::<AcceptInvite>(app, call, true).await?;
     let result = async {

@@ -71,11 +71,6 @@ pub async fn by_slug(pool: &Pool, slug: &str) -> Result<Option<Organization>, St
     pool.query(organization_sql!("WHERE o.slug = $1")).bind(slug).optional().await?.map(|row| read(&row)).transpose()
 }
 
-/// The one with this number.
-pub async fn by_number(pool: &Pool, number: i64) -> Result<Option<Organization>, StoreError> {
-    pool.query(organization_sql!("WHERE o.number = $1")).bind(number).optional().await?.map(|row| read(&row)).transpose()
-}
-
 /// The oldest one, if there is any.
 pub async fn first(pool: &Pool) -> Result<Option<Organization>, StoreError> {
     pool.query(organization_sql!("ORDER BY o.number LIMIT 1")).optional().await?.map(|row| read(&row)).transpose()
@@ -94,6 +89,14 @@ pub async fn only(pool: &Pool) -> Result<Option<Organization>, StoreError> {
 pub async fn locator(work: &mut Work) -> Result<String, StoreError> {
     let org = work.org.number;
     work.tx.query("SELECT locator FROM organizations WHERE number = $1").bind(org).one().await?.get(0)
+}
+
+/// Name of the organization whose lock `work` holds, and whether it is suspended.
+pub async fn now(work: &mut Work) -> Result<(String, bool), StoreError> {
+    let org = work.org.number;
+    let row = work.tx.query("SELECT name, suspended_at FROM organizations WHERE number = $1").bind(org).one().await?;
+    let mut c = row.columns();
+    Ok((c.take()?, c.maybe_time()?.is_some()))
 }
 
 /// A new organization's unguessed parts.

@@ -26,7 +26,7 @@ async fn every_letter_reads_well_in_light_and_dark_wide_and_on_a_phone() {
     let longest: &'static str = "Wolfeschlegelsteinhausenbergerdorff".repeat(3)[..100].to_owned().leak();
     for (kind, name) in [("plain", "Dana Whitfield"), ("long", longest)] {
         for (nth, letter) in letters(name, LINK).iter().enumerate() {
-            let said = read_raw(&message::build(letter).unwrap().formatted());
+            let said = read_raw(&message::build(letter, message::Way::Relay).unwrap().formatted());
             assert_eq!(said["defects"], json!([]));
             assert_eq!(said["parts"], json!(["multipart/alternative", "text/plain", "text/html"]));
             let file = folder.path().join(format!("{nth:02}-{kind}.html"));
