@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     authz::{ActorKind, Org, Stamp},
-    domain::{By, ConnectionId, DAY, HOUR, LinkId, Notice, OutboxId, Random, Timestamp, UserId},
+    domain::{By, ConnectionId, CredentialId, DAY, LinkId, Notice, OutboxId, Random, Timestamp, UserId},
 };
 
 /// How long before its end the owner of a token is told.
@@ -65,13 +65,24 @@ pub(super) async fn inviter(work: &mut Work, link: LinkId) -> Result<By, StoreEr
 /// Tells the owners of tokens that end within [`TOLD_BEFORE`], each once, whatever number of nodes asks. How many were told.
 ///
 /// The database remembers up to which end its tokens have been told of, and moves that on in the same transaction. A token
-/// that lives shorter than that from the start is no news to its owner.
+/// that lives no longer than that from the start is no news to its owner.
 pub async fn of_ending_tokens(pool: &Pool, now: Timestamp, random: &Random) -> Result<usize, StoreError> {
     let stands = meta::get(pool, meta::TOKENS_TOLD).await?;
     let told = stands.as_deref().and_then(|text| text.parse().ok()).map_or(now, Timestamp::from_millis);
     let until = now.plus(TOLD_BEFORE);
-    // Nobody needs it to the minute, and an idle server need not write.
-    if until.since(told) < HOUR {
+    let rows = pool
+        .query(
+            "SELECT c.id, c.org, c.user_key FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
+              WHERE c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $1 AND c.expires_at <= $2 AND c.expires_at - c.created_at > $3
+                AND u.status = 'active' AND o.suspended_at IS NULL ORDER BY c.expires_at",
+        )
+        .bind(told)
+        .bind(until)
+        .bind(TOLD_BEFORE)
+        .all()
+        .await?;
+    // Where there is nobody to tell, nothing is written either.
+    if rows.is_empty() {
         return Ok(0);
     }
     let mut tx = pool.begin().await?;
@@ -85,22 +96,13 @@ pub async fn of_ending_tokens(pool: &Pool, now: Timestamp, random: &Random) -> R
         .execute()
         .await?;
     if moved == 0 {
+        // Another node tells them.
         tx.rollback().await?;
         return Ok(0);
     }
-    let rows = tx
-        .query(
-            "SELECT c.id, c.org, c.user_key FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
-              WHERE c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $1 AND c.expires_at <= $2
-                AND u.status = 'active' AND o.suspended_at IS NULL ORDER BY c.expires_at",
-        )
-        .bind(told)
-        .bind(until)
-        .all()
-        .await?;
     for row in &rows {
         let mut c = row.columns();
-        let notice = Notice::TokenEnding { token: crate::domain::CredentialId::from_uuid(c.take()?) };
+        let notice = Notice::TokenEnding { token: CredentialId::from_uuid(c.take()?) };
         let (org, user_key) = (c.take()?, c.take()?);
         let id = OutboxId::new(now, random);
         outbox::insert(&mut tx, (org, now), id, user_key, None, notice.letter(), Some(&notice.detail())).await?;
