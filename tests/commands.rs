@@ -628,7 +628,10 @@ async fn organizations_are_made_renamed_suspended_and_resumed_on_the_host() {
         let verdict = server.cli(&["audit", "verify", "--json", "--org", slug]).await;
         assert_eq!(verdict["entries"], 5, "made, a token, and three changes");
         let all = server.cli(&["org", "list", "--json"]).await;
-        assert_eq!(all[1], json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false}));
+        assert_eq!(
+            all[1],
+            json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false, "invite_domains": [], "other_domains": "warn"})
+        );
         assert_eq!(status(&there).await, 200, "the slug stays");
     })
     .await;

@@ -2,9 +2,12 @@
 //!
 //! Waiting is not slept through: [`pass`] moves the deadlines of queued mail instead, as if so much time had gone by.
 
+mod bounces;
 mod content;
 mod faults;
+mod letters;
 mod lifecycle;
+mod notices;
 mod relays;
 mod secrets;
 
@@ -68,7 +71,10 @@ impl Taken {
     fn link(&self) -> String {
         let text = String::from_utf8_lossy(&self.raw);
         let unwrapped = text.replace("=\r\n", "");
-        let line = unwrapped.lines().map(str::trim).find(|line| line.starts_with("http") && line.contains("/invite/"));
+        let line = unwrapped
+            .lines()
+            .map(str::trim)
+            .find(|line| line.starts_with("http") && ["/invite/", "/link/"].iter().any(|page| line.contains(page)));
         line.expect("the link stands on a line of its own").replace("=3D", "=")
     }
 
@@ -110,13 +116,17 @@ fn told(sink: &Sink, step: &str, part: &str) -> usize {
 
 /// The mail as an independent mail program reads it.
 fn read(mail: &Taken) -> Value {
+    read_raw(&mail.raw)
+}
+
+fn read_raw(raw: &[u8]) -> Value {
     let python = std::env::var("USHER_TEST_PY_MCP2").expect("tests/run sets USHER_TEST_PY_MCP2");
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/read_mail.py");
     let mut child =
         std::process::Command::new(python).arg(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the reader starts");
-    child.stdin.take().expect("stdin").write_all(&mail.raw).expect("it takes the mail");
+    child.stdin.take().expect("stdin").write_all(raw).expect("it takes the mail");
     let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "the reader fails on {}", String::from_utf8_lossy(&mail.raw));
+    assert!(output.status.success(), "the reader fails on {}", String::from_utf8_lossy(raw));
     serde_json::from_slice(&output.stdout).expect("one object")
 }
 

@@ -1,6 +1,7 @@
 //! People through their whole life: addresses, names, invites, roles, leaving and coming back.
 
 mod addresses;
+mod domains;
 mod names;
 mod roles;
 

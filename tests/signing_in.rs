@@ -11,17 +11,17 @@ use reqwest::{Client, Response, redirect::Policy};
 use serde_json::json;
 
 /// A browser: it keeps cookies, and shows where it was sent instead of going there.
-struct Browser {
+pub struct Browser {
     http: Client,
     server: String,
 }
 
 /// What a browser was answered.
-struct Seen {
-    status: u16,
-    location: Option<String>,
-    cookies: Vec<String>,
-    html: String,
+pub struct Seen {
+    pub status: u16,
+    pub location: Option<String>,
+    pub cookies: Vec<String>,
+    pub html: String,
 }
 
 impl Seen {
@@ -37,7 +37,7 @@ impl Seen {
 }
 
 impl Browser {
-    fn of(server: &Server) -> Self {
+    pub fn of(server: &Server) -> Self {
         Self::at(&server.address())
     }
 
@@ -54,16 +54,16 @@ impl Browser {
         if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.server) }
     }
 
-    async fn get(&self, path: &str) -> Seen {
+    pub async fn get(&self, path: &str) -> Seen {
         Seen::of(self.http.get(self.place(path)).send().await.expect("an answer")).await
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Seen {
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Seen {
         Seen::of(self.http.post(self.place(path)).form(form).send().await.expect("an answer")).await
     }
 
     /// The page of who one is, if one is in.
-    async fn me(&self) -> Option<String> {
+    pub async fn me(&self) -> Option<String> {
         let seen = self.get("/me").await;
         match (seen.status, seen.location.as_deref()) {
             (200, _) => Some(seen.html),
@@ -73,7 +73,7 @@ impl Browser {
     }
 
     /// Signs in by password.
-    async fn by_password(&self, org: &str, email: &str, password: &str) -> Seen {
+    pub async fn by_password(&self, org: &str, email: &str, password: &str) -> Seen {
         self.post(&format!("/sign-in/{org}"), &[("email", email), ("password", password), ("do", "password")]).await
     }
 
@@ -85,7 +85,7 @@ impl Browser {
     }
 
     /// Opens a link of the door and presses its button.
-    async fn open(&self, link: &str) -> Seen {
+    pub async fn open(&self, link: &str) -> Seen {
         let moved = self.get(link).await;
         assert_eq!(moved.status, 303, "{}", moved.html);
         let place = moved.location.expect("a place");
@@ -96,7 +96,7 @@ impl Browser {
 }
 
 /// The person that a page's forms were drawn for.
-fn drawn_for(html: &str) -> String {
+pub fn drawn_for(html: &str) -> String {
     html.split("name=\"as\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form").to_owned()
 }
 

@@ -557,7 +557,8 @@ pub struct ChangeSettings {
 
 impl Action for ChangeSettings {
     const NAME: &'static str = builtin::SETTINGS_UPDATE;
-    const NEEDS: Needs = Needs::Permission(builtin::SETTINGS_UPDATE);
+    // They decide who gets in.
+    const NEEDS: Needs = Needs::Administrator;
 
     fn target(&self) -> Target {
         Target::Organization
@@ -568,7 +569,7 @@ impl Action for ChangeSettings {
     }
 }
 
-/// A mail was given up.
+/// A mail was given up, or came back.
 #[derive(Clone, Debug)]
 pub struct GiveUpMail {
     /// Whose mail.

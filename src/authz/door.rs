@@ -315,6 +315,8 @@ pub struct SetPassword {
     pub password_hash: String,
     /// The session that goes on.
     pub keep: Option<CredentialId>,
+    /// The browser in words of ours, such as `Firefox on Linux`.
+    pub browser: String,
     /// Now, under the lock.
     pub now: Timestamp,
 }
@@ -521,6 +523,7 @@ mod tests {
             settings: Settings::default(),
             password_hash: String::new(),
             keep: None,
+            browser: "Firefox on Linux".to_owned(),
             now: NOW,
         };
         let asked = |proof| {

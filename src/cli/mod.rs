@@ -88,7 +88,7 @@ enum Command {
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Try out how mail leaves.
+    /// Try out how mail leaves, and say what came back.
     #[command(subcommand)]
     Mail(MailCommand),
 }
@@ -121,11 +121,19 @@ enum Org {
         #[arg(long)]
         name: String,
     },
-    /// Change what an organization decides about how its people get in; what is not given stays.
+    /// Change what an organization decides about who is invited and how people get in; what is not given stays.
+    ///
+    /// Of domains, `example.com` is that domain alone, `*.example.com` everything below it. Empty, every domain is invited.
     Set {
         /// Slug.
         #[arg(long)]
         org: String,
+        /// Email domains that it invites, joined by commas.
+        #[arg(long, required_unless_present_any = ["other_domains", "second_factor"])]
+        invite_domains: Option<String>,
+        /// Whether an invite to another domain goes out with a warning, or is refused.
+        #[arg(long, value_parser = ["warn", "refuse"])]
+        other_domains: Option<String>,
         /// Who must show a second factor: nobody (only whoever has set one up), administrators, everybody.
         #[arg(long, value_parser = PossibleValuesParser::new(SecondFactorFor::ALL.map(SecondFactorFor::as_str)))]
         second_factor: Option<String>,
@@ -223,6 +231,21 @@ enum MailCommand {
         /// To whom.
         #[arg(long)]
         to: String,
+    },
+    /// Note that a mail came back after the relay had taken it: its delivery becomes `failed`, with the code `bounced`.
+    ///
+    /// A relay that accepts a mail and later cannot deliver it answers to the sender's address; usher does not read that
+    /// mailbox. Whoever does, a person or a filter, passes on here what came back.
+    Bounced {
+        /// Message-ID of the mail that came back.
+        #[arg(long, required_unless_present = "to", conflicts_with = "to")]
+        message_id: Option<String>,
+        /// Its recipient instead: then it is the newest mail to them in each organization.
+        #[arg(long)]
+        to: Option<String>,
+        /// Only this organization's; its slug.
+        #[arg(long)]
+        org: Option<String>,
     },
 }
 

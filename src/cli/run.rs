@@ -10,7 +10,7 @@ use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
-    domain::{Catalogue, Clock, Random, RequestId, Role, SecondFactorFor},
+    domain::{Catalogue, Clock, Email, InviteDomains, OtherDomains, Random, RequestId, Role, SecondFactorFor},
     error::Error,
     failpoint::Faults,
     gather::{Evidence, Seen},
@@ -18,8 +18,8 @@ use crate::{
     keys::Keyring,
     mail::Mailer,
     service::{
-        Call,
-        organizations::{self, FirstAdministrator, NewSettings},
+        Call, mail,
+        organizations::{self, FirstAdministrator},
         people, second_factor, signing_in, tokens,
     },
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
@@ -137,7 +137,37 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Mail(MailCommand::Bounced { message_id, to, org }) => {
+            let app = open(&options, Absent::Refuse).await?;
+            bounced(&app, &options, message_id.as_deref(), to.as_deref(), org.as_deref()).await
+        }
     }
+}
+
+async fn bounced(app: &App, options: &Options, message_id: Option<&str>, to: Option<&str>, org: Option<&str>) -> Outcome {
+    let bounce = match (message_id, to) {
+        (Some(id), _) => mail::Bounce::message_id(id),
+        (None, to) => Email::parse(to.unwrap_or_default()).map(mail::Bounce::To).map_err(Error::from),
+    }
+    .map_err(|error| said(app, &error))?;
+    if let Some(slug) = org {
+        organization(app, slug).await?;
+    }
+    let mut mails = mail::find(app, &bounce).await.map_err(|error| said(app, &error))?;
+    mails.retain(|mail| org.is_none_or(|slug| mail.slug == slug));
+    if mails.is_empty() {
+        return Err("no such mail has left: check the Message-ID or the address, and --org".to_owned());
+    }
+    let (mut values, mut words) = (Vec::new(), Vec::new());
+    for found in mails {
+        let call = Call::on_the_host(app, found.org);
+        let (user, changed) = mail::bounced(app, &call, found.id).await.map_err(|error| said(app, &error))?;
+        values.push(json!({"org": found.slug, "mail_id": found.id.to_string(), "user_id": user.to_string(), "changed": changed}));
+        words.push(format!("{}: {}", found.slug, if changed { "noted as bounced." } else { "known to have failed." }));
+    }
+    output::result(options.json, &json!({"mails": values}), &words.join("\n"));
+    app.pool.close().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn grant(database: &Database, role: &str) -> Result<(), String> {
@@ -450,18 +480,30 @@ async fn org(command: Org, options: &Options) -> Outcome {
             let all = store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?;
             let value: Vec<_> = all
                 .iter()
-                .map(|o| json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some()}))
+                .map(|o| {
+                    json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some(),
+                           "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains})
+                })
                 .collect();
             let words: Vec<String> = all.iter().map(|o| format!("{:24} {} ({} people)", o.slug, o.name, o.people)).collect();
             output::result(options.json, &json!(value), &words.join("\n"));
         }
         Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
-        Org::Set { org, second_factor } => {
-            let organization = organization(&app, &org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let new = NewSettings { second_factor: second_factor.as_deref().and_then(SecondFactorFor::parse) };
+        Org::Set { org, invite_domains, other_domains, second_factor } => {
+            let found = organization(&app, &org).await?;
+            let new = organizations::NewSettings {
+                invite_domains: invite_domains
+                    .as_deref()
+                    .map(InviteDomains::parse)
+                    .transpose()
+                    .map_err(|invalid| said(&app, &invalid.into()))?,
+                other_domains: other_domains.as_deref().and_then(OtherDomains::parse),
+                second_factor: second_factor.as_deref().and_then(SecondFactorFor::parse),
+            };
+            let call = Call::on_the_host(&app, found.org);
             let changed = organizations::set(&app, &call, &new).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!({"org": org, "changed": changed}), if changed { "Done." } else { "It was so before." });
+            let words = if changed { "Done." } else { "It was so before." };
+            output::result(options.json, &json!({"org": org, "changed": changed}), words);
         }
         Org::Suspend { org } => change(&app, options, &org, None, Some(true)).await?,
         Org::Resume { org } => change(&app, options, &org, None, Some(false)).await?,

@@ -79,6 +79,12 @@ impl Email {
         &self.key
     }
 
+    /// The domain in ASCII and lower case: what an organization's list of domains is compared with.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
     /// The local part as typed, with the domain in ASCII: for the mail server, so that no SMTPUTF8 is needed (R-B08, R-B97),
     /// and beside a look-alike domain, so that a reader sees what it is (R-B13).
     #[must_use]
@@ -138,7 +144,7 @@ fn is_atext(byte: u8) -> bool {
 }
 
 /// The domain in ASCII and lower case, at most `max` octets of it.
-fn ascii_domain(domain: &str, max: usize) -> Result<String, Invalid> {
+pub(super) fn ascii_domain(domain: &str, max: usize) -> Result<String, Invalid> {
     if domain.starts_with('[') {
         return Err(refused("`email` must have a domain name after the @, not an address in brackets."));
     }

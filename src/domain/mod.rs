@@ -14,12 +14,14 @@
 //! ```
 
 mod contract;
+mod domains;
 mod email;
 mod fold;
 mod ids;
 mod invalid;
 mod link;
 mod name;
+mod notice;
 mod permission;
 mod random;
 mod role;
@@ -29,12 +31,14 @@ mod text;
 mod time;
 mod untrusted;
 
+pub use domains::{InviteDomains, OtherDomains};
 pub use email::Email;
 pub use fold::{name_key, search_fold};
 pub use ids::{ConnectionId, CredentialId, EntryId, GroupId, LinkId, OrgId, OutboxId, RequestId, UserId};
 pub use invalid::Invalid;
 pub use link::LinkKind;
 pub use name::{NamePart, PersonName};
+pub use notice::{Asked, By, Notice, SecondFactorChange, SsoChange};
 pub use permission::{Catalogue, Permission, PermissionInfo, PermissionSet, builtin};
 pub use random::Random;
 pub use role::Role;

@@ -1,5 +1,6 @@
 //! What an organization decides about how its people get in.
 
+use super::{Email, InviteDomains, OtherDomains};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ pub enum SecondFactorFor {
     Everybody,
 }
 
-/// An organization's settings, as its row holds them in JSON. What is not there has its default; what this version does
+/// An organization's settings about getting in, as its row holds them in JSON. What is not there has its default; what this version does
 /// not know stays as it is, for a newer node may have written it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -27,6 +28,10 @@ pub struct Settings {
     pub sso_required: bool,
     /// Who must show a second factor.
     pub second_factor: SecondFactorFor,
+    /// Which email domains it invites; none named means all.
+    pub invite_domains: InviteDomains,
+    /// What becomes of an invite to another one.
+    pub other_domains: OtherDomains,
     /// What a newer version wrote.
     #[serde(flatten)]
     pub others: Map<String, Value>,
@@ -34,7 +39,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { magic_links: true, sso_required: false, second_factor: SecondFactorFor::default(), others: Map::new() }
+        Self {
+            magic_links: true,
+            sso_required: false,
+            second_factor: SecondFactorFor::default(),
+            invite_domains: InviteDomains::default(),
+            other_domains: OtherDomains::default(),
+            others: Map::new(),
+        }
     }
 }
 
@@ -66,13 +78,10 @@ impl Settings {
         serde_json::from_str(text).ok()
     }
 
-    /// What is other in `after`: the field, its value here and there, as words for the log.
+    /// Whether an invite goes to a domain that the organization names, or names none.
     #[must_use]
-    pub fn changes(&self, after: &Self) -> Vec<(&'static str, String, String)> {
-        [("second_factor", self.second_factor.as_str().to_owned(), after.second_factor.as_str().to_owned())]
-            .into_iter()
-            .filter(|(_, before, after)| before != after)
-            .collect()
+    pub fn invites(&self, email: &Email) -> bool {
+        self.invite_domains.is_empty() || self.invite_domains.names(email)
     }
 
     /// As a row holds them.
@@ -87,16 +96,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_choice_reads_back_and_a_change_is_told() {
+    fn a_choice_reads_back() {
         for choice in SecondFactorFor::ALL {
             assert_eq!(SecondFactorFor::parse(choice.as_str()), Some(choice));
             let settings = Settings { second_factor: choice, ..Settings::default() };
             assert!(settings.to_text().contains(&format!("\"second_factor\":\"{}\"", choice.as_str())));
         }
-        let everybody = Settings { second_factor: SecondFactorFor::Everybody, ..Settings::default() };
-        let change = ("second_factor", "nobody".to_owned(), "everybody".to_owned());
-        assert_eq!(Settings::default().changes(&everybody), [change]);
-        assert!(everybody.changes(&everybody).is_empty());
     }
 
     #[test]
@@ -108,5 +113,19 @@ mod tests {
         assert_eq!(Settings::parse(&newer.to_text()), Some(newer.clone()));
         assert!(newer.to_text().contains("of_tomorrow"));
         assert_eq!(Settings::parse("no"), None);
+    }
+
+    #[test]
+    fn domains_stand_in_the_row_as_they_are_shown() {
+        let settings = Settings {
+            invite_domains: InviteDomains::parse("*.b.example,Bücher.example").unwrap(),
+            other_domains: OtherDomains::Refuse,
+            ..Settings::default()
+        };
+        assert!(settings.to_text().contains(r#""invite_domains":["*.b.example","xn--bcher-kva.example"],"other_domains":"refuse""#));
+        assert_eq!(Settings::parse(&settings.to_text()), Some(settings.clone()));
+        let email = |text| Email::parse(text).unwrap();
+        assert!(settings.invites(&email("a@bücher.example")) && !settings.invites(&email("a@b.example")));
+        assert!(Settings::default().invites(&email("a@b.example")));
     }
 }

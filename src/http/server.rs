@@ -128,6 +128,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     evidence::end_expired(&app.pool, now).await?;
     evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await?;
+    store::notices::of_ending_tokens(&app.pool, now, &app.random).await?;
     store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await
 }
 

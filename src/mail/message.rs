@@ -1,22 +1,29 @@
-//! The invite as an email: one recipient, one link, one plain and one HTML part that say the same.
+//! A letter as an email: one recipient, at most one link, one plain and one HTML part that say the same.
 //!
 //! The builder is the last line of defence. Names were checked when they were given, but what is stored may be
 //! older than the checks, so a control character anywhere refuses the mail (R-B98), and [`unlinked`] keeps mail
 //! programs from making links of names (R-B92). The HTML part loads nothing and escapes everything (R-B91).
 
-use std::time::{Duration, SystemTime};
-
+use super::{
+    letter::Letter,
+    words::{Fact, LinkWords, Shared, Words},
+};
+use crate::domain::Timestamp;
 use askama::Template;
 use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Date, Header, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
+use std::time::{Duration, SystemTime};
 
 /// Longest link, in characters: what common mail programs keep in one piece when they wrap (R-B17).
 pub const LINK_MAX: usize = 120;
 
 /// Longest line of a message without its CRLF (RFC 5322, 2.1.1).
 const LINE_MAX: usize = 998;
+
+/// Where the text part breaks its lines, as readers of plain text expect.
+const WRAP_AT: usize = 72;
 
 /// First instant that an HTTP date, and so the `Date` header, cannot name: the year 10000.
 const DATE_END_MS: u64 = 253_402_300_800_000;
@@ -30,46 +37,7 @@ pub enum Way {
     Folder,
 }
 
-/// What an invite says. Names are stored text, not yet escaped.
-#[derive(Clone, Copy)]
-pub struct InviteMail<'a> {
-    /// The configured sender, `Name <address>` or `address`. Only the address is used: the name that people
-    /// see is the organization's.
-    pub from: &'a str,
-    /// The invited address with its domain in ASCII form (R-B97).
-    pub to_email: &'a str,
-    /// First name as invited.
-    pub to_first: &'a str,
-    /// Last name as invited.
-    pub to_last: &'a str,
-    /// Full name of whoever invited.
-    pub inviter: &'a str,
-    /// Name of the organization.
-    pub organization: &'a str,
-    /// `Administrator` or `User`.
-    pub role: &'a str,
-    /// The whole link: `http` or `https`, at most [`LINK_MAX`] characters, all of them legal in a URL.
-    pub link: &'a str,
-    /// End of the link in full, such as `Wednesday 2 December 2026, 14:00 UTC` (R-B101).
-    pub until_words: &'a str,
-    /// End of the link in short, such as `2 Dec 2026, 14:00 UTC`.
-    pub until_short: &'a str,
-    /// Host of the public URL, without its port.
-    pub host: &'a str,
-    /// Identity of the mail, the same at every try, with or without `<` and `>` (RFC 5322, 3.6.4).
-    pub message_id: &'a str,
-    /// Date of the mail in Unix milliseconds, from 1970 to 9999.
-    pub date_ms: i64,
-}
-
-/// Shows what cannot open anything: no link, no name, no address.
-impl std::fmt::Debug for InviteMail<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InviteMail").field("message_id", &self.message_id).field("date_ms", &self.date_ms).finish_non_exhaustive()
-    }
-}
-
-/// Why an invite cannot become a mail. No text repeats what a field holds.
+/// Why a letter cannot become a mail. No text repeats what a field holds.
 #[derive(Debug, thiserror::Error)]
 pub enum MailBuildError {
     /// A line break or another control character, which could begin a header of its own.
@@ -85,8 +53,11 @@ pub enum MailBuildError {
     #[error("message_id is not of the form left@right")]
     MessageId,
     /// Before 1970 or after 9999.
-    #[error("date_ms lies outside the years 1970 to 9999")]
+    #[error("date lies outside the years 1970 to 9999")]
     Date,
+    /// A sentence names a fact that the letter does not have.
+    #[error("the words of the letter ask for `{0}`, which it does not have")]
+    Words(String),
     /// A part is not text that mail can carry.
     #[error("a part of the mail cannot be encoded")]
     Encode,
@@ -116,111 +87,177 @@ impl Header for AutoSubmitted {
     }
 }
 
-/// The words of both parts, with names already [`unlinked`].
-#[derive(Template)]
-#[template(path = "invite_mail.txt", escape = "none")]
-struct TextPart<'a> {
-    first: &'a str,
-    person: &'a str,
-    inviter: &'a str,
-    organization: &'a str,
-    role: &'a str,
-    email: &'a str,
-    link: &'a str,
-    until_words: &'a str,
-    host: &'a str,
+/// A stretch of a sentence: our words, or what somebody chose, already [`unlinked`].
+struct Piece {
+    text: String,
+    chosen: bool,
 }
 
+/// A sentence with its facts in it.
+struct Line(Vec<Piece>);
+
+impl Line {
+    /// Puts the letter's facts where `sentence` names them. What a fact holds is never read as a sentence.
+    fn of(letter: &Letter, sentence: &str) -> Result<Self, MailBuildError> {
+        let mut pieces = Vec::new();
+        let mut rest = sentence;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+            let value = Fact::named(name).and_then(|fact| letter.fact(fact)).ok_or_else(|| MailBuildError::Words(name.to_owned()))?;
+            pieces.push(Piece { text: before.to_owned(), chosen: false });
+            pieces.push(Piece { text: value.long, chosen: value.chosen });
+            rest = tail;
+        }
+        pieces.push(Piece { text: rest.to_owned(), chosen: false });
+        Ok(Self(pieces))
+    }
+
+    fn plain(&self) -> String {
+        self.0.iter().map(|piece| piece.text.as_str()).collect()
+    }
+}
+
+/// A fact in a row of its own.
+struct Row {
+    label: &'static str,
+    value: super::letter::Value,
+}
+
+/// The link and the words around it.
+struct Button<'a> {
+    url: &'a str,
+    words: LinkWords,
+}
+
+/// The HTML part: the ticket, and the stub that its facts stand on.
 #[derive(Template)]
-#[template(path = "invite_mail.html")]
+#[template(path = "letter.html")]
 struct HtmlPart<'a> {
-    first: &'a str,
-    person: &'a str,
-    inviter: &'a str,
-    organization: &'a str,
-    role: &'a str,
-    email: &'a str,
-    link: &'a str,
-    until_words: &'a str,
-    until_short: &'a str,
-    host: &'a str,
+    tag: &'static str,
+    title: Line,
+    preview: Line,
+    greeting: Line,
+    paragraphs: Vec<Line>,
+    button: Option<Button<'a>>,
+    paste: &'static str,
+    /// Two or three in a line: more do not fit a phone.
+    stub: Vec<&'a [Row]>,
+    foot: Option<Line>,
+    sent: Line,
+}
+
+/// The text part.
+#[derive(Template)]
+#[template(path = "letter.txt", escape = "none")]
+struct TextPart<'a> {
+    greeting: String,
+    title: String,
+    paragraphs: Vec<String>,
+    button: Option<Button<'a>>,
+    rows: Vec<String>,
+    foot: Option<String>,
+    sent: String,
 }
 
 /// Makes the message.
 ///
-/// `From` is `{organization} via usher`, the subject `{inviter} invited you to {organization}`. `To` holds the
-/// one recipient, and so does the envelope. Both parts hold the same whole link. `Message-ID` and `Date` are as
-/// given, so that a retry is recognized as the same mail.
+/// `From` is `{organization} via usher`. `To` holds the one recipient, and so does the envelope. Both parts hold the same
+/// whole link, where there is one. `Message-ID` and `Date` are as given, so that a retry is recognized as the same mail.
 ///
 /// Errors: [`MailBuildError`]. All of them are final; trying again changes nothing.
-pub fn build(mail: &InviteMail, way: Way) -> Result<Message, MailBuildError> {
-    refuse_controls(mail)?;
-    check_link(mail.link)?;
-
-    let from = sender(mail.from)?;
-    let to = plain_address("to_email", mail.to_email)?;
-    let first = unlinked(mail.to_first);
-    let person = unlinked(&format!("{} {}", mail.to_first, mail.to_last));
-    let inviter = unlinked(mail.inviter);
-    let organization = unlinked(mail.organization);
-
-    let text = TextPart {
-        first: &first,
-        person: &person,
-        inviter: &inviter,
-        organization: &organization,
-        role: mail.role,
-        email: mail.to_email,
-        link: mail.link,
-        until_words: mail.until_words,
-        host: mail.host,
+pub fn build(letter: &Letter, way: Way) -> Result<Message, MailBuildError> {
+    refuse_controls(letter)?;
+    if let Some(link) = letter.link() {
+        check_link(link.url)?;
     }
-    .render()?;
-    let html = HtmlPart {
-        first: &first,
-        person: &person,
-        inviter: &inviter,
-        organization: &organization,
-        role: mail.role,
-        email: mail.to_email,
-        link: mail.link,
-        until_words: mail.until_words,
-        until_short: mail.until_short,
-        host: mail.host,
-    }
-    .render()?;
+    let from = sender(letter.from)?;
+    let to = plain_address("to_email", letter.to_email)?;
+    let (words, shared) = (letter.language.words(letter), letter.language.shared());
+    let named = |sentence: &str| Line::of(letter, sentence).map(|line| line.plain());
 
     let parts = MultiPart::alternative()
-        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text, way)?))
-        .singlepart(part(ContentType::TEXT_HTML, quoted_printable(html)?));
+        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text_part(letter, &words, &shared)?, way)?))
+        .singlepart(part(ContentType::TEXT_HTML, quoted_printable(html_part(letter, &words, &shared)?)?));
 
     let message = Message::builder()
         // Given, not read back from the headers: nobody's name has a say in where the mail goes.
         .envelope(Envelope::new(Some(from.clone()), vec![to.clone()])?)
-        .from(Mailbox::new(Some(format!("{organization} via usher")), from))
-        .to(Mailbox::new(Some(person), to))
-        .subject(format!("{inviter} invited you to {organization}"))
-        .header(date(mail.date_ms)?)
-        .message_id(Some(message_id(mail.message_id)?))
+        .from(Mailbox::new(Some(named(shared.sender)?), from))
+        .to(Mailbox::new(Some(named("{person}")?), to))
+        .subject(named(words.subject)?)
+        .header(date(letter.date)?)
+        .message_id(Some(message_id(letter.message_id)?))
         .header(AutoSubmitted)
         .multipart(parts)?;
     Ok(message)
 }
 
-/// A mail of one plain text, without a name that anybody chose.
-///
-/// Errors: [`MailBuildError`]. All of them are final; trying again changes nothing.
-pub fn plain(way: Way, from: &str, to: &str, subject: &str, text: &str, id: &str, date_ms: i64) -> Result<Message, MailBuildError> {
-    let (from, to) = (sender(from)?, plain_address("to_email", to)?);
-    Ok(Message::builder()
-        .envelope(Envelope::new(Some(from.clone()), vec![to.clone()])?)
-        .from(Mailbox::new(Some("usher".to_owned()), from))
-        .to(Mailbox::new(None, to))
-        .subject(subject)
-        .header(date(date_ms)?)
-        .message_id(Some(message_id(id)?))
-        .header(AutoSubmitted)
-        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text.to_owned(), way)?))?)
+fn rows(letter: &Letter, words: &Words) -> Vec<Row> {
+    words.rows.iter().filter_map(|(label, fact)| letter.fact(*fact).map(|value| Row { label, value })).collect()
+}
+
+fn button<'a>(letter: &Letter<'a>, words: &Words) -> Option<Button<'a>> {
+    letter.link().zip(words.link).map(|(link, words)| Button { url: link.url, words })
+}
+
+fn html_part(letter: &Letter, words: &Words, shared: &Shared) -> Result<String, MailBuildError> {
+    let rows = rows(letter, words);
+    let line = |sentence: &&str| Line::of(letter, sentence);
+    let page = HtmlPart {
+        tag: shared.tag,
+        title: line(&words.title)?,
+        preview: line(&words.preview)?,
+        greeting: line(&shared.greeting)?,
+        paragraphs: words.paragraphs.iter().map(line).collect::<Result<_, _>>()?,
+        button: button(letter, words),
+        paste: shared.paste,
+        stub: rows.chunks(if rows.len() == 4 { 2 } else { 3 }).collect(),
+        foot: words.foot.as_ref().map(line).transpose()?,
+        sent: line(&words.sent)?,
+    };
+    Ok(page.render()?)
+}
+
+fn text_part(letter: &Letter, words: &Words, shared: &Shared) -> Result<String, MailBuildError> {
+    let rows = rows(letter, words);
+    let widest = rows.iter().map(|row| row.label.chars().count()).max().unwrap_or_default();
+    let line = |sentence: &&str| Line::of(letter, sentence).map(|line| wrapped(&line.plain()));
+    let title = Line::of(letter, words.title)?.plain();
+    let page = TextPart {
+        greeting: line(&shared.greeting)?,
+        // A headline that is no question ends as a sentence does.
+        title: wrapped(&if title.ends_with(['?', '.']) { title } else { format!("{title}.") }),
+        paragraphs: words.paragraphs.iter().map(line).collect::<Result<_, _>>()?,
+        button: button(letter, words),
+        rows: rows.iter().map(|row| format!("  {:widest$}  {}", row.label, row.value.long)).collect(),
+        foot: words.foot.as_ref().map(line).transpose()?,
+        sent: line(&words.sent)?,
+    };
+    Ok(page.render()?)
+}
+
+/// Lines of at most [`WRAP_AT`] characters, broken at spaces; breaks that stand stay.
+fn wrapped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for (nth, line) in text.split('\n').enumerate() {
+        if nth > 0 {
+            out.push('\n');
+        }
+        let mut width = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if width > 0 && width + 1 + length > WRAP_AT {
+                out.push('\n');
+                width = 0;
+            } else if width > 0 {
+                out.push(' ');
+                width += 1;
+            }
+            out.push_str(word);
+            width += length;
+        }
+    }
+    out
 }
 
 /// The one rule against names that become links (R-B92): a word joiner (U+2060, no width, no break) follows
@@ -230,7 +267,7 @@ pub fn plain(way: Way, from: &str, to: &str, subject: &str, text: &str, id: &str
 /// So `evil.example`, `https://…`, `www.…` and `a@b` are no longer what mail programs look for, and a name that
 /// imitates an encoded word (`=?…?=`, RFC 2047) is no longer one, while `St. John` stays as it is. The rule
 /// holds for every name in the subject, the headers and both parts.
-fn unlinked(name: &str) -> String {
+pub(super) fn unlinked(name: &str) -> String {
     const JOINER: char = '\u{2060}';
     let mut out = String::with_capacity(name.len());
     let mut rest = name.chars().peekable();
@@ -246,23 +283,9 @@ fn unlinked(name: &str) -> String {
 
 /// Refuses what could break out of a header or a line: controls (CR, LF and NUL among them) and the two line
 /// separators of Unicode (R-B98).
-fn refuse_controls(mail: &InviteMail) -> Result<(), MailBuildError> {
-    let fields = [
-        ("from", mail.from),
-        ("to_email", mail.to_email),
-        ("to_first", mail.to_first),
-        ("to_last", mail.to_last),
-        ("inviter", mail.inviter),
-        ("organization", mail.organization),
-        ("role", mail.role),
-        ("link", mail.link),
-        ("until_words", mail.until_words),
-        ("until_short", mail.until_short),
-        ("host", mail.host),
-        ("message_id", mail.message_id),
-    ];
-    let breaks = |letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
-    match fields.into_iter().find(|(_, text)| text.contains(breaks)) {
+fn refuse_controls(letter: &Letter) -> Result<(), MailBuildError> {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    match letter.texts().into_iter().find(|(_, text)| text.contains(breaks)) {
         Some((field, _)) => Err(MailBuildError::Control(field)),
         None => Ok(()),
     }
@@ -308,8 +331,8 @@ fn message_id(given: &str) -> Result<String, MailBuildError> {
 }
 
 /// The `Date` header. The range is checked here because the conversion behind it panics outside.
-fn date(ms: i64) -> Result<Date, MailBuildError> {
-    u64::try_from(ms)
+fn date(at: Timestamp) -> Result<Date, MailBuildError> {
+    u64::try_from(at.as_millis())
         .ok()
         .filter(|ms| *ms < DATE_END_MS)
         .and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)))

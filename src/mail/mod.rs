@@ -5,21 +5,25 @@
 //! lease is no longer its own. The lease is short, so that a node that dies holds its mails up for seconds. A mail that is
 //! sent twice after all carries the same Message-ID and the same link.
 
+pub mod letter;
 pub mod message;
 pub mod relay;
+pub mod words;
 
 use crate::{
     app::App,
     authz::{self, Actor, Standing, SystemTask, action::GiveUpMail},
-    domain::{DAY, Email, HOUR, LinkKind, OutboxId, RequestId, SECOND},
+    domain::{By, Email, HOUR, LinkKind, Notice, OutboxId, RequestId, SECOND},
     failpoint::{Fault, Faults},
     store::{
         Context, StoreError, Work,
-        outbox::{self, Due, Fate, Lease},
+        notices::Named,
+        outbox::{self, Content, Due, DueLink, Fate, Lease},
     },
 };
+use letter::{Letter, Link, Matter};
 use lettre::Message;
-use message::{InviteMail, Way};
+use message::Way;
 use relay::{Refusal, Relay, Session};
 use std::{future::Future, io::Write as _, path::PathBuf, pin::pin, time::Duration};
 use tokio::{
@@ -28,6 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use usher_tools::DeliveryRoute;
+use words::Language;
 
 /// How long a worker that says nothing keeps its mails.
 const LEASE: i64 = 20 * SECOND;
@@ -35,8 +40,6 @@ const LEASE: i64 = 20 * SECOND;
 const RENEWAL: Duration = Duration::from_secs(5);
 /// How many mails one round takes.
 const ROUND: i64 = 32;
-/// After which time a mail that nobody took is given up.
-const GIVE_UP_AFTER: i64 = 2 * DAY;
 /// How long the first wait before another try is; each further one is twice as long, up to an hour.
 const FIRST_WAIT: i64 = 5 * SECOND;
 /// How long a mail under way may still take when the server is told to stop.
@@ -258,7 +261,12 @@ struct Carrier<'a> {
 impl Carrier<'_> {
     async fn carry(&mut self, due: &Due) -> Verdict {
         let app = self.app;
-        let Some(message) = render(app, due) else { return Verdict::GiveUp("unsendable") };
+        let message = match render(app, due) {
+            Rendered::Message(message) => message,
+            Rendered::Gone => return Verdict::Fate(Fate::Superseded),
+            Rendered::Unknown => return again(app, due, "unknown_letter"),
+            Rendered::Broken => return Verdict::GiveUp("unsendable"),
+        };
         match &app.mail.transport {
             Transport::Smtp(relay) => match self.down {
                 Some(code) => again(app, due, code),
@@ -320,7 +328,7 @@ impl Carrier<'_> {
 /// Another try later, or none where it has been tried for long enough.
 fn again(app: &App, due: &Due, code: &'static str) -> Verdict {
     let now = app.clock.now();
-    if now.since(due.created_at) > GIVE_UP_AFTER {
+    if now.since(due.created_at) > outbox::GIVE_UP_AFTER {
         return Verdict::GiveUp(code);
     }
     Verdict::Fate(Fate::Again(now.plus(wait_after(due.attempts)), code))
@@ -337,77 +345,113 @@ fn message_id(id: OutboxId, host: &str) -> String {
     format!("<{id}@{}>", host.replace(['[', ']', ':'], "-").trim_matches('-'))
 }
 
-fn render(app: &App, due: &Due) -> Option<Message> {
-    let email = Email::parse(&due.email).ok()?;
-    let host = app.public_url.host();
-    let token = |link: &outbox::DueLink| app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
-    let built = match &due.link {
-        Some(link) if link.kind == LinkKind::Invite => message::build(
-            &InviteMail {
-                from: &app.mail.from,
-                to_email: &email.ascii(),
-                to_first: &due.first_name,
-                to_last: &due.last_name,
-                inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
-                organization: &due.organization,
-                role: due.role.shown(),
-                link: &format!("{}/invite/{}", app.public_url.as_str(), token(link)),
-                until_words: &link.expires_at.words_utc(),
-                until_short: &link.expires_at.short_utc(),
-                host,
-                message_id: &message_id(due.id, host),
-                date_ms: due.created_at.as_millis(),
-            },
-            app.mail.way(),
-        ),
-        Some(link) => {
-            let (subject, what) = match link.kind {
-                LinkKind::Reset => ("Choose a new password", "Choose a new password, in the browser in which you asked for it:"),
-                LinkKind::Identity => ("Connect your sign-in", "Connect your sign-in, in the browser in which you signed in:"),
-                LinkKind::SignIn | LinkKind::Operator | LinkKind::Invite => {
-                    ("Your link to sign in", "Sign in, in the browser in which you asked for it:")
-                }
-            };
-            let text = format!(
-                "{what}\n\n{}/link/{}\n\nIt works once, until {}.\nYou did not ask for it? Then do nothing: nobody gets in without this link.\n",
-                app.public_url.as_str(),
-                token(link),
-                link.expires_at.words_utc(),
-            );
-            message::plain(
-                app.mail.way(),
-                &app.mail.from,
-                &email.ascii(),
-                subject,
-                &text,
-                &message_id(due.id, host),
-                due.created_at.as_millis(),
-            )
-        }
-        None => {
-            let text = format!(
-                "The password of your account at {host} was changed on {}, and all other browsers were signed out.\n\nThat was not you? Ask for a new password at {}/sign-in, and tell an Administrator.\n",
-                due.created_at.words_utc(),
-                app.public_url.as_str(),
-            );
-            message::plain(
-                app.mail.way(),
-                &app.mail.from,
-                &email.ascii(),
-                "Your password was changed",
-                &text,
-                &message_id(due.id, host),
-                due.created_at.as_millis(),
-            )
-        }
+/// What became of a row of the outbox on its way to a message.
+enum Rendered {
+    Message(Message),
+    /// What it tells of is no more.
+    Gone,
+    /// A newer node wrote it, and can send it.
+    Unknown,
+    /// It never will be a message.
+    Broken,
+}
+
+fn render(app: &App, due: &Due) -> Rendered {
+    let language = Language::default();
+    let url = match &due.content {
+        Content::Link { link, .. } => link_url(app, due, link),
+        Content::Notice(..) => String::new(),
+        Content::Gone => return Rendered::Gone,
+        Content::Unknown => return Rendered::Unknown,
     };
+    let Ok(email) = Email::parse(&due.email) else { return Rendered::Broken };
+    let host = app.public_url.host();
+    let built = matter(due, &url, language).map(|matter| {
+        let letter = Letter {
+            language,
+            from: &app.mail.from,
+            to_email: &email.ascii(),
+            to_first: &due.first_name,
+            to_last: &due.last_name,
+            organization: &due.organization,
+            host,
+            message_id: &message_id(due.id, host),
+            date: due.created_at,
+            matter,
+        };
+        message::build(&letter, app.mail.way())
+    });
     match built {
-        Ok(message) => Some(message),
-        Err(error) => {
+        Some(Ok(message)) => Rendered::Message(message),
+        Some(Err(error)) => {
             tracing::error!(mail = %due.id, %error, "a mail cannot be built");
-            None
+            Rendered::Broken
         }
+        None => Rendered::Gone,
     }
+}
+
+/// Derived anew at every try; the database holds no link.
+fn link_url(app: &App, due: &Due, link: &DueLink) -> String {
+    let page = match link.kind {
+        LinkKind::Invite => "invite",
+        LinkKind::SignIn | LinkKind::Reset | LinkKind::Identity | LinkKind::Operator => "link",
+    };
+    let token = app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
+    format!("{}/{page}/{token}", app.public_url.as_str())
+}
+
+/// What a mail is about, in the letters' own terms; `None` where it has lost its subject.
+fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'a>> {
+    let nameless = language.nameless();
+    let by = |by: &By, named: &'a Named| match by {
+        By::Person(_) => named.by.as_deref(),
+        By::Operator => Some(nameless.operator),
+        By::Usher => Some(nameless.usher),
+    };
+    Some(match &due.content {
+        Content::Link { link, browser, provider } => {
+            let carried = Link { url, until: link.expires_at };
+            let browser = browser.as_deref();
+            match link.kind {
+                LinkKind::Invite => Matter::Invite {
+                    inviter: due.inviter.as_deref().unwrap_or(nameless.operator),
+                    role: due.role,
+                    link: carried,
+                    again: link.generation > 1,
+                },
+                LinkKind::SignIn | LinkKind::Operator => Matter::SignInLink { link: carried, browser },
+                LinkKind::Reset => Matter::ResetLink { link: carried, browser },
+                LinkKind::Identity => {
+                    Matter::LinkIdentity { provider: provider.as_deref().unwrap_or(nameless.provider), link: carried, browser }
+                }
+            }
+        }
+        Content::Notice(notice, named) => match notice {
+            Notice::PasswordChanged { browser } => Matter::PasswordChanged { browser: browser.as_deref() },
+            Notice::NewBrowser { browser } => Matter::NewBrowser { browser: browser.as_deref() },
+            Notice::AdministratorMade { by: whom, .. } => Matter::AdministratorMade { who: named.who.as_deref()?, by: by(whom, named) },
+            Notice::SsoChanged { change, by: whom, .. } => Matter::SsoChanged {
+                change: *change,
+                provider: named.provider.as_deref().unwrap_or(nameless.provider),
+                by: by(whom, named),
+            },
+            Notice::BreakGlassChanged { may, by: whom, .. } => {
+                Matter::BreakGlassChanged { who: named.who.as_deref()?, may: *may, by: by(whom, named) }
+            }
+            Notice::TokenEnding { .. } => {
+                let (label, ends) = named.token.as_ref()?;
+                Matter::TokenEnding { label, ends: *ends }
+            }
+            Notice::SecondFactorChanged { change, by: whom, browser } => Matter::SecondFactorChanged {
+                change: *change,
+                by: whom.as_ref().and_then(|whom| by(whom, named)),
+                browser: browser.as_deref(),
+            },
+            Notice::RecoveryCodeUsed { left, browser } => Matter::RecoveryCodeUsed { left: *left, browser: browser.as_deref() },
+        },
+        Content::Gone | Content::Unknown => return None,
+    })
 }
 
 /// Written whole under another name first, so that nobody reads half a mail; the same name at every try.

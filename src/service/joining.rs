@@ -85,6 +85,7 @@ async fn accept_live(app: &App, token: &str, seen: &Link, call: &Call, form: &Ac
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         people::accept(&mut writing.work, proof, &found).await?;
+        writing.mails();
         Ok(Done { value: link, changed: true, about: super::About::default() })
     }
     .await;

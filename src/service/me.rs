@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     app::App,
+    authn::session::Browser,
     authz::{
         self,
         door::{EndSessions, Which},
@@ -26,7 +27,7 @@ pub async fn change_password(
     app: &App,
     call: &Call,
     session: &Session,
-    mark: Option<[u8; 32]>,
+    browser: &Browser,
     current: Zeroizing<String>,
     new: Zeroizing<String>,
 ) -> Result<(), Error> {
@@ -37,8 +38,8 @@ pub async fn change_password(
         let account = door::account(&app.pool, session.org, email.key()).await?;
         let mailbox = app.keyring.mailbox(email.key());
         // Whoever found an open browser guesses no faster than at the door.
-        let browser = mark.map(|mark| mark.to_vec()).unwrap_or_default();
-        let tried = Tried { org: session.org, mailbox, browser: &browser };
+        let mark = browser.mark.map(|mark| mark.to_vec()).unwrap_or_default();
+        let tried = Tried { org: session.org, mailbox, browser: &mark };
         let before = tried.read(&app.pool).await?;
         signing_in::count_try(app, &tried, before).await?;
         compared = account.and_then(|account| account.password_hash);
@@ -50,7 +51,7 @@ pub async fn change_password(
     let password_hash = app.hasher.hash(new).await?;
     let shown =
         if session.has_password { ShownForPassword::Current(compared.as_deref()) } else { ShownForPassword::First(session.proved_at) };
-    signing_in::set_password(app, call, &password_hash, Some(session.id), shown).await
+    signing_in::set_password(app, call, &password_hash, Some(session.id), &browser.label, shown).await
 }
 
 /// Ends sessions of one's own; how many were alive.

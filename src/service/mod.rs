@@ -9,6 +9,7 @@ pub mod audit;
 pub mod groups;
 pub mod joining;
 pub mod limits;
+pub mod mail;
 pub mod me;
 pub mod organizations;
 pub mod parse;

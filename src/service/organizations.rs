@@ -11,7 +11,7 @@ use crate::{
         self, Actor, Standing, SystemTask,
         action::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
-    domain::{Email, OrgId, PersonName, RequestId, SecondFactorFor, Slug, Untrusted, UserId},
+    domain::{Email, InviteDomains, OrgId, OtherDomains, PersonName, RequestId, SecondFactorFor, Slug, Untrusted, UserId},
     error::Error,
     store::{
         Context, Work, door,
@@ -115,21 +115,37 @@ pub async fn change(app: &App, call: &Call, rename: Option<&str>, suspend: Optio
     writing.finish(result).await
 }
 
-/// What to set; what is `None` stays.
-#[derive(Clone, Copy, Debug, Default)]
+/// New settings; what is `None` stays.
+#[derive(Clone, Debug, Default)]
 pub struct NewSettings {
+    /// Which email domains are invited; an empty list names none, and opens all.
+    pub invite_domains: Option<InviteDomains>,
+    /// What becomes of an invite to another one.
+    pub other_domains: Option<OtherDomains>,
     /// Who must show a second factor.
     pub second_factor: Option<SecondFactorFor>,
 }
 
-/// Changes what an organization decides about how its people get in; `false` where it had decided so before.
+/// Changes an organization's settings; `false` where they were so already.
 pub async fn set(app: &App, call: &Call, new: &NewSettings) -> Result<bool, Error> {
     let mut writing = Writing::begin::<ChangeSettings>(app, call, false).await?;
     let result = async {
         let before = door::settings(&mut writing.work).await?;
-        let after = crate::domain::Settings { second_factor: new.second_factor.unwrap_or(before.second_factor), ..before.clone() };
+        let mut after = before.clone();
+        if let Some(domains) = &new.invite_domains {
+            after.invite_domains.clone_from(domains);
+        }
+        if let Some(other) = new.other_domains {
+            after.other_domains = other;
+        }
+        if let Some(who) = new.second_factor {
+            after.second_factor = who;
+        }
+        let changed = before != after;
         let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before, after })?;
-        let changed = organizations::set(&mut writing.work, proof).await?;
+        if changed {
+            organizations::set(&mut writing.work, proof).await?;
+        }
         Ok(Done { value: changed, changed, about: super::About::default() })
     }
     .await;

@@ -7,11 +7,11 @@ use crate::{
         self, Reason,
         action::{DeactivateUser, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
     },
-    domain::{Email, LinkId, LinkKind, OutboxId, PersonName, Role, Status, Untrusted, UserId},
+    domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, Status, Untrusted, UserId},
     error::Error,
     keys::sha256,
     store::{
-        groups, links,
+        door, groups, links,
         people::{self, Filter, Found, Person, Who},
     },
 };
@@ -142,6 +142,21 @@ fn many_administrators(writing: &Writing<'_>, status: Status) -> Vec<String> {
     }
 }
 
+fn other_domain(settings: &Settings) -> String {
+    format!(
+        "The domain of this address is not among those that this organization invites ({}): check that it is the person you mean. deactivate_user takes the invite back.",
+        settings.invite_domains.in_words()
+    )
+}
+
+fn domain_refused(settings: &Settings) -> Error {
+    let message = format!("This organization invites only addresses of these domains: {}.", settings.invite_domains.in_words());
+    Error::Invalid(
+        Invalid::new("email", message)
+            .with_hint("Invite an address of one of them; whoever runs this server adds a domain with `usher org set --invite-domains`."),
+    )
+}
+
 /// Invites somebody: a Pending person, a link good for seven days, and its mail, in one transaction.
 pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams) -> Result<contract::InviteUserOutput, Error> {
     authz::needs::<InviteUser>(&call.actor, &call.standing, false)?;
@@ -172,6 +187,14 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
                 contract::InviteUserOutput { user, delivery: None, warnings: Vec::new(), changed: false, dry_run: call.options.dry_run };
             return Ok(Done { value, changed: false, about: repeat.unwrap_or(about) });
         };
+        let settings = door::settings(&mut writing.work).await?;
+        let mut warnings = Vec::new();
+        if !settings.invites(&email) {
+            match settings.other_domains {
+                OtherDomains::Warn => warnings.push(other_domain(&settings)),
+                OtherDomains::Refuse => return Err(taken(&mut writing, &email).await?.unwrap_or_else(|| domain_refused(&settings))),
+            }
+        }
         let Some(delivery) = app.mail.route() else {
             // Without a way to send mail nobody can be invited; but who is here already is told so first.
             return Err(taken(&mut writing, &email).await?.unwrap_or(Error::MailUnavailable));
@@ -185,10 +208,10 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
             return Err(taken(&mut writing, &email).await?.unwrap_or_else(|| Error::Internal("an address is taken by nobody".to_owned())));
         };
         writing.mails();
-        let warnings = match role {
-            Role::Administrator => many_administrators(&writing, Status::Pending),
-            Role::User => Vec::new(),
-        };
+        match role {
+            Role::Administrator => warnings.extend(many_administrators(&writing, Status::Pending)),
+            Role::User => {}
+        }
         let now = writing.work.now();
         let person = Person {
             key,
@@ -310,6 +333,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             people::update(&mut writing.work, proof, &found).await?;
             if role == Some(Role::Administrator) && found.facts.role == Role::User {
                 warnings = many_administrators(&writing, found.facts.status);
+                writing.mails();
             }
         }
         let user = shown(&mut writing, key).await?;
@@ -401,6 +425,7 @@ pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUse
             people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
             if role == Role::Administrator {
                 warnings = many_administrators(&writing, if had_joined { Status::Active } else { Status::Pending });
+                writing.mails();
             }
         }
         let user = shown(&mut writing, key).await?;

@@ -14,7 +14,8 @@ use crate::{
         door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
     },
     domain::{
-        CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND, Status, Timestamp,
+        Asked, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND, Status,
+        Timestamp,
     },
     error::{Budget, Error},
     keys::sha256,
@@ -52,6 +53,8 @@ pub struct Knock {
     pub kind: LinkKind,
     /// SHA-256 of the mark of the browser that asked.
     pub mark: [u8; 32],
+    /// That browser in words of ours.
+    pub label: String,
 }
 
 impl std::fmt::Debug for Knock {
@@ -109,7 +112,8 @@ async fn send_link(writing: &mut Writing<'_>, call: &Call, account: &Account, kn
     let settings = door::settings(&mut writing.work).await?;
     let action = SendLink { person: found.facts, kind: knock.kind, settings };
     let Ok(proof) = authz::authorize(&call.actor, &writing.standing, action) else { return Ok(nothing) };
-    let (new, _) = new_link(writing, key, knock.kind, Some((knock.mark, known)), true).await?;
+    let asked = Asked { browser: Some(knock.label.clone()), connection: None };
+    let (new, _) = new_link(writing, key, knock.kind, Some((knock.mark, known)), Some(asked)).await?;
     door::send(&mut writing.work, proof, &new).await?;
     writing.mails();
     Ok(Done { value: (), changed: true, about: About::default() })
@@ -121,7 +125,7 @@ pub(super) async fn new_link(
     user_key: i64,
     kind: LinkKind,
     browser: Option<([u8; 32], bool)>,
-    mailed: bool,
+    mailed: Option<Asked>,
 ) -> Result<(NewLink, Zeroizing<String>), Error> {
     let now = writing.work.now();
     let id = LinkId::new(now, &writing.app.random);
@@ -135,7 +139,7 @@ pub(super) async fn new_link(
         browser: browser.map(|(mark, _)| mark),
         known: browser.is_some_and(|(_, known)| known),
         detail: None,
-        mail: mailed.then(|| OutboxId::new(now, &writing.app.random)),
+        mail: mailed.map(|asked| (OutboxId::new(now, &writing.app.random), asked)),
     };
     Ok((link, token))
 }
@@ -161,7 +165,7 @@ pub async fn operator_link(app: &App, call: &Call, user: &str) -> Result<(Zeroiz
         let action = SendLink { person: found.facts, kind: LinkKind::Operator, settings };
         let proof =
             authz::authorize(&call.actor, &writing.standing, action).map_err(|_| Error::Conflict("Only an Active person can sign in."))?;
-        let (new, token) = new_link(&mut writing, key, LinkKind::Operator, None, false).await?;
+        let (new, token) = new_link(&mut writing, key, LinkKind::Operator, None, None).await?;
         let expires_at = door::send(&mut writing.work, proof, &new).await?;
         let url = Zeroizing::new(format!("{}/link/{}", app.public_url.as_str(), token.as_str()));
         Ok(Done { value: (url, expires_at), changed: true, about: About::default() })
@@ -284,6 +288,7 @@ async fn admit_once(app: &App, arrival: &Arrival, call: &Call, admission: &Admis
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         sessions::open(&mut writing.work, proof).await?;
+        writing.mails();
         Ok(Done { value: (), changed: true, about: About::default() })
     }
     .await;
@@ -456,7 +461,7 @@ pub async fn reset(app: &App, token: &str, password: Zeroizing<String>, browser:
     };
     let call = arrival.call(request_id);
     let shown = ShownForPassword::Link { token, mark: browser.mark };
-    set_password(app, &call, &password_hash, None, shown).await
+    set_password(app, &call, &password_hash, None, &browser.label, shown).await
 }
 
 /// The rules for a new password, with the person's own words among what it must not be made of.
@@ -483,9 +488,10 @@ pub(super) async fn set_password(
     call: &Call,
     password_hash: &str,
     keep: Option<CredentialId>,
+    browser: &str,
     shown: ShownForPassword<'_>,
 ) -> Result<(), Error> {
-    retrying(|| set_password_once(app, call, password_hash, keep, shown)).await
+    retrying(|| set_password_once(app, call, password_hash, keep, browser, shown)).await
 }
 
 async fn set_password_once(
@@ -493,6 +499,7 @@ async fn set_password_once(
     call: &Call,
     password_hash: &str,
     keep: Option<CredentialId>,
+    browser: &str,
     shown: ShownForPassword<'_>,
 ) -> Result<(), Error> {
     let person = call.actor.user().ok_or(Error::Unauthenticated)?;
@@ -510,7 +517,15 @@ async fn set_password_once(
             }
         };
         let now = writing.work.now();
-        let action = SetPassword { person: found.facts, proof, settings, password_hash: password_hash.to_owned(), keep, now };
+        let action = SetPassword {
+            person: found.facts,
+            proof,
+            settings,
+            password_hash: password_hash.to_owned(),
+            keep,
+            browser: browser.to_owned(),
+            now,
+        };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         door::set_password(&mut writing.work, proof).await?;
         writing.mails();

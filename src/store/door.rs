@@ -3,16 +3,16 @@
 use super::{
     audit::{self, Change, Entry, Said},
     links::LinkState,
-    outbox,
+    notices, outbox,
     sql::{Pool, Row, StoreError},
     work::Work,
 };
 use crate::{
     authz::{
         Authorized, Org, PersonRef,
-        door::{LinkFacts, SendLink, SetPassword, SignIn, Via, Which},
+        door::{LinkFacts, Proof, SendLink, SetPassword, SignIn, Via, Which},
     },
-    domain::{LinkId, LinkKind, OrgId, OutboxId, Role, Settings, Status, Timestamp, UserId},
+    domain::{Asked, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Settings, Status, Timestamp, UserId},
 };
 
 /// A link for signing in, ready to be stored with its mail.
@@ -30,8 +30,8 @@ pub struct NewLink {
     pub known: bool,
     /// What it is about beside its person, as JSON.
     pub detail: Option<String>,
-    /// Id of the mail that carries it; none where the operator carries it.
-    pub mail: Option<OutboxId>,
+    /// The mail that carries it, with what it says of how it was asked for; none where the operator carries it.
+    pub mail: Option<(OutboxId, Asked)>,
 }
 
 /// The generation that a person's next link of a kind has.
@@ -70,8 +70,8 @@ pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) 
         .bind(link.detail.as_deref())
         .execute()
         .await?;
-    if let Some(mail) = link.mail {
-        outbox::queue(work, mail, key, Some(link.id), action.kind.as_str(), None).await?;
+    if let Some((mail, asked)) = &link.mail {
+        outbox::queue(work, *mail, key, Some(link.id), action.kind.as_str(), Some(&asked.detail())).await?;
     }
     audit::append(work, Entry::done(stamp, vec![Change::set("expires_at", Said::Plain(expires_at.to_rfc3339()))])).await?;
     Ok(expires_at)
@@ -348,7 +348,8 @@ impl Tried<'_> {
     }
 }
 
-/// What a sign-in leaves behind: its browser is known, and wrong passwords are forgiven; after a password only those of the
+/// What a sign-in leaves behind: its browser is known, an Administrator is told of one that was not, and wrong passwords are
+/// forgiven; after a password only those of the
 /// same kind of browser, after any other way all of them (requirement 46).
 pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Result<(), StoreError> {
     let (org, now) = (work.org.number, work.now);
@@ -370,6 +371,10 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
         .bind(only)
         .execute()
         .await?;
+    // Who has just accepted an invite in a browser knows that they did.
+    if action.person.role == Role::Administrator && !was_known && !matches!(action.proof, Proof::Invite) {
+        notices::tell(work, key, &Notice::NewBrowser { browser: Some(action.label.clone()) }).await?;
+    }
     if let Some(mark) = action.mark {
         work.tx
             .query(
@@ -400,8 +405,7 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
         use_up(work, link.id).await?;
     }
     let ended = super::sessions::end_of(work, key, action.keep.map_or(Which::All, Which::Others)).await?;
-    let mail = OutboxId::new(work.now, &work.random);
-    outbox::queue(work, mail, key, None, "password_changed", None).await?;
+    notices::tell(work, key, &Notice::PasswordChanged { browser: Some(action.browser) }).await?;
     work.actor_name = Some(action.person.name);
     audit::append(work, Entry::done(stamp, vec![Change::set("sessions_ended", Said::Plain(ended.to_string()))])).await?;
     Ok(ended)

@@ -9,6 +9,9 @@ pub const PUBLIC_URL: &str = "public_url";
 /// Whether that URL was derived from a listener (`1`) or given (`0`).
 pub const PUBLIC_URL_DERIVED: &str = "public_url_derived";
 
+/// Up to which end, in Unix milliseconds, owners of tokens have been told of it.
+pub const TOKENS_TOLD: &str = "tokens_told_until";
+
 /// The value under `name`.
 pub async fn get(pool: &Pool, name: &str) -> Result<Option<String>, StoreError> {
     let row = pool.query("SELECT value FROM meta WHERE name = $1").bind(name).optional().await?;

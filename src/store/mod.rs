@@ -12,6 +12,7 @@ pub mod groups;
 pub mod idempotency;
 pub mod links;
 pub mod meta;
+pub mod notices;
 pub mod open;
 pub mod organizations;
 pub mod outbox;

@@ -207,16 +207,22 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeOrganization>) -> R
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
-/// Stores what an organization decides; `false` where it had decided so before.
-pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<bool, StoreError> {
+/// Writes other settings; what changed stands in the audit log.
+pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
-    let changes: Vec<Change> =
-        action.before.changes(&action.after).into_iter().map(|(field, before, after)| Change::plain(field, before, after)).collect();
-    if changes.is_empty() {
-        return Ok(false);
-    }
+    let (before, after) = (&action.before, &action.after);
     let number = work.org.number;
-    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(number).bind(action.after.to_text()).execute().await?;
-    audit::append(work, Entry::done(stamp, changes)).await?;
-    Ok(true)
+    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(number).bind(after.to_text()).execute().await?;
+    let mut changes = Vec::new();
+    if before.invite_domains != after.invite_domains {
+        let said = |settings: &Settings| group_said(&settings.invite_domains.texts().join(","));
+        changes.push(Change { field: "invite_domains", before: said(before), after: said(after) });
+    }
+    if before.other_domains != after.other_domains {
+        changes.push(Change::plain("other_domains", before.other_domains.as_str(), after.other_domains.as_str()));
+    }
+    if before.second_factor != after.second_factor {
+        changes.push(Change::plain("second_factor", before.second_factor.as_str(), after.second_factor.as_str()));
+    }
+    audit::append(work, Entry::done(stamp, changes)).await
 }

@@ -6,13 +6,17 @@
 
 use super::{
     audit::{self, Change, Entry, Outcome, Said},
-    sql::{Pool, StoreError},
+    notices::{self, Named},
+    sql::{Pool, Row, StoreError, Tx},
     work::Work,
 };
 use crate::{
     authz::{Authorized, Org, action::GiveUpMail},
-    domain::{LinkId, LinkKind, OrgId, OutboxId, Role, Timestamp, UserId},
+    domain::{Asked, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Timestamp, UserId},
 };
+
+/// After which time a mail that nobody took is given up, and a notice that could not leave at all is no news any more.
+pub const GIVE_UP_AFTER: i64 = 2 * DAY;
 
 /// A mail that is due, with everything its text needs.
 #[derive(Clone, Debug)]
@@ -25,12 +29,8 @@ pub struct Due {
     pub organization: String,
     /// Its locator, with which the link begins.
     pub locator: String,
-    /// Which letter it is.
-    pub letter: String,
-    /// The facts of a notice, as JSON.
-    pub detail: Option<String>,
-    /// The link that it carries; a notice has none.
-    pub link: Option<DueLink>,
+    /// What it is about.
+    pub content: Content,
     /// To whom.
     pub user: UserId,
     /// Address as typed.
@@ -47,6 +47,26 @@ pub struct Due {
     pub attempts: i64,
     /// When it was queued.
     pub created_at: Timestamp,
+}
+
+/// What a mail is about.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// It carries a link.
+    Link {
+        /// The link.
+        link: DueLink,
+        /// Which browser asked for it, where one did.
+        browser: Option<String>,
+        /// What the provider is called through which somebody signed in.
+        provider: Option<String>,
+    },
+    /// It tells of something that happened.
+    Notice(Notice, Named),
+    /// What it would tell of is no more.
+    Gone,
+    /// A newer version wrote it, and can send it.
+    Unknown,
 }
 
 /// The link of a mail.
@@ -85,7 +105,7 @@ impl Lease {
     pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
         let row = pool
             .query(
-                "SELECT l.ended_at, l.expires_at FROM outbox b LEFT JOIN links l ON l.id = b.link_id
+                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts FROM outbox b LEFT JOIN links l ON l.id = b.link_id
                   WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2",
             )
             .bind(id.as_uuid())
@@ -95,7 +115,10 @@ impl Lease {
         let Some(row) = row else { return Ok(Wanted::NotOurs) };
         let mut c = row.columns();
         let (ended_at, expires_at) = (c.maybe_time()?, c.maybe_time()?);
-        let wanted = ended_at.is_none() && expires_at.is_none_or(|expires_at| expires_at > now);
+        let (created_at, attempts): (Timestamp, i64) = (c.time()?, c.take()?);
+        // A notice has no end of its own. It is old news only where no mail could leave for long; what was tried is given up.
+        let stale = attempts == 0 && now.since(created_at) > GIVE_UP_AFTER;
+        let wanted = ended_at.is_none() && expires_at.map_or(!stale, |expires_at| expires_at > now);
         Ok(if wanted { Wanted::Yes } else { Wanted::NoLonger })
     }
 
@@ -173,14 +196,17 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
             .one()
             .await?;
         let mut c = row.columns();
+        let id = OutboxId::from_uuid(c.take()?);
+        let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
+        let (organization, locator) = (c.take()?, c.take()?);
+        let (letter, detail): (String, Option<String>) = (c.take()?, c.take()?);
+        let link = due_link(c.take()?, c.take()?, c.take()?, c.maybe_time()?)?;
         leased.push(Due {
-            id: OutboxId::from_uuid(c.take()?),
-            org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) },
-            organization: c.take()?,
-            locator: c.take()?,
-            letter: c.take()?,
-            detail: c.take()?,
-            link: due_link(c.take()?, c.take()?, c.take()?, c.maybe_time()?)?,
+            id,
+            org,
+            organization,
+            locator,
+            content: content(&mut tx, org, link, &letter, detail.as_deref()).await?,
             user: UserId::from_uuid(c.take()?),
             email: c.take()?,
             first_name: c.take()?,
@@ -211,6 +237,20 @@ fn due_link(
     Ok(Some(DueLink { id: LinkId::from_uuid(id), kind, generation, expires_at }))
 }
 
+async fn content(tx: &mut Tx, org: Org, link: Option<DueLink>, letter: &str, detail: Option<&str>) -> Result<Content, StoreError> {
+    if let Some(link) = link {
+        let asked = Asked::parse(detail);
+        let provider = match asked.connection {
+            Some(connection) => notices::provider(tx, org, connection).await?,
+            None => None,
+        };
+        return Ok(Content::Link { link, browser: asked.browser, provider });
+    }
+    let Some(notice) = Notice::parse(letter, detail) else { return Ok(Content::Unknown) };
+    let named = notices::named(tx, org, &notice).await?;
+    Ok(named.map_or(Content::Gone, |named| Content::Notice(notice, named)))
+}
+
 /// Queues a mail to a person in the transaction that wants it sent: with a link, or a notice of what just happened, whose
 /// facts `detail` holds as JSON and nothing secret.
 pub(super) async fn queue(
@@ -221,21 +261,33 @@ pub(super) async fn queue(
     letter: &'static str,
     detail: Option<&str>,
 ) -> Result<(), StoreError> {
-    let (org, now) = (work.org.number, work.now);
-    work.tx
-        .query(
-            "INSERT INTO outbox (id, org, user_key, link_id, state, next_at, created_at, letter, detail)
-             VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7)",
-        )
-        .bind(id.as_uuid())
-        .bind(org)
-        .bind(user_key)
-        .bind(link.map(|link| link.as_uuid()))
-        .bind(now)
-        .bind(letter)
-        .bind(detail)
-        .execute()
-        .await?;
+    let place = (work.org.number, work.now);
+    insert(&mut work.tx, place, id, user_key, link, letter, detail).await
+}
+
+/// The same for machine work over all organizations: in this one, now.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    (org, now): (i64, Timestamp),
+    id: OutboxId,
+    user_key: i64,
+    link: Option<LinkId>,
+    letter: &'static str,
+    detail: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.query(
+        "INSERT INTO outbox (id, org, user_key, link_id, state, next_at, created_at, letter, detail)
+         VALUES ($1, $2, $3, $4, 'queued', $5, $5, $6, $7)",
+    )
+    .bind(id.as_uuid())
+    .bind(org)
+    .bind(user_key)
+    .bind(link.map(|link| link.as_uuid()))
+    .bind(now)
+    .bind(letter)
+    .bind(detail)
+    .execute()
+    .await?;
     Ok(())
 }
 
@@ -279,17 +331,28 @@ async fn settle(pool: &Pool, fates: &[(OutboxId, Fate)], now: Timestamp) -> Resu
 
 /// Gives a mail up, with an entry in the audit log.
 pub async fn give_up(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId, code: &'static str) -> Result<(), StoreError> {
+    fail(work, proof, id, "queued", code).await
+}
+
+/// A mail that the relay had taken came back; with an entry in the audit log.
+pub async fn bounced(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId) -> Result<(), StoreError> {
+    fail(work, proof, id, "sent", "bounced").await
+}
+
+async fn fail(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId, from: &str, code: &'static str) -> Result<(), StoreError> {
     let (_, stamp) = proof.into_parts();
     let now = work.now;
     let touched = work
         .tx
         .query(
-            "UPDATE outbox SET state = 'failed', attempts = attempts + 1, error = $2, lease_until = NULL, done_at = $3
-              WHERE id = $1 AND state = 'queued'",
+            "UPDATE outbox SET state = 'failed', attempts = attempts + CASE WHEN state = 'queued' THEN 1 ELSE 0 END, error = $2,
+                    lease_until = NULL, done_at = $3
+              WHERE id = $1 AND state = $4",
         )
         .bind(id.as_uuid())
         .bind(code)
         .bind(now)
+        .bind(from)
         .execute()
         .await?;
     if touched == 0 {
@@ -299,4 +362,79 @@ pub async fn give_up(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxI
     entry.outcome = Outcome::Failed;
     entry.code = Some(code);
     audit::append(work, entry).await
+}
+
+/// A mail that left, as the operator's commands find it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Which mail.
+    pub id: OutboxId,
+    /// Of which organization.
+    pub org: Org,
+    /// Its slug.
+    pub slug: String,
+}
+
+/// Whether a mail has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentState {
+    /// The relay took it.
+    Sent,
+    /// It is known to have failed.
+    Failed,
+    /// It waits, was dropped, or lies in the mail folder.
+    NotSent,
+}
+
+/// A mail as the rule about bounces sees it.
+#[derive(Clone, Debug)]
+pub struct SentFacts {
+    /// To whom.
+    pub user: UserId,
+    /// Their full name now.
+    pub name: String,
+    /// Whether it has left.
+    pub state: SentState,
+}
+
+fn read_sent(row: &Row) -> Result<Sent, StoreError> {
+    let mut c = row.columns();
+    Ok(Sent { id: OutboxId::from_uuid(c.take()?), org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) }, slug: c.take()? })
+}
+
+/// The mail with this id, whatever became of it.
+pub async fn sent(pool: &Pool, id: OutboxId) -> Result<Option<Sent>, StoreError> {
+    let sql = "SELECT b.id, o.number, o.id, o.slug FROM outbox b JOIN organizations o ON o.number = b.org WHERE b.id = $1";
+    pool.query(sql).bind(id.as_uuid()).optional().await?.map(|row| read_sent(&row)).transpose()
+}
+
+/// The newest mail that left for the address with this key, in each organization; one that failed since is it too, so that
+/// the same bounce never falls upon an older mail.
+pub async fn last_sent_to(pool: &Pool, email_key: &str) -> Result<Vec<Sent>, StoreError> {
+    let sql = "SELECT b.id, o.number, o.id, o.slug FROM organizations o JOIN users u ON u.org = o.number AND u.email_key = $1
+                 JOIN outbox b ON b.user_key = u.key
+                WHERE b.state IN ('sent', 'failed') AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.user_key = u.key
+                      AND n.state IN ('sent', 'failed') AND (n.created_at > b.created_at OR (n.created_at = b.created_at AND n.id > b.id)))
+                ORDER BY o.number";
+    pool.query(sql).bind(email_key).all().await?.iter().map(read_sent).collect()
+}
+
+/// A mail of the organization whose lock `work` holds.
+pub async fn facts(work: &mut Work, id: OutboxId) -> Result<Option<SentFacts>, StoreError> {
+    let sql = "SELECT u.id, u.first_name, u.last_name, b.state FROM outbox b JOIN users u ON u.key = b.user_key
+                WHERE b.id = $1 AND b.org = $2";
+    let Some(row) = work.tx.query(sql).bind(id.as_uuid()).bind(work.org.number).optional().await? else { return Ok(None) };
+    let mut c = row.columns();
+    Ok(Some(SentFacts {
+        user: UserId::from_uuid(c.take()?),
+        name: {
+            let (first, last): (String, String) = (c.take()?, c.take()?);
+            format!("{first} {last}")
+        },
+        state: match c.take::<String>()?.as_str() {
+            "sent" => SentState::Sent,
+            "failed" => SentState::Failed,
+            _ => SentState::NotSent,
+        },
+    }))
 }

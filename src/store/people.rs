@@ -2,7 +2,7 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    links, search,
+    links, notices, search,
     sql::{Pool, Row, StoreError, Tx},
     work::Work,
 };
@@ -382,6 +382,9 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
         None => before.slack_id.clone(),
     };
     let role = action.role.unwrap_or(action.person.role);
+    // Somebody who has not joined is none yet; accepting the invite makes them one.
+    let made_one = role == Role::Administrator && role != action.person.role && action.person.status == Status::Active;
+    let by = notices::by(&stamp);
     if role != action.person.role {
         changes.push(Change::plain("role", action.person.role.shown(), role.shown()));
         work.head.leave(action.person.status, action.person.role);
@@ -404,6 +407,9 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
         .bind(role)
         .execute()
         .await?;
+    if made_one {
+        notices::administrator_made(work, id, by).await?;
+    }
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
@@ -477,6 +483,9 @@ pub async fn reactivate(work: &mut Work, proof: Authorized<ReactivateUser>, invi
     }
     work.head.leave(person.status, person.role);
     work.head.enter(status, person.role);
+    if (status, person.role) == (Status::Active, Role::Administrator) {
+        notices::administrator_made(work, person.person.id, notices::by(&stamp)).await?;
+    }
     audit::append(work, Entry::done(stamp, vec![Change::plain("status", person.status.as_str(), status.as_str())])).await
 }
 
@@ -512,6 +521,10 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
     work.head.leave(person.status, person.role);
     work.head.enter(Status::Active, person.role);
     links::use_up(work, person.person.key).await?;
+    if person.role == Role::Administrator {
+        let by = notices::inviter(work, action.link).await?;
+        notices::administrator_made(work, id, by).await?;
+    }
     let mut changes = vec![Change::plain("status", person.status.as_str(), Status::Active.as_str())];
     for (field, before, after) in
         [("first_name", &before.first_name, action.name.first()), ("last_name", &before.last_name, action.name.last())]

@@ -17,15 +17,22 @@ pub async fn converse(server: &Server, interpreter: &str, program: &str, argumen
 
 /// The same with an address and a token from elsewhere, such as a host's configuration.
 pub async fn converse_at(url: &str, token: &str, interpreter: &str, program: &str, arguments: &[&str]) -> Value {
-    let program = PathBuf::from(variable("USHER_TEST_HOSTS")).join(program);
-    let output = Command::new(variable(interpreter))
-        .arg(program)
-        .args(arguments)
-        .env("USHER_URL", url)
-        .env("USHER_TOKEN", token)
-        .output()
-        .await
-        .expect("the client runs");
+    said(client(interpreter, program).args(arguments).env("USHER_URL", url).env("USHER_TOKEN", token)).await
+}
+
+/// Runs a program that needs no server; what it says.
+pub async fn alone(interpreter: &str, program: &str, arguments: &[&str]) -> Value {
+    said(client(interpreter, program).args(arguments)).await
+}
+
+fn client(interpreter: &str, program: &str) -> Command {
+    let mut command = Command::new(variable(interpreter));
+    command.arg(PathBuf::from(variable("USHER_TEST_HOSTS")).join(program));
+    command
+}
+
+async fn said(command: &mut Command) -> Value {
+    let output = command.output().await.expect("the client runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("one object")
 }

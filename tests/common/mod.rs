@@ -293,7 +293,7 @@ impl Server {
 
     /// The link of the `n`-th mail, once it lies in the folder.
     pub async fn link(&self, n: usize) -> String {
-        until("the mail", async || self.mails().get(n - 1).map(|mail| link_in(mail))).await
+        until("the mail", async || self.mails().get(n - 1).map(|mail| link_in(mail).expect("the link stands in the text part"))).await
     }
 
     /// The link in the newest mail to this address, once one lies in the folder.
@@ -301,7 +301,9 @@ impl Server {
         let to = format!("<{email}>");
         until("the mail", async || {
             let mails = self.mails();
-            mails.iter().rev().find(|mail| mail.lines().any(|line| line.starts_with("To:") && line.contains(&to))).map(|mail| link_in(mail))
+            let theirs = |mail: &&String| mail.lines().any(|line| line.starts_with("To:") && line.contains(&to));
+            // A notice has none.
+            mails.iter().rev().filter(theirs).find_map(|mail| link_in(mail))
         })
         .await
     }
@@ -313,7 +315,7 @@ impl Server {
         until("the mails", async || {
             let all = self.mails();
             let theirs: Vec<_> = all.iter().filter(is_theirs).collect();
-            (theirs.len() >= mails).then(|| link_in(theirs[theirs.len() - 1]))
+            (theirs.len() >= mails).then(|| link_in(theirs[theirs.len() - 1]).expect("the link stands in the text part"))
         })
         .await
     }
@@ -332,19 +334,31 @@ impl Server {
 
     /// A command beside the running server; its line of JSON.
     pub async fn cli(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments).await;
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// A command that must have been refused; its words on stderr.
+    pub async fn cli_refused(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).await;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{words}{}", String::from_utf8_lossy(&output.stdout));
+        words
+    }
+
+    async fn command(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
         command.args(arguments).env("USHER_DATA_DIR", self.data_dir.path()).env("USHER_LOG", "warn");
         if let Some(url) = &self.database {
             command.env("USHER_DATABASE_URL", url);
         }
-        let output = command.output().await.expect("usher runs");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+        command.output().await.expect("usher runs")
     }
 }
 
-fn link_in(mail: &str) -> String {
+fn link_in(mail: &str) -> Option<String> {
     let is_link = |line: &&str| line.starts_with("http") && (line.contains("/invite/") || line.contains("/link/"));
-    mail.lines().map(str::trim).find(is_link).expect("the link stands in the text part").to_owned()
+    mail.lines().map(str::trim).find(is_link).map(str::to_owned)
 }
 
 /// Polls until there is something; fails after half a minute.

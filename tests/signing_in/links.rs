@@ -123,7 +123,7 @@ async fn a_reset_link_sets_a_new_password_ends_all_sessions_and_tells_of_it() {
         assert_eq!(before.by_password(&server.org, "ana@example.com", new).await.status, 303);
         assert_eq!(ana.post(&place, &[("password", new), ("do", "go")]).await.status, 410, "once");
         crate::common::until("the notice", async || {
-            server.mails().iter().any(|mail| mail.contains("Subject: Your password was changed")).then_some(())
+            server.mails().iter().any(|mail| mail.contains("Subject: Your password at My organization was changed")).then_some(())
         })
         .await;
     })

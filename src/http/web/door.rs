@@ -99,7 +99,13 @@ fn knocked(
     }
     let mut browser = visitor::browser(app, headers);
     let cookie = visitor::marked(app, &mut browser);
-    let knock = Knock { email: sent.email.clone(), org: org.map(|org| org.org.number), kind, mark: browser.mark.unwrap_or_default() };
+    let knock = Knock {
+        email: sent.email.clone(),
+        org: org.map(|org| org.org.number),
+        kind,
+        mark: browser.mark.unwrap_or_default(),
+        label: browser.label,
+    };
     if let Err(Error::RateLimited { retry_after_ms, .. }) = signing_in::knock(app, knock) {
         return too_many(app, retry_after_ms);
     }

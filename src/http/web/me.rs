@@ -207,7 +207,7 @@ pub async fn password(State(app): State<SharedApp>, headers: HeaderMap, sent: Re
     let current = Zeroizing::new(std::mem::take(&mut sent.current));
     let new = Zeroizing::new(std::mem::take(&mut sent.password));
     let call = visitor.call(&app);
-    let (field, message) = match own::change_password(&app, &call, &visitor.now, visitor.browser.mark, current, new).await {
+    let (field, message) = match own::change_password(&app, &call, &visitor.now, &visitor.browser, current, new).await {
         Ok(()) => return go_to(&app, "/me?done=password"),
         Err(Error::Invalid(invalid)) => ("password", said(&invalid)),
         Err(Error::SignInRefused) if visitor.now.has_password => ("current", "This is not your current password.".to_owned()),

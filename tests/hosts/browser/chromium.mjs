@@ -67,7 +67,7 @@ class Page {
     }
 
     async run(expression) {
-        const { result, exceptionDetails } = await this.send('Runtime.evaluate', { expression, returnByValue: true });
+        const { result, exceptionDetails } = await this.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
         if (exceptionDetails) throw new Error(`${expression}: ${exceptionDetails.text}`);
         return result.value;
     }
