@@ -7,6 +7,7 @@ use crate::{
     gather::{Evidence, Seen},
     keys::Keyring,
     mail::Mailer,
+    outbound::Outbound,
     service::signing_in::Knock,
     store::Pool,
 };
@@ -46,6 +47,8 @@ pub struct App {
     pub public_url: PublicUrl,
     /// How mail leaves.
     pub mail: Mailer,
+    /// The way to every address that somebody else chose.
+    pub outbound: Outbound,
     /// Password hashing, bounded.
     pub hasher: Hasher,
     /// Uses of credentials, gathered.

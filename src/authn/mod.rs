@@ -4,3 +4,4 @@ pub mod credential;
 pub mod link;
 pub mod password;
 pub mod session;
+pub mod sso;

@@ -12,6 +12,7 @@ use crate::{
     http::server,
     keys::Keyring,
     mail::Mailer,
+    outbound::Outbound,
     service::{Call, organizations, people, signing_in, tokens},
     store::{self, Database, Engine, MigrationState, audit, credentials, meta, organizations::Organization},
 };
@@ -176,6 +177,7 @@ async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent)
     let keyring = keyring(options, &pool, &random, fail).await?;
     let public_url = public_url(options, &pool, listener, fail).await?;
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
+    let outbound = Outbound::new(&options.outbound_allow, options.outbound_ca.as_deref())?;
     let limits = options.limits()?;
     let catalogue = catalogue(options)?;
     Ok(Arc::new(App {
@@ -193,6 +195,7 @@ async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent)
         catalogue,
         public_url,
         mail,
+        outbound,
         hasher: Hasher::default(),
         seen: Seen::default(),
         evidence: Evidence::default(),

@@ -14,6 +14,7 @@ use usher_mcp::{
     http::server,
     keys::Keyring,
     mail::Mailer,
+    outbound::Outbound,
     service::{Call, WriteOptions},
     store::Database,
 };
@@ -61,6 +62,7 @@ impl Inside {
             catalogue: Catalogue::builtin(),
             public_url: PublicUrl::parse("http://127.0.0.1:8080").expect("a URL"),
             mail: Mailer::new(None, None, folder.join("mail"), true).expect("a mail folder"),
+            outbound: Outbound::new(&[], None).expect("a client"),
             hasher: Hasher::default(),
             seen: Seen::default(),
             evidence: Evidence::default(),
