@@ -37,6 +37,7 @@
 pub mod action;
 mod ceiling;
 pub mod door;
+pub mod sso;
 
 pub use ceiling::missing;
 

@@ -1,6 +1,6 @@
 //! Each command, from its flags to its result.
 
-use super::{Audit, Command, MailCommand, Org, Token, User, doctor, output, welcome::Welcome};
+use super::{sso, Audit, Command, MailCommand, Org, Token, User, doctor, output, welcome::Welcome};
 use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
     authn::password::Hasher,
@@ -23,7 +23,7 @@ use usher_tools as contract;
 
 pub(super) type Outcome = Result<ExitCode, String>;
 
-fn said(app: &App, error: &Error) -> String {
+pub(super) fn said(app: &App, error: &Error) -> String {
     let body = error.body(RequestId::new(app.clock.now(), &app.random));
     match body.hint {
         Some(hint) => format!("{} ({}). {hint}", body.message, body.code.as_str()),
@@ -78,6 +78,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Org(command) => org(command, &options).await,
         Command::User(command) => user(command, &options).await,
         Command::Token(command) => token(command, &options).await,
+        Command::Sso(command) => sso::run(command, &options).await,
         Command::SignInLink(of) => {
             let app = open(&options, None, Absent::Refuse).await?;
             let organization = organization(&app, &of.org).await?;
@@ -122,7 +123,7 @@ async fn listen(options: &Options) -> Result<TcpListener, String> {
 
 /// What a command does where the database is not there, or has no tables of usher's.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Absent {
+pub(super) enum Absent {
     /// Says so: it would have nothing to work on, and most likely looks in the wrong place.
     Refuse,
     /// Makes a SQLite file. On PostgreSQL that is for `usher migrate`, as the owner.
@@ -167,7 +168,7 @@ pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
 }
 
 /// Opens the database, the keyring and everything else.
-async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+pub(super) async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
     let database = options.database()?;
     prepare(options, &database, absent).await?;
     let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
@@ -345,7 +346,7 @@ fn interruption() -> Result<impl Future<Output = ()> + Send + 'static, String> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
-async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
+pub(super) async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
     store::organizations::by_slug(&app.pool, slug)
         .await
         .map_err(|error| error.to_string())?

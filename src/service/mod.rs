@@ -14,6 +14,7 @@ pub mod organizations;
 pub mod parse;
 pub mod people;
 pub mod signing_in;
+pub mod sso;
 pub mod tokens;
 pub mod view;
 

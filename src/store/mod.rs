@@ -21,6 +21,7 @@ mod search;
 pub mod sessions;
 pub mod sql;
 mod sqlite;
+pub mod sso;
 pub mod work;
 
 pub use open::{Database, MigrationState, migrate, migration_state};

@@ -6,18 +6,21 @@
 
 pub mod door;
 pub mod me;
+pub mod sso;
 pub mod views;
 pub mod visitor;
 
 use super::auth::{CallerAddress, retry_after_seconds};
 use crate::{
     app::SharedApp,
+    authn::sso::Asking,
     domain::{LinkId, RequestId},
     error::Error,
     gather,
     service::{
         joining::{self, Acceptance},
         retrying, signing_in,
+        sso::Purpose,
     },
     store::links::{Link, LinkState},
 };
@@ -173,14 +176,18 @@ pub async fn invite(
     let shown = Shown::read(segment, &headers);
     match shown.link(&app).await {
         Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
-        Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]),
+        Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]).await,
         Ok(Some(found)) => move_to_cookie(&app, "invite", found.id, &shown.token),
         Ok(None) => stranger(&app, caller),
         Err(_) => fault(&app, Fault::Unavailable),
     }
 }
 
-fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str>, errors: &[FieldError<'_>]) -> Response {
+async fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str>, errors: &[FieldError<'_>]) -> Response {
+    let providers = match sso::providers(app, link.org).await {
+        Ok(providers) => providers,
+        Err(error) => return unavailable(app, &error),
+    };
     let (iso, words) = (link.expires_at.to_rfc3339(), link.expires_at.short_utc());
     let action = format!("{}/invite/{}", app.public_url.base(), link.id);
     let person = format!("{} {}", link.first_name, link.last_name);
@@ -195,6 +202,7 @@ fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str
             email: &link.email,
             role: link.role.shown(),
             until: Moment { iso: &iso, words: &words },
+            providers: &providers,
             first_name: first,
             last_name: last,
             show_password: show,
@@ -252,7 +260,15 @@ pub async fn accept(
         Err(_) => return fault(&app, Fault::Unavailable),
     };
     if sent.act == "show" && found.state == LinkState::Live {
-        return form(&app, &found, &sent.first_name, &sent.last_name, Some(&password), &[]);
+        return form(&app, &found, &sent.first_name, &sent.last_name, Some(&password), &[]).await;
+    }
+    if let Some(connection) = sent.act.strip_prefix(sso::GO) {
+        if found.state != LinkState::Live {
+            return dead(&app, &found);
+        }
+        let hint = crate::domain::Email::parse(&found.email).ok();
+        let asking = Asking { hint: hint.as_ref(), another: false };
+        return sso::set_out(&app, caller, found.org, connection, Purpose::Join(found.id.as_uuid()), asking).await;
     }
     let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
     let request_id = RequestId::new(app.clock.now(), &app.random);
@@ -285,13 +301,15 @@ pub async fn accept(
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];
-            form(&app, &found, &sent.first_name, &sent.last_name, None, &errors)
+            form(&app, &found, &sent.first_name, &sent.last_name, None, &errors).await
         }
         Err(Error::DeadLink) => match shown.link(&app).await {
             Ok(Some(now)) => dead(&app, &now),
             Ok(None) => stranger(&app, caller),
             Err(_) => fault(&app, Fault::Unavailable),
         },
+        // The organization was connected to a provider: the page shows that way now.
+        Err(Error::SignInRefused) => form(&app, &found, &sent.first_name, &sent.last_name, None, &[]).await,
         Err(Error::RateLimited { .. } | Error::Unavailable(_)) => fault(&app, Fault::Unavailable),
         Err(error) => {
             tracing::error!(request_id = %request_id, error = ?error, "accepting failed");

@@ -14,6 +14,7 @@
 
 pub mod door;
 pub mod me;
+pub mod sso;
 
 use askama::Template;
 use http::StatusCode;
@@ -154,6 +155,8 @@ pub struct AcceptPage<'a> {
     pub role: &'a str,
     /// End of the link.
     pub until: Moment<'a>,
+    /// The connections through which people join; without any they choose a password.
+    pub providers: &'a [sso::Provider],
     /// First name in the form: as invited, or as typed.
     pub first_name: &'a str,
     /// Last name in the form: as invited, or as typed.
