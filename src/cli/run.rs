@@ -1,6 +1,6 @@
 //! Each command, from its flags to its result.
 
-use super::{sso, Audit, Command, MailCommand, Org, Token, User, doctor, output, welcome::Welcome};
+use super::{Audit, Command, MailCommand, Org, Token, User, doctor, output, sso, welcome::Welcome};
 use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
     authn::password::Hasher,

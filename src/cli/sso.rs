@@ -154,7 +154,9 @@ fn issuer(preset: Preset, issuer: Option<&str>, tenant: Option<&str>, tenants: &
         }
         (Preset::Other, Some(issuer), None) => Ok((Issuer::parse(issuer, tenants).map_err(|invalid| read(&invalid))?, "single sign-on")),
         (Preset::Google, _, _) => wrong("--preset google takes neither --issuer nor --tenant"),
-        (Preset::Microsoft, _, _) => wrong("--preset microsoft needs --tenant with your Directory (tenant) ID, or --tenants, and takes no --issuer"),
+        (Preset::Microsoft, _, _) => {
+            wrong("--preset microsoft needs --tenant with your Directory (tenant) ID, or --tenants, and takes no --issuer")
+        }
         (Preset::Other, _, _) => wrong("--preset other needs --issuer, and takes no --tenant"),
     }
 }

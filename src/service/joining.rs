@@ -4,7 +4,10 @@ use super::{Call, Done, Writing};
 use crate::{
     app::App,
     authn::{link, password},
-    authz::{self, Standing, action::{AcceptInvite, Joining}},
+    authz::{
+        self, Standing,
+        action::{AcceptInvite, Joining},
+    },
     domain::{PermissionSet, PersonName, RequestId, Role},
     error::Error,
     keys::sha256,

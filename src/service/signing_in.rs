@@ -14,7 +14,8 @@ use crate::{
         door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
     },
     domain::{
-        ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND, Status, Timestamp,
+        ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND, Status,
+        Timestamp,
     },
     error::{Budget, Error},
     keys::sha256,
@@ -268,7 +269,13 @@ impl Shown<'_> {
 }
 
 /// Opens one session.
-pub(super) async fn admit(app: &App, arrival: &Arrival, request_id: RequestId, admission: &Admission<'_>, shown: Shown<'_>) -> Result<(), Error> {
+pub(super) async fn admit(
+    app: &App,
+    arrival: &Arrival,
+    request_id: RequestId,
+    admission: &Admission<'_>,
+    shown: Shown<'_>,
+) -> Result<(), Error> {
     let call = arrival.call(request_id);
     retrying(|| admit_once(app, arrival, &call, admission, shown)).await
 }

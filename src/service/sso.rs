@@ -664,7 +664,8 @@ pub async fn unlink_own(app: &App, call: &Call, person: PersonRef, issuer: &str,
             let sso_required = door::settings(&mut writing.work).await?.sso_required;
             let others = rows::live_of(&mut writing.work, person.key).await?.saturating_sub(1);
             let identity = (issuer.to_owned(), subject.to_owned());
-            let proof = authz::authorize(&call.actor, &writing.standing, UnlinkIdentity { person: found.facts, identity, sso_required, others })?;
+            let proof =
+                authz::authorize(&call.actor, &writing.standing, UnlinkIdentity { person: found.facts, identity, sso_required, others })?;
             let changed = rows::unlink(&mut writing.work, proof).await?;
             Ok(Done { value: changed, changed, about: About::default() })
         }

@@ -94,8 +94,12 @@ pub async fn sign_in(browser: &Client, begin: &str, person: &str) -> Url {
             Ok(page) => page,
         };
         let action = attribute(&page, "action=\"").unwrap_or_else(|| panic!("no form: {page}"));
-        let prompt = attribute(&page, "name=\"prompt\" value=\"").expect("what the provider asks");
-        response = browser.post(action).form(&[("prompt", prompt), ("login", person), ("password", "any")]).send().await.expect("a page");
+        let mut form = vec![("login", person), ("password", "any")];
+        // What the form itself carries: what is asked, or that another session is left.
+        for input in page.split("<input").skip(1).filter(|input| input.contains("type=\"hidden\"")) {
+            form.push((attribute(input, "name=\"").expect("a name"), attribute(input, "value=\"").expect("a value")));
+        }
+        response = browser.post(action).form(&form).send().await.expect("a page");
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     door::go_to,
     page, said, unavailable, unread,
     views::{
-        FieldError, Fault as Page,
+        Fault as Page, FieldError,
         sso::{GoPage, MeetPage, Provider, StopPage},
     },
     visitor::{self, Visitor, cookie, neighbourhood, opened, with_cookies},
@@ -227,7 +227,13 @@ fn meeting(app: &SharedApp, journey: &str, met: &Met, typed: Option<(&str, &str)
             None,
             None,
         ),
-        Meeting::Link => draw("Connect your sign-in", "From now on it opens your account. Nothing happens until you choose Connect.", "Connect", None, None),
+        Meeting::Link => draw(
+            "Connect your sign-in",
+            "From now on it opens your account. Nothing happens until you choose Connect.",
+            "Connect",
+            None,
+            None,
+        ),
         Meeting::InviteEnded(_) => halt(
             "Your invite has ended",
             "It expired, or was replaced or taken back. Ask whoever invited you to send it again; it then works for 7 days.",
@@ -240,9 +246,12 @@ fn meeting(app: &SharedApp, journey: &str, met: &Met, typed: Option<(&str, &str)
             "For another address",
             Some(&action),
         ),
-        Meeting::Deactivated(_) => {
-            halt("Your account is deactivated", "Nothing was changed. An Administrator of your organization can reactivate it.", "Deactivated", None)
-        }
+        Meeting::Deactivated(_) => halt(
+            "Your account is deactivated",
+            "Nothing was changed. An Administrator of your organization can reactivate it.",
+            "Deactivated",
+            None,
+        ),
         Meeting::Taken => halt("This sign-in is taken", "It opens an account here already, and can open only one.", "Taken", Some(&action)),
         Meeting::Unverified => halt(
             "Your address is not verified",
@@ -341,10 +350,12 @@ pub async fn act(
             meeting(&app, &journey, &met, Some((&sent.first_name, &sent.last_name)), &errors)
         }
         // Something changed while the page stood there: look anew.
-        Err(Error::DeadLink | Error::UserDeactivated | Error::InviteNotPending(_) | Error::Conflict(_)) => match sso::meet(&app, luggage).await {
-            Ok(now) => meeting(&app, &journey, &now, None, &[]),
-            Err(failed) => failing(&app, caller, failed),
-        },
+        Err(Error::DeadLink | Error::UserDeactivated | Error::InviteNotPending(_) | Error::Conflict(_)) => {
+            match sso::meet(&app, luggage).await {
+                Ok(now) => meeting(&app, &journey, &now, None, &[]),
+                Err(failed) => failing(&app, caller, failed),
+            }
+        }
         Err(Error::SignInRefused) => stop(
             &app,
             403,

@@ -1,6 +1,6 @@
 // A real OpenID provider: oidc.mjs REDIRECT_URI SECRET. Says its issuer in one line of JSON. Whoever signs in as one of the people
 // below gets in with any password. A line on stdin is a request: {"rotate": true} makes new keys and forgets the old ones,
-// {"client_secret": "…"} changes the client's; each is answered with a line.
+// {"client_id", "client_secret"} change the client, {"pairwise": true} names people anew for it; each is answered with a line.
 //
 // USHER_TEST_OIDC_ALG: how ID tokens are signed. USHER_TEST_OIDC_CLAIMS=userinfo: the address is told at userinfo only.
 
@@ -10,7 +10,8 @@ import { createInterface } from 'node:readline';
 
 const { Provider } = await import(`${process.env.USHER_TEST_NODE_PREFIX}/node_modules/oidc-provider/lib/index.js`);
 
-let [redirect, secret] = process.argv.slice(2);
+const [redirect, secret] = process.argv.slice(2);
+const client = { client_id: 'usher', client_secret: secret, pairwise: false };
 const alg = process.env.USHER_TEST_OIDC_ALG ?? 'RS256';
 const kinds = {
     RS256: ['rsa', { modulusLength: 2048 }], PS256: ['rsa', { modulusLength: 2048 }], ES256: ['ec', { namedCurve: 'P-256' }], EdDSA: ['ed25519', {}],
@@ -35,7 +36,12 @@ const key = () => {
 
 function make(issuer) {
     const provider = new Provider(issuer, {
-        clients: [{ client_id: 'usher', client_secret: secret, redirect_uris: [redirect], id_token_signed_response_alg: alg }],
+        clients: [{
+            client_id: client.client_id, client_secret: client.client_secret, redirect_uris: [redirect],
+            id_token_signed_response_alg: alg, subject_type: client.pairwise ? 'pairwise' : 'public',
+        }],
+        subjectTypes: ['public', 'pairwise'],
+        pairwiseIdentifier: (_, id, { clientId }) => `${clientId}-${id}`,
         jwks: { keys: [key()] },
         claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['given_name', 'family_name'] },
         conformIdTokenClaims: process.env.USHER_TEST_OIDC_CLAIMS === 'userinfo',
@@ -58,7 +64,7 @@ server.listen(0, '127.0.0.1', () => {
     say({ issuer });
     createInterface({ input: process.stdin }).on('line', line => {
         const wish = JSON.parse(line);
-        secret = wish.client_secret ?? secret;
+        Object.assign(client, wish);
         handle = make(issuer);
         say({ done: true });
     }).on('close', () => process.exit(0));
