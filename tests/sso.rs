@@ -1,6 +1,7 @@
 //! Signing in through an identity provider.
 
 mod attacks;
+mod browser;
 mod commands;
 mod entering;
 mod joining;

@@ -152,3 +152,34 @@ async fn r_b115_another_registration_at_the_provider_has_a_way_out() {
     })
     .await;
 }
+
+/// Runs one of the scripts in `examples/sso`; what it said, and whether it went through.
+async fn example(script: &str, words: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sso").join(script);
+    let mut command = tokio::process::Command::new(path);
+    command.args(words).env("USHER", env!("CARGO_BIN_EXE_usher")).envs(environment.iter().copied());
+    let output = command.output().await.unwrap();
+    (output.status.success(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+#[tokio::test]
+async fn the_examples_connect() {
+    let server = super::server(Engine::Sqlite).await;
+    let idp = provider_for(&server).await;
+    let file = server.data_dir.path().join("secret");
+    std::fs::write(&file, Idp::SECRET).unwrap();
+    let (file, folder) = (file.display().to_string(), server.data_dir.path().display().to_string());
+    let environment = [("USHER_DATA_DIR", folder.as_str()), ("USHER_OUTBOUND_ALLOW", "127.0.0.0/8")];
+    let (done, said) = example("openid", &[&server.org, &idp.issuer, "Example Login", Idp::CLIENT, &file], &environment).await;
+    assert!(done && said.contains("/sign-in/sso/callback"), "{said}");
+    assert_eq!(sso(&server, &["list"]).await[0]["name"], "Example Login");
+    // No test calls Google or Microsoft: their scripts are understood, and find no database.
+    let nowhere = [("USHER_DATA_DIR", "/nonexistent/usher")];
+    for (script, words) in [
+        ("google", vec!["my-organization", "id.apps.googleusercontent.com", &file]),
+        ("microsoft", vec!["my-organization", "72f988bf-86f1-41af-91ab-2d7cd011db47", "id", &file]),
+    ] {
+        let (done, said) = example(script, &words, &nowhere).await;
+        assert!(!done && said.contains("there is nothing of usher's"), "{script}: {said}");
+    }
+}
