@@ -148,9 +148,10 @@ impl Keyring {
             let _ = write!(text, "{byte:02x}");
         }
         text.push('\n');
-        // Written whole under another name, then linked into place: nobody ever reads half a file.
+        // Written whole under another name, then linked into place: nobody ever reads half a file. A name of this start's own:
+        // process ids come again, in a container above all, and what a start that died has left must not stop the next.
         let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{}", std::process::id()));
+        draft.push(format!(".{:016x}", u64::from_be_bytes(random.bytes())));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -158,9 +159,10 @@ impl Keyring {
             use std::os::unix::fs::OpenOptionsExt;
             options.mode(0o600);
         }
-        let mut file = options.open(&draft).map_err(io)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-        let linked = std::fs::hard_link(&draft, path);
+        let linked = options
+            .open(&draft)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::hard_link(&draft, path));
         drop(std::fs::remove_file(&draft));
         match linked {
             Ok(()) => {}
@@ -304,4 +306,19 @@ fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_first_start_that_died_left_stops_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        std::fs::write(folder.path().join(format!("keys.{}", std::process::id())), "half a").unwrap();
+        let made = Keyring::create_or_read(&path, &Random::os()).unwrap();
+        assert_eq!(Keyring::create_or_read(&path, &Random::os()).unwrap().fingerprint(), made.fingerprint());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no draft of its own is left");
+    }
 }

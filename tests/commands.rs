@@ -23,6 +23,15 @@ fn usher(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// A folder, and where a database may be made.
+async fn place(engine: Engine) -> (TempDir, String) {
+    let url = match engine {
+        Engine::Sqlite => "roster.db".to_owned(),
+        Engine::Postgres => database::new().await,
+    };
+    (TempDir::new().expect("a folder"), url)
+}
+
 /// Runs a command to its end.
 async fn run(folder: &Path, arguments: &[&str]) -> Output {
     usher(folder, arguments).output().await.expect("usher runs")
@@ -196,11 +205,7 @@ async fn secrets_are_read_from_files_and_the_plain_variable_comes_first() {
 #[tokio::test]
 async fn quickstart_prints_one_line_with_all_keys_and_the_token_only_once() {
     on_both(async |engine| {
-        let folder = TempDir::new().expect("a folder");
-        let url = match engine {
-            Engine::Sqlite => "roster.db".to_owned(),
-            Engine::Postgres => database::new().await,
-        };
+        let (folder, url) = place(engine).await;
         let quickstart = || {
             let mut command = usher(folder.path(), &["quickstart", "--json", "--listen", "127.0.0.1:0", "--org", "Ärzte & Söhne"]);
             command.args(["--admin-email", "Root@Example.com", "--admin-first-name", "Rut", "--admin-last-name", "Root"]);
@@ -242,6 +247,29 @@ async fn quickstart_prints_one_line_with_all_keys_and_the_token_only_once() {
             (&Value::Null, &json!(slug), &json!("Root@Example.com"))
         );
         served.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_first_starts_at_once_one_makes_the_organization_and_shows_its_token() {
+    on_both(async |engine| {
+        let (folder, url) = place(engine).await;
+        let quickstart = || {
+            let mut command = usher(folder.path(), &["quickstart", "--json", "--listen", "127.0.0.1:0"]);
+            command.env("USHER_DATABASE_URL", &url);
+            Started::with(command)
+        };
+        let (a, b, c, d) = tokio::join!(quickstart(), quickstart(), quickstart(), quickstart());
+        let all = [a, b, c, d];
+        assert!(all.iter().all(|started| started.said["org"] == "my-organization"), "{engine:?}");
+        assert_eq!(all.iter().filter(|started| started.said["token"].is_string()).count(), 1, "{engine:?}");
+        for started in all {
+            started.stop().await;
+        }
+        let mut list = usher(folder.path(), &["org", "list", "--json"]);
+        let listed = line(&list.env("USHER_DATABASE_URL", &url).output().await.expect("usher runs"));
+        assert_eq!(listed.as_array().map(Vec::len), Some(1), "{engine:?}: {listed}");
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! The store when a statement, the disk, a member of a batch, a connection or another process fails it.
 
+mod clocks;
 mod losses;
 mod steps;
 

@@ -141,7 +141,9 @@ async fn r_b38_an_address_is_never_edited_and_the_way_round_kills_the_mistyped_l
         let server = Server::quickstart(engine).await;
         let wrong = invite(&server, "anna@example.com").await;
         let refused = server.refused("update_user", json!({"user": wrong, "email": "ana@example.com"})).await;
-        assert_eq!(refused["code"], "invalid_argument");
+        assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid_argument"), &json!("email")), "{refused}");
+        let hint = refused["hint"].as_str().expect("a hint");
+        assert!(hint.contains("deactivate_user") && hint.contains("invite_user"), "{hint}");
         let described = usher_tools::catalogue().into_iter().find(|tool| tool.name == "update_user").expect("a tool").description;
         assert!(described.contains("An email is never edited: deactivate the pending person and invite the right address"));
         let link = server.link(1).await;
@@ -217,6 +219,8 @@ async fn the_order_of_refusal_is_the_one_that_is_promised() {
             (&read_only, "invite_user", json!({"email": "x", "no": 1}), "permission_denied", json!({"scope": "write"})),
             // The tool's own permission before the form and the existence of what is named.
             (&plain, "deactivate_user", json!({}), "permission_denied", json!({"permission": "users:deactivate"})),
+            (&plain, "deactivate_user", json!({"user": nobody, "reason": "two\nlines"}), "permission_denied", json!({"permission": "users:deactivate"})),
+            (&deactivator, "deactivate_user", json!({"user": nobody, "reason": "two\nlines"}), "invalid_argument", Value::Null),
             (&plain, "deactivate_user", json!({"user": nobody}), "permission_denied", json!({"permission": "users:deactivate"})),
             (&plain, "deactivate_user", json!({"user": "admin@example.com"}), "permission_denied", json!({"permission": "users:deactivate"})),
             (&plain, "deactivate_user", json!({"user": "plain@example.com"}), "permission_denied", json!({"permission": "users:deactivate"})),

@@ -204,7 +204,7 @@ async fn requirement_51_a_hundred_resends_at_once_leave_one_live_link() {
             assert_eq!(answer.structured()["changed"], true);
         }
         mail_is_through(&database).await;
-        let count = async |filter: &str| database.number(&format!("SELECT count(*) FROM links WHERE {filter}")).await;
+        let count = async |filter: &str| database.number(&format!("SELECT count(*) FROM links WHERE kind = 'invite' AND {filter}")).await;
         assert_eq!(count("true").await, 101);
         assert_eq!(count("ended_as = 'superseded'").await, 100);
         assert_eq!(count("ended_at IS NULL AND generation = 101").await, 1);

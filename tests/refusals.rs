@@ -1,6 +1,6 @@
 //! What refused calls leave behind is bounded, and nothing of it is lost count of.
 
-use crate::common::{Options, Server, database::Connection, on_both, rounds, two_nodes, until};
+use crate::common::{Engine, Options, Server, database::Connection, on_both, rounds, two_nodes, until};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use tokio::{
@@ -98,6 +98,47 @@ async fn a_refusal_is_an_entry_soon_and_its_repeats_are_one_more() {
         assert!(rows.iter().all(|row| row["target_id"] == rows[0]["target_id"] && row["action"].as_deref() == Some("users:deactivate")));
         database.close().await;
         assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_before_it_is_read_names_whom_it_meant() {
+    on_both(async |engine| {
+        let mut server = Server::quickstart(engine).await;
+        let (_, una) = server.member("una@example.com", &[]).await;
+        let (id, _) = server.member("bo@example.com", &[]).await;
+        let read_only = server.token_for("admin@example.com", &["--read-only"]).await;
+        let group = server.ok("create_access_group", json!({"name": "Support"})).await["access_group"]["id"].clone();
+        let calls = [
+            (&read_only, "deactivate_user", json!({"user": id})),
+            (&read_only, "update_user", json!({"user": "bo@example.com", "role": "User"})),
+            (&read_only, "add_to_access_group", json!({"users": [id], "access_groups": ["Support"]})),
+            (&read_only, "invite_user", json!({"email": "bo@example.com", "first_name": "B", "last_name": "O"})),
+            (&una, "deactivate_user", json!({"user": id, "no_such": 1})),
+            (&una, "remove_from_access_group", json!({"users": "bo@example.com"})),
+        ];
+        for (token, tool, arguments) in &calls {
+            refused(&server, token, tool, arguments, "permission_denied").await;
+        }
+        refused(&server, &read_only, "delete_access_group", &json!({"access_group": group}), "permission_denied").await;
+        refused(&server, &una, "list_audit_events", &json!({"user": id, "limit": "many"}), "permission_denied").await;
+        server.stop().await;
+        let database = Connection::to(&server).await;
+        let as_text = if engine == Engine::Sqlite { "nullif(lower(hex(target_id)), '')" } else { "replace(target_id::text, '-', '')" };
+        let told = format!("SELECT tool, target_kind, {as_text} AS id FROM audit_log WHERE outcome = 'refused'");
+        let rows = database.rows(&told).await;
+        assert_eq!(rows.len(), calls.len() + 2, "{engine:?}: {rows:?}");
+        for row in rows {
+            let tool = row["tool"].as_deref().expect("a tool");
+            let expected = match tool {
+                "delete_access_group" => Some(group.as_str().expect("an id").replace('-', "")),
+                "list_audit_events" => None,
+                _ => Some(id.replace('-', "")),
+            };
+            assert_eq!(row["id"], expected, "{engine:?}, {tool}");
+        }
+        database.close().await;
     })
     .await;
 }

@@ -131,7 +131,7 @@ async fn r_b49_every_token_and_every_method_is_401_after_deactivation() {
         first.stop().await;
         second.stop().await;
         // Una never called while alive; the Administrator did.
-        assert_eq!(database.number("SELECT count(*) FROM credentials WHERE last_used_at IS NOT NULL").await, 1);
+        assert_eq!(database.number("SELECT count(*) FROM credentials WHERE kind = 'token' AND last_used_at IS NOT NULL").await, 1);
         assert_eq!(database.number(last_seen).await, joined);
         database.close().await;
     })

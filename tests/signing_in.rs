@@ -1,5 +1,6 @@
 //! Signing in: by password, by mailed link, by the operator's link; what is one's own; several organizations.
 
+mod browser;
 mod links;
 mod own;
 mod passwords;

@@ -336,6 +336,13 @@ async fn requirement_68_removed_swapped_inserted_and_reordered_entries_are_found
         for cut in 1..=last {
             run(gone(&format!("> {}", last - cut)), last - cut + 1).await;
         }
+        // With the head set back in part, or with everything gone. A head set back whole shows against one that was kept.
+        let back =
+            |seq: i64| format!("UPDATE org_heads SET audit_seq = {seq}, audit_hash = (SELECT hash FROM saved_audit_log WHERE seq = {seq})");
+        run([gone(&format!("> {}", last - 3)), vec![back(last - 3)]].concat(), last - 2).await;
+        let nothing = if engine == Engine::Sqlite { "zeroblob(32)" } else { "decode(repeat('00', 32), 'hex')" };
+        let empty = format!("UPDATE org_heads SET audit_seq = 0, audit_hash = {nothing}, audit_at = 0");
+        run([gone("> 0"), vec![empty]].concat(), 1).await;
         run(vec![copied(last, last + 1)], last + 1).await;
         run(vec![copied(3, 0)], 0).await;
         run(vec![copied(3, -5)], -5).await;
@@ -395,6 +402,9 @@ async fn usher_audit_verify_says_where_the_log_breaks_and_ends_with_1() {
         let (code, said) = run().await;
         assert_eq!(code, Some(0), "{said}");
         assert!(said.starts_with("Unbroken"), "{said}");
+        // A copy is verified where its keys are not.
+        std::fs::remove_file(server.data_dir.path().join("keys")).expect("the keys are gone");
+        assert_eq!(run().await, (code, said), "{engine:?}");
         let intruder = Intruder::with(&server).await;
         assert!(intruder.connection.run("UPDATE audit_log SET outcome = 'refused' WHERE seq = 3").await);
         intruder.connection.close().await;

@@ -12,6 +12,7 @@ ALTER TABLE credentials ADD COLUMN proved_at BIGINT;
 ALTER TABLE credentials ADD COLUMN chosen_at BIGINT;
 ALTER TABLE credentials ADD COLUMN waits_for TEXT;
 CREATE INDEX credentials_by_browser ON credentials (browser) WHERE browser IS NOT NULL;
+CREATE INDEX credentials_of_sessions ON credentials (created_at) WHERE kind = 'session' AND revoked_at IS NULL;
 
 ALTER TABLE links DROP CONSTRAINT links_kind_check;
 -- SHA-256 of the mark of the browser that asked; only there does the link open anything. An invite has none.

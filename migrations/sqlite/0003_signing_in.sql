@@ -31,6 +31,7 @@ ALTER TABLE credentials_next RENAME TO credentials;
 CREATE INDEX credentials_by_user ON credentials (user_key);
 CREATE INDEX credentials_running_out ON credentials (expires_at) WHERE revoked_at IS NULL;
 CREATE INDEX credentials_by_browser ON credentials (browser) WHERE browser IS NOT NULL;
+CREATE INDEX credentials_of_sessions ON credentials (created_at) WHERE kind = 'session' AND revoked_at IS NULL;
 
 CREATE TABLE links_next (
     id          BLOB    NOT NULL PRIMARY KEY,

@@ -2,7 +2,7 @@
 
 use super::{
     output,
-    run::{Outcome, catalogue, database_said},
+    run::{Outcome, catalogue, closed, database_said},
 };
 use crate::{
     config::{Options, PublicUrl},
@@ -125,6 +125,7 @@ async fn database(options: &Options) -> Result<(Database, Pool), String> {
     let state = store::migration_state(&database).await.map_err(|error| database_said(&database, &error))?;
     match (state, database.engine()) {
         (MigrationState::Ready, _) => {}
+        (MigrationState::Closed, _) => return Err(closed(&place)),
         (MigrationState::Empty, Engine::Sqlite) => return Err(format!("{place} is not there yet: `usher quickstart` makes it")),
         (MigrationState::Empty, Engine::Postgres) => {
             return Err(format!("{place} has no tables of usher's yet: run `usher migrate` as its owner"));
@@ -152,8 +153,7 @@ async fn keyring(options: &Options, pool: &Pool) -> Finding {
 }
 
 async fn clock(pool: &Pool) -> Finding {
-    let theirs = pool.clock().await.map_err(|error| error.to_string())?;
-    let skew = (theirs - Clock::system().now().as_millis()).abs();
+    let skew = pool.clock_skew(&Clock::system()).await.map_err(|error| error.to_string())?;
     if skew <= CLOCK_SKEW_MS {
         Ok(format!("within {skew} ms of the database's"))
     } else {

@@ -13,8 +13,12 @@ use crate::{
     keys::Keyring,
     mail::Mailer,
     outbound::Outbound,
-    service::{Call, organizations, people, signing_in, tokens},
-    store::{self, Database, Engine, MigrationState, audit, credentials, meta, organizations::Organization},
+    service::{
+        Call,
+        organizations::{self, FirstAdministrator},
+        people, signing_in, tokens,
+    },
+    store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
 use std::{process::ExitCode, sync::Arc};
@@ -53,8 +57,9 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Quickstart { org, admin_email, admin_first_name, admin_last_name } => {
             let listener = listen(&options).await?;
             let app = open(&options, Some(&listener), Absent::Make).await?;
-            let made = make_absent(&app, &org, [&admin_email, &admin_first_name, &admin_last_name]).await?;
-            serve(app, listener, &options, Some(made)).await
+            let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
+            let made = make_absent(&app, &org, admin).await?;
+            serve(app, listener, &options, made).await
         }
         Command::Serve => {
             let listener = listen(&options).await?;
@@ -64,7 +69,10 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Migrate { serving_role } => {
             let database = options.database()?;
             make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-            store::migrate(&database, serving_role.as_deref()).await.map_err(|error| database_said(&database, &error))?;
+            store::migrate(&database).await.map_err(|error| database_said(&database, &error))?;
+            if let Some(role) = serving_role {
+                grant(&database, &role).await?;
+            }
             output::result(options.json, &json!({"ok": true}), "The schema is up to date.");
             Ok(ExitCode::SUCCESS)
         }
@@ -94,9 +102,10 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(Audit::Verify { org }) => {
-            let app = open(&options, None, Absent::Refuse).await?;
-            let organization = organization(&app, &org).await?;
-            let verdict = audit::verify(&app.pool, organization.org).await.map_err(|error| error.to_string())?;
+            // Without the keyring: a copy of the database can be verified where its keys are not.
+            let (_, pool) = open_database(&options, Absent::Refuse).await?;
+            let organization = organization_in(&pool, &org).await?;
+            let verdict = audit::verify(&pool, organization.org).await.map_err(|error| error.to_string())?;
             let ok = verdict.first_bad.is_none();
             let words = match verdict.first_bad {
                 None => format!("Unbroken: {} entries.", verdict.entries),
@@ -112,6 +121,20 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+async fn grant(database: &Database, role: &str) -> Result<(), String> {
+    match store::grant(database, role).await.map_err(|error| database_said(database, &error))? {
+        Grant::Given => Ok(()),
+        Grant::Owner => Err(
+            "the schema is up to date, but --serving-role names the owner of the tables or a role that may act as the owner, so it could change the audit log's past: make a role of its own (CREATE ROLE usher_serving LOGIN), name that one, and serve as it"
+                .to_owned(),
+        ),
+        Grant::Nobody => Err(
+            "the schema is up to date, but there is no such role as --serving-role names: make it first (CREATE ROLE … LOGIN), or check how it is written"
+                .to_owned(),
+        ),
     }
 }
 
@@ -132,12 +155,17 @@ pub(super) enum Absent {
     Make,
 }
 
+pub(super) fn closed(place: &str) -> String {
+    format!("this role may not read usher's tables in {place}: run `usher migrate --serving-role ROLE` with its name as their owner first")
+}
+
 /// Makes the data folder, and brings the schema up to date as far as this command may; the refusal says who may.
 async fn prepare(options: &Options, database: &Database, absent: Absent) -> Result<(), String> {
     let place = database.describe();
     let state = store::migration_state(database).await.map_err(|error| database_said(database, &error))?;
     let migrates = match (state, database.engine(), absent) {
         (MigrationState::Ready, _, _) => false,
+        (MigrationState::Closed, _, _) => return Err(closed(&place)),
         (MigrationState::Empty, _, Absent::Refuse) => {
             return Err(format!(
                 "there is nothing of usher's in the {place}: name the right place with --data-dir or --database-url; `usher quickstart` makes a new one, `usher migrate` its tables alone"
@@ -154,7 +182,7 @@ async fn prepare(options: &Options, database: &Database, absent: Absent) -> Resu
         | (MigrationState::Empty | MigrationState::Old, Engine::Postgres, Absent::Make) => true,
     };
     make_data_dir(&options.data_dir).map_err(|error| format!("{} cannot be made: {error}", options.data_dir.display()))?;
-    if migrates { store::migrate(database, None).await.map_err(|error| database_said(database, &error)) } else { Ok(()) }
+    if migrates { store::migrate(database).await.map_err(|error| database_said(database, &error)) } else { Ok(()) }
 }
 
 /// The permissions there are: the built-in ones, and those of `permissions.json` in the data folder.
@@ -167,11 +195,16 @@ pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
     }
 }
 
-/// Opens the database, the keyring and everything else.
-pub(super) async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+async fn open_database(options: &Options, absent: Absent) -> Result<(Database, store::Pool), String> {
     let database = options.database()?;
     prepare(options, &database, absent).await?;
     let pool = database.open(Faults::from_env()).await.map_err(|error| database_said(&database, &error))?;
+    Ok((database, pool))
+}
+
+/// Opens the database, the keyring and everything else.
+pub(super) async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+    let (database, pool) = open_database(options, absent).await?;
     let random = Random::os();
     let clock = Clock::system();
     let fail = |error: store::StoreError| database_said(&database, &error);
@@ -265,17 +298,20 @@ struct Made {
     secrets: Option<(String, String)>,
 }
 
-async fn make_absent(app: &SharedApp, name: &str, [email, first, last]: [&str; 3]) -> Result<Made, String> {
-    if let Some(organization) = store::organizations::first(&app.pool).await.map_err(|error| error.to_string())? {
-        return Ok(Made { organization, secrets: None });
+async fn make_absent(app: &SharedApp, name: &str, admin: FirstAdministrator<'_>) -> Result<Option<Made>, String> {
+    let found = async || {
+        let first = store::organizations::first(&app.pool).await.map_err(|error| error.to_string())?;
+        Ok::<_, String>(first.map(|organization| Made { organization, secrets: None }))
+    };
+    if let Some(found) = found().await? {
+        return Ok(Some(found));
     }
-    let (organization, user) = organizations::create(app, name, email, first, last).await.map_err(|error| said(app, &error))?;
+    let made = organizations::create_first(app, name, admin, "quickstart").await.map_err(|error| said(app, &error))?;
+    // Where there is none another first start was faster.
+    let Some((organization, token)) = made else { return found().await };
     let call = Call::on_the_host(app, organization.org);
-    let token = tokens::create(app, &call, &user.to_string(), "quickstart", tokens::DEFAULT_DAYS, false)
-        .await
-        .map_err(|error| said(app, &error))?;
-    let (url, _) = signing_in::operator_link(app, &call, &user.to_string()).await.map_err(|error| said(app, &error))?;
-    Ok(Made { organization, secrets: Some((token.token, url.to_string())) })
+    let (url, _) = signing_in::operator_link(app, &call, admin.email).await.map_err(|error| said(app, &error))?;
+    Ok(Some(Made { organization, secrets: Some((token.token, url.to_string())) }))
 }
 
 async fn first_administrator(app: &App, organization: &Organization) -> Option<String> {
@@ -347,7 +383,11 @@ fn interruption() -> Result<impl Future<Output = ()> + Send + 'static, String> {
 }
 
 pub(super) async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
-    store::organizations::by_slug(&app.pool, slug)
+    organization_in(&app.pool, slug).await
+}
+
+async fn organization_in(pool: &store::Pool, slug: &str) -> Result<Organization, String> {
+    store::organizations::by_slug(pool, slug)
         .await
         .map_err(|error| error.to_string())?
         .ok_or_else(|| "there is no such organization: `usher org list` shows all slugs".to_owned())
@@ -361,9 +401,8 @@ async fn org(command: Org, options: &Options) -> Outcome {
     let app = open(options, None, absent).await?;
     match command {
         Org::Create { name, admin_email, admin_first_name, admin_last_name } => {
-            let (organization, user) = organizations::create(&app, &name, &admin_email, &admin_first_name, &admin_last_name)
-                .await
-                .map_err(|error| said(&app, &error))?;
+            let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
+            let (organization, user) = organizations::create(&app, &name, admin).await.map_err(|error| said(&app, &error))?;
             let value = json!({"org": organization.slug, "admin_email": admin_email.trim(), "user_id": user.to_string()});
             output::result(options.json, &value, &format!("Made {}. Its MCP URL ends in /mcp/{}", organization.name, organization.slug));
         }

@@ -37,27 +37,6 @@ pub(super) fn one_spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The `LIKE` pattern, with `\` as its escape character, that finds a folded text as a part of another.
-///
-/// Folding comes first, because it turns full-width `％` and `＿` into wildcards (R-B77). Nothing folded finds nothing: the
-/// empty pattern fits only the empty text, and a search must never become "everybody".
-#[must_use]
-pub fn like_pattern(folded: &str) -> String {
-    if folded.is_empty() {
-        return String::new();
-    }
-    let mut pattern = String::with_capacity(folded.len() + 2);
-    pattern.push('%');
-    for c in folded.chars() {
-        if matches!(c, '\\' | '%' | '_') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
-
 /// What is unique about the name of a group: names with the same key are the same name to a reader, whatever their case,
 /// width, spacing or look-alike letters (UTS #39, confusable skeletons).
 ///
@@ -114,20 +93,6 @@ mod tests {
     }
 
     #[test]
-    fn r_b77_folding_happens_before_escaping() {
-        for (query, pattern) in [("％", "%\\%%"), ("＿", "%\\_%"), ("＼", "%\\\\%"), ("%", "%\\%%"), ("a_b", "%a\\_b%")] {
-            assert_eq!(like_pattern(&search_fold(query)), pattern);
-        }
-    }
-
-    #[test]
-    fn a_query_of_nothing_finds_nobody() {
-        for query in ["", "  ", "\u{301}", "\u{200b}\u{202e}", "\0"] {
-            assert_eq!(like_pattern(&search_fold(query)), "");
-        }
-    }
-
-    #[test]
     fn names_that_look_alike_have_one_key() {
         for (a, b) in [
             ("Sales", "SALES"),
@@ -167,20 +132,6 @@ mod tests {
         }
     }
 
-    /// `LIKE` with `\` as escape, as both databases have it.
-    fn like(pattern: &[char], text: &[char]) -> bool {
-        match pattern {
-            [] => text.is_empty(),
-            ['%', rest @ ..] => (0..=text.len()).any(|skip| like(rest, &text[skip..])),
-            ['_', rest @ ..] => !text.is_empty() && like(rest, &text[1..]),
-            ['\\', c, rest @ ..] | [c, rest @ ..] => text.first() == Some(c) && like(rest, &text[1..]),
-        }
-    }
-
-    fn matches(pattern: &str, text: &str) -> bool {
-        like(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>())
-    }
-
     proptest! {
         #[test]
         fn search_fold_is_idempotent(text in any::<String>()) {
@@ -193,22 +144,6 @@ mod tests {
             let folded = search_fold(&text);
             prop_assert!(!folded.chars().any(|c| c != ' ' && (c.is_whitespace() || is_hidden(c))));
             prop_assert_eq!(folded.trim(), &folded);
-        }
-
-        #[test]
-        fn like_pattern_finds_exactly_what_contains_the_query(query in "[%_\\\\ab％＿＼\u{301}]{0,4}", text in "[%_\\\\ab]{1,6}") {
-            let folded = search_fold(&query);
-            let text = search_fold(&text);
-            let expected = !folded.is_empty() && text.contains(&folded);
-            prop_assert_eq!(matches(&like_pattern(&folded), &text), expected);
-        }
-
-        #[test]
-        fn like_pattern_never_matches_all(query in any::<String>()) {
-            // A text without any character of the query.
-            let folded = search_fold(&query);
-            let other = if folded.contains('x') { "y" } else { "x" };
-            prop_assert!(folded == other || folded.contains('y') || !matches(&like_pattern(&folded), other));
         }
 
         #[test]

@@ -14,7 +14,6 @@
 //! ```
 
 mod contract;
-mod cursor;
 mod email;
 mod fold;
 mod ids;
@@ -30,9 +29,8 @@ mod text;
 mod time;
 mod untrusted;
 
-pub use cursor::Position;
 pub use email::Email;
-pub use fold::{like_pattern, name_key, search_fold};
+pub use fold::{name_key, search_fold};
 pub use ids::{ConnectionId, CredentialId, EntryId, GroupId, LinkId, OrgId, OutboxId, RequestId, UserId};
 pub use invalid::Invalid;
 pub use link::LinkKind;

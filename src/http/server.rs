@@ -2,12 +2,12 @@
 
 use super::{auth, web};
 use crate::{
-    app::SharedApp,
+    app::{App, SharedApp},
     domain::DAY,
     mail,
     mcp::Usher,
     service::signing_in,
-    store::{self, evidence},
+    store::{self, StoreError, evidence},
 };
 use axum::{
     Router,
@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// Seconds by which a node's clock may differ from its database's.
+/// Milliseconds by which a node's clock may differ from its database's.
 pub const CLOCK_SKEW_MS: i64 = 2000;
 
 /// All routes.
@@ -85,11 +85,16 @@ async fn healthz() -> &'static str {
     "ok"
 }
 
+/// Whether this node's clock is its database's, up to [`CLOCK_SKEW_MS`].
+async fn clocks_agree(app: &App) -> Result<bool, StoreError> {
+    Ok(app.pool.clock_skew(&app.clock).await? <= CLOCK_SKEW_MS)
+}
+
 /// Whether this node may be sent requests: its database answers, and their clocks agree.
 async fn readyz(State(app): State<SharedApp>) -> Response {
-    let state = match app.pool.clock().await {
-        Ok(theirs) if (theirs - app.clock.now().as_millis()).abs() > CLOCK_SKEW_MS => "clock_skew",
-        Ok(_) => "ready",
+    let state = match clocks_agree(&app).await {
+        Ok(true) => "ready",
+        Ok(false) => "clock_skew",
         Err(_) => "database_unavailable",
     };
     let status = if state == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -100,13 +105,32 @@ async fn well_known() -> Response {
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], r#"{"error":"not_found"}"#).into_response()
 }
 
+/// One round of mail. None while the clocks disagree: a node that is ahead takes live links for expired and drops their mail,
+/// and its leases stand in the way of the others.
+pub async fn mail_round(app: &App) -> Result<usize, StoreError> {
+    if clocks_agree(app).await? { mail::round(app).await } else { Ok(0) }
+}
+
+/// Marks what has run out and takes away what is older than its time. Nothing while the clocks disagree: a node that is ahead
+/// would end what everybody else still lives by, for good.
+pub async fn sweep(app: &App) -> Result<(), StoreError> {
+    if !clocks_agree(app).await? {
+        tracing::warn!("this node's clock is not the database's, so it sweeps nothing and sends no mail: set both machines by NTP");
+        return Ok(());
+    }
+    let now = app.clock.now();
+    evidence::end_expired(&app.pool, now).await?;
+    evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await?;
+    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await
+}
+
 /// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.
 async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker) {
     let mailer = Arc::clone(&app);
     let stopped = stop.clone();
     tasks.spawn(async move {
         while !stopped.is_cancelled() {
-            match mail::round(&mailer).await {
+            match mail_round(&mailer).await {
                 Ok(handled) if handled > 0 => {}
                 Ok(_) => tokio::select! { () = mailer.mail.wait() => {}, () = stopped.cancelled() => {} },
                 Err(error) => {
@@ -137,17 +161,14 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             app.calls.sweep();
             app.guesses.sweep();
             app.visits.sweep();
-            let now = app.clock.now();
-            warn(evidence::end_expired(&app.pool, now).await);
-            warn(evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await);
-            warn(store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await);
+            warn(sweep(&app).await);
         }
     }
     warn(app.evidence.flush(&app, true).await);
     warn(app.seen.flush(&app).await);
 }
 
-fn warn<T>(result: Result<T, crate::store::StoreError>) {
+fn warn<T>(result: Result<T, StoreError>) {
     if let Err(error) = result {
         tracing::warn!(%error, "background work failed; it is tried again");
     }

@@ -13,7 +13,7 @@ use crate::{
     domain::{RequestId, Untrusted},
     error::{Budget, Error},
     gather::Named,
-    service::{Call, WriteOptions, retrying},
+    service::{Call, WriteOptions, parse, retrying},
 };
 use rmcp::{
     ErrorData, ServerHandler,
@@ -32,7 +32,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use usher_tools::{Descriptor, Effect, ErrorBody, Tool, read_params};
+use usher_tools::{Descriptor, Effect, ErrorBody, Tool, read_params, requires};
 
 /// What a model is told about this server, once.
 const INSTRUCTIONS: &str = "usher keeps the roster of one organization: people, their role and status, and access groups. \
@@ -152,6 +152,7 @@ async fn attempt<T: Handle>(
     named: &mut Named,
 ) -> Result<T::Output, Error> {
     let caller = &incoming.caller;
+    *named = named_in::<T>(&arguments);
     let writes = match T::EFFECT {
         Effect::Read => false,
         Effect::Write { .. } => true,
@@ -174,7 +175,11 @@ async fn attempt<T: Handle>(
     };
     *named = T::named(&params);
     let options = T::options(&params);
-    let reason = options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose()?;
+    let reason = match options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose() {
+        Ok(reason) => reason,
+        Err(_) if !caller.standing.reaches(T::NEEDS) => return Err(lacking(T::NEEDS)),
+        Err(invalid) => return Err(invalid.into()),
+    };
     let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked.as_bytes())));
     let call = Call {
         actor: caller.actor.clone(),
@@ -184,6 +189,18 @@ async fn attempt<T: Handle>(
         options: WriteOptions { dry_run: options.dry_run, reason, idempotency },
     };
     retrying(|| T::handle(app, caller, &call, &params)).await
+}
+
+/// What a call names, from its arguments as they came: a refusal before they are read has no others.
+fn named_in<T: Tool>(arguments: &Map<String, Value>) -> Named {
+    let text = |name| {
+        let value = arguments.get(name).filter(|_| requires::<T>(name))?;
+        value.as_str().or_else(|| value.as_array()?.first()?.as_str())
+    };
+    match ["user", "users", "email"].into_iter().find_map(text) {
+        Some(person) => parse::named(person),
+        None => text("access_group").map_or(Named::Nothing, parse::named_group),
+    }
 }
 
 fn lacking(needs: usher_tools::Needs) -> Error {

@@ -1,6 +1,9 @@
 //! Organizations, made and changed on the host.
 
-use super::{Call, Done, Writing};
+use super::{
+    Call, Done, Writing, parse,
+    tokens::{self, NewToken, Wanted},
+};
 use crate::{
     app::App,
     authn::credential,
@@ -11,37 +14,80 @@ use crate::{
     domain::{Email, OrgId, PersonName, RequestId, Slug, Untrusted, UserId},
     error::Error,
     store::{
-        Context,
+        Context, Work,
         organizations::{self, NewOrganization, Organization},
+        people::Who,
     },
 };
 
+/// Who an organization begins with, as typed.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstAdministrator<'a> {
+    /// Address.
+    pub email: &'a str,
+    /// First name.
+    pub first: &'a str,
+    /// Last name.
+    pub last: &'a str,
+}
+
 /// Makes an organization with its first Administrator, Active from the start (B14), in one transaction.
-pub async fn create(app: &App, name: &str, email: &str, first: &str, last: &str) -> Result<(Organization, UserId), Error> {
+pub async fn create(app: &App, name: &str, admin: FirstAdministrator<'_>) -> Result<(Organization, UserId), Error> {
+    let made = make(app, name, admin, false, async |_, _, id| Ok(id)).await?;
+    made.ok_or_else(|| Error::Internal("an organization was not made".to_owned()))
+}
+
+/// The same where there is no organization yet, with a token for that Administrator: all of it in one transaction, so that
+/// no first start leaves half of it. `None` where there is an organization.
+pub async fn create_first(
+    app: &App,
+    name: &str,
+    admin: FirstAdministrator<'_>,
+    label: &str,
+) -> Result<Option<(Organization, NewToken)>, Error> {
+    let label = parse::line("label", label, 100)?;
+    make(app, name, admin, true, async |work, organization, id| {
+        let call = Call::on_the_host(app, organization.org);
+        let wanted = Wanted { who: Who::Id(id), label, days: tokens::DEFAULT_DAYS, write: true };
+        tokens::issue(app, work, &call.actor, &Standing::above_roles(), wanted).await
+    })
+    .await
+}
+
+/// Makes an organization and, in the same transaction, what `then` makes in it.
+async fn make<T>(
+    app: &App,
+    name: &str,
+    admin: FirstAdministrator<'_>,
+    only: bool,
+    then: impl AsyncFnOnce(&mut Work, &Organization, UserId) -> Result<T, Error>,
+) -> Result<Option<(Organization, T)>, Error> {
+    let FirstAdministrator { email, first, last } = admin;
     let name = Untrusted::parse_name("name", name, 100)?;
     let email = Email::parse(email)?;
     let person = PersonName::parse(first, last)?;
     let now = app.clock.now();
     let new = NewOrganization {
         id: OrgId::new(now, &app.random),
-        slug: Slug::from_name(name.as_str()).to_string(),
+        slug: Slug::from_name(name.as_str()),
         name: name.as_str().to_owned(),
         locator: credential::locator(&app.random),
     };
     let context = Context { request_id: RequestId::new(now, &app.random), tool: None, reason: None };
-    let (mut work, organization) = organizations::begin(&app.pool, &new, context, &app.clock, &app.random).await?;
+    let begun = organizations::begin(&app.pool, &new, only, context, &app.clock, &app.random).await?;
+    let Some((mut work, organization)) = begun else { return Ok(None) };
     let actor = Actor::system(organization.org, SystemTask::Bootstrap);
     let id = UserId::new(now, &app.random);
-    let result: Result<(), Error> = async {
+    let result = async {
         let proof = authz::authorize(&actor, &Standing::above_roles(), CreateOrganization { id, email, name: person })?;
         organizations::found(&mut work, proof, name.as_str()).await?;
-        Ok(())
+        then(&mut work, &organization, id).await
     }
     .await;
     match result {
-        Ok(()) => {
+        Ok(made) => {
             work.commit().await?;
-            Ok((organization, id))
+            Ok(Some((organization, made)))
         }
         Err(error) => {
             work.rollback().await?;

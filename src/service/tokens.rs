@@ -5,13 +5,16 @@ use crate::{
     app::App,
     authn::credential,
     authz::{
-        self,
+        self, Actor, Standing,
         action::{CreateToken, RevokeToken},
     },
-    domain::{CredentialId, DAY, Timestamp},
+    domain::{CredentialId, DAY, Timestamp, Untrusted},
     error::Error,
     keys::sha256,
-    store::{credentials, organizations, people},
+    store::{
+        Work, credentials, organizations,
+        people::{self, Who},
+    },
 };
 
 /// A new token; its text is shown once and kept nowhere.
@@ -38,22 +41,33 @@ pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, 
     let who = parse::who("user", user)?;
     let label = parse::line("label", label, 100)?;
     let mut writing = Writing::begin::<CreateToken>(app, call, false).await?;
-    let result = async {
-        let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
-        let locator = organizations::locator(&mut writing.work).await?;
-        let token = credential::new_token(&locator, &app.random);
-        let now = writing.work.now();
-        let id = CredentialId::new(now, &app.random);
-        let expires_at = now.plus(i64::from(days) * DAY);
-        let action =
-            CreateToken { person: found.facts, id, label: label.clone(), hash: sha256(token.as_bytes()), write: !read_only, expires_at };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)
-            .map_err(|_| Error::Conflict("Only an Active person can have a token."))?;
-        credentials::create(&mut writing.work, proof).await?;
-        Ok(Done { value: NewToken { token, id, expires_at }, changed: true, about: About::default() })
-    }
-    .await;
-    writing.finish(result).await
+    let wanted = Wanted { who, label, days, write: !read_only };
+    let result = issue(app, &mut writing.work, &call.actor, &writing.standing, wanted).await;
+    writing.finish(result.map(|value| Done { value, changed: true, about: About::default() })).await
+}
+
+/// A token to be made.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) who: Who,
+    pub(super) label: Untrusted,
+    pub(super) days: u32,
+    pub(super) write: bool,
+}
+
+/// Makes a token within a unit of work.
+pub(super) async fn issue(app: &App, work: &mut Work, actor: &Actor, standing: &Standing, wanted: Wanted) -> Result<NewToken, Error> {
+    let found = people::facts(work, &wanted.who).await?.ok_or(Error::UserNotFound)?;
+    let locator = organizations::locator(work).await?;
+    let token = credential::new_token(&locator, &app.random);
+    let now = work.now();
+    let id = CredentialId::new(now, &app.random);
+    let expires_at = now.plus(i64::from(wanted.days) * DAY);
+    let hash = sha256(token.as_bytes());
+    let action = CreateToken { person: found.facts, id, label: wanted.label, hash, write: wanted.write, expires_at };
+    let proof = authz::authorize(actor, standing, action).map_err(|_| Error::Conflict("Only an Active person can have a token."))?;
+    credentials::create(work, proof).await?;
+    Ok(NewToken { token, id, expires_at })
 }
 
 /// Ends a token; `false` when it had ended before.

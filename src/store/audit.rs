@@ -229,11 +229,13 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
         .collect();
     let values: Vec<Value> = drafts.iter().map(|d| json!([d.field, d.subject, hex(&commitment(&d.salt, &d.text))])).collect();
     let detail = json!({"changes": changes, "values": values}).to_string();
-    let id = EntryId::new(work.now, &work.random).as_uuid();
+    // Time in the log never goes back with the clock.
+    let at = work.now.max(Timestamp::from_millis(work.head.audit_at));
+    let id = EntryId::new(at, &work.random).as_uuid();
     let record = Record {
         seq: work.head.audit_seq + 1,
         id,
-        at: work.now.as_millis(),
+        at: at.as_millis(),
         actor_kind: stamp.kind.as_str(),
         actor_id: stamp.person.map(|id| id.as_uuid()),
         credential_kind: stamp.credential.map(|(kind, _)| kind.as_str()),
@@ -294,7 +296,7 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
         .await?;
     work.head.audit_seq = record.seq;
     work.head.audit_hash = hash.to_vec();
-    work.head.audit_at = work.now.as_millis();
+    work.head.audit_at = at.as_millis();
     work.entries.push(id);
     work.touch_head();
     Ok(())

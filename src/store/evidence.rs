@@ -92,15 +92,18 @@ pub async fn end_expired(pool: &Pool, now: Timestamp) -> Result<u64, StoreError>
         .bind(now)
         .execute()
         .await?;
-    let tokens = tx
+    let credentials =
+        tx.query("UPDATE credentials SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at <= $1").bind(now).execute().await?;
+    // A session that nobody used for too long; what began less than that ago need not be looked at.
+    let idle = tx
         .query(
             "UPDATE credentials SET revoked_at = $1
-              WHERE revoked_at IS NULL AND (expires_at <= $1 OR (kind = 'session' AND coalesce(last_used_at, created_at) <= $2))",
+              WHERE kind = 'session' AND revoked_at IS NULL AND created_at <= $2 AND coalesce(last_used_at, created_at) <= $2",
         )
         .bind(now)
         .bind(now.plus(-super::sessions::IDLE))
         .execute()
         .await?;
     tx.commit().await?;
-    Ok(ended + tokens)
+    Ok(ended + credentials + idle)
 }

@@ -24,7 +24,7 @@ mod sqlite;
 pub mod sso;
 pub mod work;
 
-pub use open::{Database, MigrationState, migrate, migration_state};
+pub use open::{Database, Grant, MigrationState, grant, migrate, migration_state};
 pub use sql::{Engine, Pool, StoreError, Tx};
 pub use sqlite::BATCH_LIMIT;
 pub use work::{Context, Work};

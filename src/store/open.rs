@@ -4,7 +4,7 @@ use super::{
     sql::{Engine, Inner, Pool, StoreError},
     sqlite::Writer,
 };
-use crate::failpoint::Faults;
+use crate::{domain::Clock, failpoint::Faults};
 use sqlx::{
     ConnectOptions, Connection, PgPool,
     migrate::{Migrate, MigrateError, Migrator},
@@ -162,6 +162,8 @@ fn postgres_pool(options: &PgConnectOptions) -> PgPool {
 pub enum MigrationState {
     /// No table of usher's.
     Empty,
+    /// This role may not read its tables: `usher migrate --serving-role`.
+    Closed,
     /// Older than this binary: `usher migrate`.
     Old,
     /// As this binary wants it, or newer: a newer binary migrated, and migrations only add.
@@ -184,7 +186,13 @@ pub async fn migration_state(database: &Database) -> Result<MigrationState, Stor
             let mut conn = options.connect().await?;
             let applied = applied_versions(&mut conn, &POSTGRES_MIGRATIONS).await;
             conn.close().await?;
-            applied?
+            match applied {
+                // insufficient_privilege
+                Err(StoreError::Unavailable(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42501") => {
+                    return Ok(MigrationState::Closed);
+                }
+                applied => applied?,
+            }
         }
     };
     if applied.is_empty() {
@@ -201,15 +209,16 @@ pub async fn migration_state(database: &Database) -> Result<MigrationState, Stor
 async fn applied_versions<C: Migrate>(conn: &mut C, migrator: &Migrator) -> Result<Vec<i64>, StoreError> {
     match conn.list_applied_migrations(&migrator.table_name).await {
         Ok(list) => Ok(list.into_iter().map(|migration| migration.version).collect()),
-        // No table of migrations yet.
-        Err(MigrateError::Execute(sqlx::Error::Database(_))) => Ok(Vec::new()),
+        // No table of migrations yet: undefined_table, and what SQLite says of every statement that it cannot prepare.
+        Err(MigrateError::Execute(sqlx::Error::Database(error))) if matches!(error.code().as_deref(), Some("42P01" | "1")) => {
+            Ok(Vec::new())
+        }
         Err(error) => Err(migrate_error(error)),
     }
 }
 
-/// Brings the schema to this binary's; several processes at once take turns. On PostgreSQL `serving_role`
-/// gets what `serve` needs and no more: on `audit_log` INSERT and SELECT, on `audit_values` also DELETE.
-pub async fn migrate(database: &Database, serving_role: Option<&str>) -> Result<(), StoreError> {
+/// Brings the schema to this binary's; several processes at once take turns.
+pub async fn migrate(database: &Database) -> Result<(), StoreError> {
     match database {
         Database::File(path) => {
             // Migrations of one file take turns by a lock of their own: sqlx takes none on SQLite.
@@ -224,13 +233,9 @@ pub async fn migrate(database: &Database, serving_role: Option<&str>) -> Result<
         }
         Database::Server(options) => {
             let mut conn = options.connect().await?;
-            let done = tolerant(&POSTGRES_MIGRATIONS).run_direct(None, &mut conn, false).await.map_err(migrate_error);
-            let granted = match (done, serving_role) {
-                (Ok(()), Some(role)) => grant(&mut conn, role).await,
-                (done, _) => done,
-            };
+            let done = tolerant(&POSTGRES_MIGRATIONS).run_direct(None, &mut conn, false).await;
             conn.close().await?;
-            granted
+            done.map_err(migrate_error)
         }
     }
 }
@@ -241,7 +246,43 @@ fn tolerant(migrator: &'static Migrator) -> Migrator {
     migrator
 }
 
-async fn grant(conn: &mut sqlx::PgConnection, role: &str) -> Result<(), StoreError> {
+/// What became of the rights that a role was to get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// It has them, and no others.
+    Given,
+    /// It is the tables' owner, or may act as the owner: what is taken from it, it takes back, and meanwhile cannot migrate.
+    Owner,
+    /// There is no such role.
+    Nobody,
+}
+
+/// Gives a role what `serve` needs and no more: on `audit_log` INSERT and SELECT, on `audit_values` also DELETE. SQLite has
+/// no roles.
+pub async fn grant(database: &Database, role: &str) -> Result<Grant, StoreError> {
+    match database {
+        Database::File(_) => Ok(Grant::Given),
+        Database::Server(options) => {
+            let mut conn = options.connect().await?;
+            let granted = grant_on(&mut conn, role).await;
+            conn.close().await?;
+            granted
+        }
+    }
+}
+
+async fn grant_on(conn: &mut sqlx::PgConnection, role: &str) -> Result<Grant, StoreError> {
+    let owner: Option<bool> = sqlx::query_scalar(
+        "SELECT pg_has_role(r.oid, c.relowner, 'MEMBER') FROM pg_roles r, pg_class c WHERE r.rolname = $1 AND c.oid = 'audit_log'::regclass",
+    )
+    .bind(role)
+    .fetch_optional(&mut *conn)
+    .await?;
+    match owner {
+        None => return Ok(Grant::Nobody),
+        Some(true) => return Ok(Grant::Owner),
+        Some(false) => {}
+    }
     // The only SQL that depends on a value: a role's name can't be a parameter. PostgreSQL itself quotes it.
     let quoted: String = sqlx::query_scalar("SELECT quote_ident($1)").bind(role).fetch_one(&mut *conn).await?;
     let text = format!(
@@ -253,7 +294,7 @@ async fn grant(conn: &mut sqlx::PgConnection, role: &str) -> Result<(), StoreErr
          REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON _sqlx_migrations FROM {quoted};"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(conn).await?;
-    Ok(())
+    Ok(Grant::Given)
 }
 
 fn migrate_error(error: MigrateError) -> StoreError {
@@ -278,12 +319,22 @@ impl Pool {
         self.query(sql).one().await?.get(0)
     }
 
+    /// By how many milliseconds a clock differs from the database's.
+    pub async fn clock_skew(&self, clock: &Clock) -> Result<i64, StoreError> {
+        Ok((self.clock().await? - clock.now().as_millis()).abs())
+    }
+
     /// Whether this connection may change the audit log's past: true where the server serves as the
-    /// tables' owner, so that the triggers hold alone. Always false on SQLite, which has no roles.
+    /// tables' owner or may act as the owner, whatever was taken from that one, so that the triggers hold alone. Always false
+    /// on SQLite, which has no roles.
     pub async fn owns_audit_log(&self) -> Result<bool, StoreError> {
         match self.engine() {
             Engine::Sqlite => Ok(false),
-            Engine::Postgres => self.query("SELECT has_table_privilege('audit_log', 'DELETE')").one().await?.get(0),
+            Engine::Postgres => {
+                let sql = "SELECT pg_has_role(current_user, relowner, 'MEMBER') OR has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')
+                             FROM pg_class WHERE oid = 'audit_log'::regclass";
+                self.query(sql).one().await?.get(0)
+            }
         }
     }
 }
@@ -318,7 +369,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("usher.db");
         let database = Database::File(path.clone());
-        migrate(&database, None).await.unwrap();
+        migrate(&database).await.unwrap();
         let pool = database.open(Faults::default()).await.unwrap();
         let Inner::Sqlite { readers, .. } = &pool.inner else { panic!("a file is SQLite's") };
         let mut held = Vec::new();
@@ -352,7 +403,7 @@ mod tests {
     async fn search_rows_are_overwritten_where_they_stood() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("usher.db");
-        migrate(&Database::File(path.clone()), None).await.unwrap();
+        migrate(&Database::File(path.clone())).await.unwrap();
         let mut conn = sqlite_options(&path).connect().await.unwrap();
         let row = sqlx::query("SELECT v FROM users_fts_config WHERE k = 'secure-delete'").fetch_one(&mut conn).await.unwrap();
         assert_eq!(row.get::<i64, _>(0), 1);

@@ -3,7 +3,7 @@
 use super::{
     audit::{self, Change, Entry, Said},
     people::{self, group_said, theirs},
-    sql::{Pool, Row, StoreError},
+    sql::{Engine, Pool, Row, StoreError},
     work::{Context, Work},
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         Authorized, Org,
         action::{ChangeOrganization, CreateOrganization},
     },
-    domain::{Clock, OrgId, Random, Role, Settings, Status, Timestamp},
+    domain::{Clock, OrgId, Random, Role, Settings, Slug, Status, Timestamp},
 };
 
 /// An organization as the host's commands show it.
@@ -102,7 +102,7 @@ pub struct NewOrganization {
     /// Its id.
     pub id: OrgId,
     /// Wanted slug; a number is added where it is taken.
-    pub slug: String,
+    pub slug: Slug,
     /// Its name.
     pub name: String,
     /// First characters of its secrets.
@@ -110,18 +110,27 @@ pub struct NewOrganization {
 }
 
 /// Makes the rows of an organization and hands out the unit of work that holds its lock: nothing is
-/// committed before its first Administrator is in it.
+/// committed before its first Administrator is in it. `None` where it was to be the only one and there is one already.
 pub async fn begin(
     pool: &Pool,
     new: &NewOrganization,
+    only: bool,
     context: Context,
     clock: &Clock,
     random: &Random,
-) -> Result<(Work, Organization), StoreError> {
+) -> Result<Option<(Work, Organization)>, StoreError> {
     // The organization's row must be there before its head can be locked: two short transactions would
     // leave an empty organization behind a crash, so both are one, on the connection of the work itself.
     let now = clock.now();
     let mut tx = pool.begin().await?;
+    // One after the other, so that of several first starts at once one makes the organization. SQLite has one writer anyhow.
+    if tx.engine() == Engine::Postgres {
+        tx.query("LOCK TABLE organizations IN SHARE ROW EXCLUSIVE MODE").execute().await?;
+    }
+    if only && tx.query("SELECT 1 FROM organizations LIMIT 1").optional().await?.is_some() {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     let mut slug = new.slug.clone();
     let mut number = None;
     for attempt in 2..1000 {
@@ -141,11 +150,12 @@ pub async fn begin(
             number = Some(row.get::<i64>(0)?);
             break;
         }
-        slug = format!("{}-{attempt}", new.slug);
+        slug = new.slug.numbered(attempt);
     }
     let number = number.ok_or_else(|| StoreError::Corrupt("no free slug".to_owned()))?;
     tx.query("INSERT INTO org_heads (org, audit_hash) VALUES ($1, $2)").bind(number).bind([0u8; 32]).execute().await?;
     let org = Org { number, id: new.id };
+    let slug = slug.to_string();
     let organization = Organization {
         org,
         slug,
@@ -157,7 +167,7 @@ pub async fn begin(
         people: 0,
     };
     let work = Work::with_new_head(tx, org, context, now, random);
-    Ok((work, organization))
+    Ok(Some((work, organization)))
 }
 
 /// Puts the first Administrator in, Active from the start (B14).

@@ -548,12 +548,6 @@ pub(super) async fn mark_seen(tx: &mut Tx, seen: &[(i64, i64)]) -> Result<(), St
     Ok(())
 }
 
-/// The id behind an address, for evidence of a refusal that named one.
-pub async fn id_of(pool: &Pool, org: Org, email_key: &str) -> Result<Option<Uuid>, StoreError> {
-    let row = pool.query("SELECT id FROM users WHERE org = $1 AND email_key = $2").bind(org.number).bind(email_key).optional().await?;
-    row.map(|row| row.get(0)).transpose()
-}
-
 /// What a person's groups give them now.
 pub async fn permissions_of(pool: &Pool, key: i64) -> Result<PermissionSet, StoreError> {
     let row = pool

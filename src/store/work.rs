@@ -111,8 +111,8 @@ impl Work {
             people: [[c.take()?, c.take()?], [c.take()?, c.take()?], [c.take()?, c.take()?]],
             access_groups: c.take()?,
         };
-        // Audit time never goes back.
-        let now = clock.now().max(Timestamp::from_millis(head.audit_at));
+        // Never the log's time, which does not go back: one entry of a clock that was ahead would hold everything up.
+        let now = clock.now();
         Ok(Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: false, _turn: turn })
     }
 

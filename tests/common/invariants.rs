@@ -5,21 +5,26 @@ use super::{Engine, Server, database::Connection};
 /// Each rule with a statement that counts what breaks it.
 const RULES: &[(&str, &str)] = &[
     (
-        "a Pending person has exactly one live link",
+        "a Pending person has exactly one live link, their invite",
         "SELECT count(*) AS n FROM users u WHERE u.status = 'pending'
-            AND 1 <> (SELECT count(*) FROM links l WHERE l.user_key = u.key AND l.ended_at IS NULL)",
+            AND (1 <> (SELECT count(*) FROM links l WHERE l.user_key = u.key AND l.ended_at IS NULL)
+                 OR 1 <> (SELECT count(*) FROM links l WHERE l.user_key = u.key AND l.ended_at IS NULL AND l.kind = 'invite'))",
     ),
     (
-        "nobody else has a live link",
-        "SELECT count(*) AS n FROM links l JOIN users u ON u.key = l.user_key WHERE l.ended_at IS NULL AND u.status <> 'pending'",
+        "nobody else has a live invite, and who is deactivated no live link at all",
+        "SELECT count(*) AS n FROM links l JOIN users u ON u.key = l.user_key
+          WHERE l.ended_at IS NULL AND (u.status = 'deactivated' OR (l.kind = 'invite' AND u.status <> 'pending'))",
     ),
     (
         "every generation of a link is there once",
         "SELECT count(*) AS n FROM users u
-          WHERE u.invite_generation <> (SELECT count(*) FROM links l WHERE l.user_key = u.key)
-             OR u.invite_generation <> (SELECT coalesce(max(generation), 0) FROM links l WHERE l.user_key = u.key)",
+          WHERE u.invite_generation <> (SELECT count(*) FROM links l WHERE l.user_key = u.key AND l.kind = 'invite')
+             OR u.invite_generation <> (SELECT coalesce(max(generation), 0) FROM links l WHERE l.user_key = u.key AND l.kind = 'invite')",
     ),
-    ("every link has its mail", "SELECT count(*) AS n FROM links l WHERE 1 <> (SELECT count(*) FROM outbox b WHERE b.link_id = l.id)"),
+    (
+        "every link has its mail, but the operator's",
+        "SELECT count(*) AS n FROM links l WHERE l.kind <> 'operator' AND 1 <> (SELECT count(*) FROM outbox b WHERE b.link_id = l.id)",
+    ),
     (
         "the head counts the people",
         "SELECT count(*) AS n FROM org_heads h

@@ -63,7 +63,8 @@ async fn a_first_start_that_dies_half_way_is_finished_by_the_next() {
             let organizations = place.json(&["org", "list"]).await;
             assert_eq!(organizations.as_array().map(Vec::len), Some(1), "{when}");
             assert_eq!(organizations[0]["people"], 1, "{when}");
-            // Where the first start had come as far as the organization, the token is made on the host.
+            // The organization and its token are made together. Where the first start died before it could show them, another
+            // token is made on the host.
             let token = if let Value::String(token) = &said["token"] {
                 token.clone()
             } else {

@@ -211,7 +211,7 @@ async fn a_copy_of_the_database_opens_nothing() {
         invite(&server, "ana@example.com").await;
         delivered(&server, "ana@example.com", "sent", None).await;
         let connection = Connection::to(&server).await;
-        let row = connection.rows("SELECT hash, id FROM links").await.remove(0);
+        let row = connection.rows("SELECT hash, id FROM links WHERE kind = 'invite'").await.remove(0);
         connection.close().await;
         // Neither what is stored of the token, nor the link's id, is a way in.
         for cell in [&row["hash"], &row["id"]] {

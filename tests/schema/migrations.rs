@@ -148,7 +148,9 @@ async fn the_serving_role_serves_and_cannot_touch_the_past() {
 
     // Without grants it is told, in words that lead on.
     let said = refusal(&usher(data_dir, Some(&url), &["serve"]).await);
-    assert!(said.contains("usher migrate"), "{said}");
+    assert!(said.contains("may not read usher's tables") && said.contains("usher migrate --serving-role"), "{said}");
+    let said = usher(data_dir, Some(&url), &["doctor"]).await;
+    assert!(String::from_utf8_lossy(&said.stdout).contains("may not read usher's tables"), "{said:?}");
     done(&usher(data_dir, Some(&owner_url), &["migrate", "--serving-role", &name]).await);
     done(&usher(data_dir, Some(&owner_url), &["migrate", "--serving-role", &name]).await);
 
@@ -217,4 +219,74 @@ async fn the_serving_role_serves_and_cannot_touch_the_past() {
         assert_eq!(check.expect("the audit log is checked")["ok"], guarded, "{said}");
     }
     connection.close().await;
+}
+
+#[tokio::test]
+async fn the_owner_is_no_serving_role_and_doctor_knows_it() {
+    let server = Server::quickstart(Engine::Postgres).await;
+    let admin_url = server.database_url().expect("PostgreSQL").to_owned();
+    let data_dir = server.data_dir.path();
+    let (owner, member) = (format!("usher_owner_{}", std::process::id()), format!("usher_member_{}", std::process::id()));
+    let (owner_url, member_url) = (role(&admin_url, &owner).await, role(&admin_url, &member).await);
+    let mut admin = sqlx::PgConnection::connect(&admin_url).await.expect("PostgreSQL answers");
+    for statement in [
+        format!("GRANT {owner} TO {member}"),
+        format!("ALTER ROLE {member} NOINHERIT"),
+        format!("GRANT ALL ON SCHEMA public TO {owner}"),
+        format!(
+            "DO $$ DECLARE t record; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+               LOOP EXECUTE format('ALTER TABLE %I OWNER TO {owner}', t.tablename); END LOOP; END $$"
+        ),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut admin).await.expect("it is done");
+    }
+    for name in [owner.as_str(), member.as_str(), "postgres"] {
+        let said = refusal(&usher(data_dir, Some(&owner_url), &["migrate", "--serving-role", name]).await);
+        assert!(said.contains("make a role of its own"), "{name}: {said}");
+    }
+    let said = refusal(&usher(data_dir, Some(&owner_url), &["migrate", "--serving-role", "nobody at all"]).await);
+    assert!(said.contains("there is no such role"), "{said}");
+    // It migrates as before, and nothing was taken from it.
+    done(&usher(data_dir, Some(&owner_url), &["migrate"]).await);
+    // Whatever was taken from it, it can take back; and so can who may act as it.
+    let taken = format!("REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM {owner}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(taken)).execute(&mut admin).await.expect("it is taken");
+    let granted = format!("GRANT USAGE ON SCHEMA public TO {member}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {member}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(granted)).execute(&mut admin).await.expect("it is given");
+    for url in [&owner_url, &member_url] {
+        let output = usher(data_dir, Some(url), &["doctor", "--json"]).await;
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let check = said["checks"].as_array().expect("checks").iter().find(|check| check["check"] == "audit log").cloned();
+        assert_eq!(check.expect("the audit log is checked")["ok"], false, "{said}");
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP OWNED BY {member}, {owner} CASCADE; DROP ROLE {member}; DROP ROLE {owner}")))
+        .execute(&mut admin)
+        .await
+        .expect("they are gone");
+    admin.close().await.expect("it ends");
+}
+
+#[tokio::test]
+async fn no_table_of_a_sessions_own_stands_in_for_the_log() {
+    let server = Server::quickstart(Engine::Postgres).await;
+    let url = server.database_url().expect("PostgreSQL");
+    let mut session = sqlx::PgConnection::connect(url).await.expect("PostgreSQL answers");
+    sqlx::raw_sql("CREATE TEMP TABLE audit_log AS SELECT * FROM public.audit_log; UPDATE pg_temp.audit_log SET seq = 40")
+        .execute(&mut session)
+        .await
+        .expect("a table of its own");
+    let gap = "INSERT INTO public.audit_log (org, seq, id, at, actor_kind, surface, action, outcome, detail, hash)
+                 SELECT org, 41, gen_random_uuid(), at, actor_kind, surface, action, outcome, detail, hash FROM public.audit_log WHERE seq = 1";
+    let error = sqlx::raw_sql(gap).execute(&mut session).await.expect_err("a gap");
+    assert!(error.to_string().contains("grows by one entry at a time"), "{error}");
+    // No function of the schema looks where its caller may put things.
+    let open: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'usher%'
+            AND NOT coalesce('search_path=pg_catalog, public, pg_temp' = ANY(proconfig), false)",
+    )
+    .fetch_one(&mut session)
+    .await
+    .expect("a number");
+    assert_eq!(open, 0);
+    session.close().await.expect("it ends");
 }

@@ -71,7 +71,8 @@ fn is_background(statement: &str) -> bool {
         "UPDATE credentials SET last_used_at",
         "UPDATE users SET last_seen_at",
         "UPDATE links SET ended_at = $1, ended_as = 'expired' WHERE ended_at IS NULL AND expires_at < $1",
-        "UPDATE credentials SET revoked_at = $1 WHERE revoked_at IS NULL AND expires_at <= $1",
+        "UPDATE credentials SET revoked_at = $1",
+        "DELETE FROM sign_in_tries",
         "DELETE FROM security_events",
         "DELETE FROM idempotency_keys",
     ]

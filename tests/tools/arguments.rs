@@ -175,6 +175,8 @@ async fn r_b131_hosts_habits_are_understood_and_change_no_meaning() {
         }
         for nothing in [json!("null"), json!(""), Value::Null] {
             assert_eq!(server.refused("delete_access_group", json!({"access_group": nothing})).await["code"], "invalid_argument");
+            let renamed = server.refused("update_access_group", json!({"access_group": "Sales", "name": nothing})).await;
+            assert_eq!((&renamed["code"], &renamed["field"]), (&json!("invalid_argument"), &json!("name")), "a name by which nobody can name it");
         }
         for (users, groups) in [(json!(["ana@example.com", ""]), json!(["Sales"])), (json!([]), json!(["Sales"])), (json!("[]"), json!("Sales")), (json!(["ana@example.com"]), json!([null]))] {
             let refused = server.refused("add_to_access_group", json!({"users": users, "access_groups": groups})).await;

@@ -251,6 +251,21 @@ async fn if_version_holds_a_write_to_what_was_read() {
         let stale = server.refused("update_access_group", json!({"access_group": "Support", "name": "Care", "if_version": first})).await;
         assert_eq!(stale["code"], "conflict");
 
+        // A person has changed once a group of theirs is gone, not when it goes by another name; a group not by its members.
+        let version = async || server.ok("get_user", json!({"user": id})).await["user"]["version"].as_i64().expect("a number");
+        let groups = async || server.ok("list_access_groups", json!({})).await["access_groups"][0]["version"].clone();
+        let before = (version().await, groups().await);
+        server.ok("add_to_access_group", json!({"users": [id], "access_groups": ["Support"]})).await;
+        assert_eq!((version().await, groups().await), (before.0 + 1, before.1));
+        server.ok("update_access_group", json!({"access_group": "Support", "name": "Care"})).await;
+        assert_eq!(version().await, before.0 + 1);
+        let admin = server.ok("whoami", json!({})).await["user"]["version"].clone();
+        server.ok("delete_access_group", json!({"access_group": "Care"})).await;
+        assert_eq!(version().await, before.0 + 2);
+        assert_eq!(server.ok("whoami", json!({})).await["user"]["version"], admin, "who was not in it has not changed");
+        let stale = server.refused("update_user", json!({"user": id, "first_name": "Bea", "if_version": before.0 + 1})).await;
+        assert_eq!(stale["code"], "conflict");
+
         // Two who read the same: one of them is told.
         let seen = server.ok("get_user", json!({"user": id})).await["user"]["version"].clone();
         let mut calls = tokio::task::JoinSet::new();

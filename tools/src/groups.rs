@@ -27,7 +27,7 @@ pub struct AccessGroup {
     pub permissions: Vec<String>,
     /// How many people are in it.
     pub member_count: u64,
-    /// Counts changes: give it as `if_version` to change only what you have seen.
+    /// Counts changes of name, description and permissions, not of who is in it: give it as `if_version` to change only what you have seen.
     pub version: i64,
 }
 

@@ -21,11 +21,14 @@ use crate::{ErrorBody, ErrorCode, Tool, schema};
 ///
 /// # Errors
 /// `invalid_argument` for an unknown or missing argument, a value of the wrong kind, or one out of bounds; with the
-/// argument's name as `field` (none where it is unknown, because that name is the caller's own text), the accepted
-/// form as `hint`, and the allowed values or argument names as `details.allowed`.
+/// argument's name as `field` (none where it is unknown, because that name is the caller's own text, unless it is one of
+/// [`Tool::NEVER`]), the accepted form or the other way as `hint`, and the allowed values or argument names as `details.allowed`.
 #[expect(clippy::result_large_err, reason = "the body is handed on once, to the answer")]
 pub fn read_params<T: Tool>(arguments: Map<String, Value>) -> Result<T::Params, ErrorBody> {
     let schema = published::<T>();
+    if let Some((name, way)) = T::NEVER.iter().find(|(name, _)| arguments.contains_key(*name)) {
+        return Err(Problem { hint: Some((*way).to_owned()), ..Problem::with(name, "cannot be changed") }.into_body());
+    }
     let arguments = normalize(&schema, arguments).map_err(Problem::into_body)?;
     serde_json::from_value(Value::Object(arguments)).map_err(|_| {
         // What passes the schema has the shape of the type. If the two ever differ, serde's own sentence would quote
@@ -33,6 +36,12 @@ pub fn read_params<T: Tool>(arguments: Map<String, Value>) -> Result<T::Params, 
         ErrorBody::new(ErrorCode::InvalidArgument, "The arguments do not have the form that this tool accepts.")
             .with_hint(accepted_names(&schema))
     })
+}
+
+/// Whether the tool cannot be called without this argument.
+#[must_use]
+pub fn requires<T: Tool>(name: &str) -> bool {
+    words_of(published::<T>().get("required")).any(|required| required == name)
 }
 
 /// The input schemas, built once per tool: they never change, and a call should not pay for them.

@@ -130,7 +130,7 @@ pub struct User {
     pub last_seen_at: Option<String>,
     /// What became of the latest mail; null without one.
     pub delivery: Option<Delivery>,
-    /// Counts changes: give it as `if_version` to change only what you have seen.
+    /// Counts changes of the person and of which access groups they are in, not of those groups themselves: give it as `if_version` to change only what you have seen.
     pub version: i64,
 }
 
@@ -444,6 +444,10 @@ impl Tool for UpdateUser {
     const DESCRIPTION: &'static str = "Changes a person's names, role or Slack ID; what is left out stays. Needs users:update; your own name needs nothing; a role needs an Administrator and holds from the next call on. The last active Administrator cannot be demoted. An email is never edited: deactivate the pending person and invite the right address. Answers user. For access groups use add_to_access_group and remove_from_access_group.";
     const EFFECT: Effect = Effect::Write { destructive: true, idempotent: false, open_world: false };
     const NEEDS: Needs = Needs::PermissionUnlessSelf("users:update");
+    const NEVER: &'static [(&'static str, &'static str)] = &[(
+        "email",
+        "An email is never edited. For a person who is still pending, call deactivate_user and then invite_user with the right address.",
+    )];
     type Params = UpdateUserParams;
     type Output = UpdateUserOutput;
 }

@@ -45,6 +45,18 @@ impl Target {
     }
 }
 
+impl Target {
+    /// The bytes of a form, as no browser sends it: without cookies.
+    pub(crate) fn form(&self, path: &str, body: &str) -> Vec<u8> {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            self.authority,
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
 /// An answer; the body lies in the connection's buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reply<'a> {

@@ -4,7 +4,7 @@ use crate::{
     Arguments,
     http::{Connection, Target},
     measure::{Load, Model, Outcome, median, medians, memory_of, run},
-    scenarios::{Flood, Revocation, flood, revocation, starts, statements},
+    scenarios::{Door, Flood, Revocation, door, flood, revocation, starts, statements},
     server::{Place, Server},
 };
 use std::{
@@ -256,6 +256,18 @@ fn flood_table(out: &mut String, database: &str, found: &[Flood]) {
     }
 }
 
+fn door_table(out: &mut String, database: &str, found: &[Door]) {
+    _ = writeln!(
+        out,
+        "\n### At the door, {database}: how long the answer takes, median ms of 200 tries\n\n| asked for | known | unknown | pending | deactivated | largest difference |\n|---|---|---|---|---|---|"
+    );
+    for Door { asked, medians } in found {
+        let [known, unknown, pending, gone] = medians;
+        let difference = medians.iter().fold(0.0, |most: f64, one| most.max((one - known).abs()));
+        _ = writeln!(out, "| {asked} | {known:.2} | {unknown:.2} | {pending:.2} | {gone:.2} | {difference:.2} |");
+    }
+}
+
 /// Revocation on two nodes, and a flood beside another organization.
 async fn people(place: &Place, database: &str, pace: &Pace, out: &mut String) -> Result<()> {
     progress(&format!("{database}: revocation"));
@@ -263,6 +275,8 @@ async fn people(place: &Place, database: &str, pace: &Pace, out: &mut String) ->
     let other = place.start("serve", Some(&node.target.token), None).await?;
     revocation_table(out, database, &revocation(&node, &other, pace.deactivations).await?);
     other.stop()?;
+    progress(&format!("{database}: the door"));
+    door_table(out, database, &door(&node).await?);
     progress(&format!("{database}: a flood of refusals"));
     flood_table(out, database, &flood(&node, Duration::from_secs(pace.flood)).await?);
     node.stop()

@@ -114,6 +114,59 @@ pub(crate) async fn flood(server: &Server, time: Duration) -> Result<Vec<Flood>>
     Ok(found)
 }
 
+/// People of each kind that the door is asked about, and how often about each: more tries in a row would have to wait.
+const AT_THE_DOOR: usize = 40;
+const TRIES_EACH: usize = 5;
+
+/// How long the door takes to answer about people of each kind: the median in milliseconds, by what is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    /// What is asked.
+    pub(crate) asked: &'static str,
+    /// Known, unknown, pending and deactivated people.
+    pub(crate) medians: [f64; 4],
+}
+
+/// Asks the door about known, unknown, pending and deactivated people in turn, 200 times each.
+pub(crate) async fn door(server: &Server) -> Result<Vec<Door>> {
+    let kinds = ["known", "unknown", "pending", "gone"];
+    for n in 0..AT_THE_DOOR {
+        server.join(&format!("known{n}@example.com")).await?;
+        server.join(&format!("gone{n}@example.com")).await?;
+        server.ok("deactivate_user", &json!({"user": format!("gone{n}@example.com")})).await?;
+        let pending = json!({"email": format!("pending{n}@example.com"), "first_name": "A", "last_name": "B"});
+        server.ok("invite_user", &pending).await?;
+    }
+    let organization = format!("/sign-in/{}", server.org);
+    let forms = [
+        ("a wrong password", organization.as_str(), "do=password&password=not+the+password+at+all"),
+        ("a link to sign in", "/sign-in", "do=link"),
+        ("a link for a new password", organization.as_str(), "do=reset"),
+    ];
+    let mut connection = Connection::new(&server.target);
+    let mut found = Vec::new();
+    for (asked, path, form) in forms {
+        let mut times: [Vec<f64>; 4] = Default::default();
+        for n in 0..AT_THE_DOOR * TRIES_EACH {
+            for (kind, times) in kinds.iter().zip(&mut times) {
+                let request = server.target.form(path, &format!("email={kind}{}%40example.com&{form}", n % AT_THE_DOOR));
+                let began = Instant::now();
+                let status = connection.exchange(&request).await?.status;
+                times.push(began.elapsed().as_secs_f64() * 1000.0);
+                if !matches!(status, 200 | 422) {
+                    return Err(Error::other(format!("{asked} about {kind}: {status}")));
+                }
+            }
+        }
+        let medians = times.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            quantile(&times, 0.5)
+        });
+        found.push(Door { asked, medians });
+    }
+    Ok(found)
+}
+
 /// Milliseconds from process start to the first answered call (several starts), and mebibytes a second later.
 pub(crate) async fn starts(place: &Place, token: &str, times: usize) -> Result<(Vec<f64>, f64)> {
     let mut all = Vec::new();

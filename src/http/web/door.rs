@@ -331,7 +331,7 @@ pub async fn link(
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let shown = Shown::read(segment, &headers);
+    let shown = Shown::read("link", segment, &headers);
     let mark = visitor::browser(&app, &headers).mark;
     match behind(&app, &shown).await {
         Ok(Some(found)) => match why_shut(&found, mark) {
@@ -372,7 +372,7 @@ pub async fn open(
         Err(rejection) => return super::fault(&app, unread(&rejection)),
     };
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
-    let shown = Shown::read(segment, &headers);
+    let shown = Shown::read("link", segment, &headers);
     let mut browser = visitor::browser(&app, &headers);
     let found = match behind(&app, &shown).await {
         Ok(Some(found)) => found,

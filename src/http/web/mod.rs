@@ -76,14 +76,18 @@ pub async fn not_found(State(app): State<SharedApp>) -> Response {
     fault(&app, Fault::NotFound)
 }
 
-fn cookie_name(id: LinkId) -> String {
-    format!("usher_link_{}", id.as_uuid().simple())
+fn cookie_name(place: &str, id: LinkId) -> String {
+    format!("usher_{place}_{}", id.as_uuid().simple())
 }
 
 /// The cookie that holds a link's token, for that link's page alone.
 fn set_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str, seconds: u32) -> String {
     let secure = if app.public_url.is_https() { "; Secure" } else { "" };
-    format!("{}={token}; Path={}/{place}/{id}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", cookie_name(id), app.public_url.base())
+    format!(
+        "{}={token}; Path={}/{place}/{id}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
+        cookie_name(place, id),
+        app.public_url.base()
+    )
 }
 
 /// Moves from the address with a link's token to the one with its id, the token in a cookie (requirement 50).
@@ -141,7 +145,7 @@ fn stranger(app: &SharedApp, CallerAddress(address): CallerAddress) -> Response 
     }
 }
 
-/// What an address shows of a link: the token itself, or the id of an invite whose cookie then holds the token.
+/// What an address shows of a link: the token itself, or the id of a link whose cookie then holds the token.
 struct Shown {
     id: Option<LinkId>,
     token: String,
@@ -149,11 +153,11 @@ struct Shown {
 
 impl Shown {
     /// A segment that is no text shows nothing, like any other that is no token.
-    fn read(segment: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Self {
+    fn read(place: &str, segment: Result<Path<String>, PathRejection>, headers: &HeaderMap) -> Self {
         let segment = segment.map(|Path(segment)| segment).unwrap_or_default();
         let id = LinkId::parse(&segment);
         let token = match id {
-            Some(id) => cookie(headers, &cookie_name(id)).unwrap_or_default().to_owned(),
+            Some(id) => cookie(headers, &cookie_name(place, id)).unwrap_or_default().to_owned(),
             None => segment,
         };
         Self { id, token }
@@ -173,7 +177,7 @@ pub async fn invite(
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let shown = Shown::read(segment, &headers);
+    let shown = Shown::read("invite", segment, &headers);
     match shown.link(&app).await {
         Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
         Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]).await,
@@ -252,7 +256,7 @@ pub async fn accept(
         Err(rejection) => return fault(&app, unread(&rejection)),
     };
     // The address itself may be posted to by a program that never took the cookie.
-    let shown = Shown::read(segment, &headers);
+    let shown = Shown::read("invite", segment, &headers);
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let found = match shown.link(&app).await {
         Ok(Some(found)) => found,

@@ -24,8 +24,9 @@ pub struct Verdict {
 const VERIFY_PAGE: i64 = 1000;
 
 /// Walks the whole chain of an organization and compares it with its head row: a changed, removed,
-/// swapped, inserted or re-ordered entry, a changed, missing or added text, and a cut tail (as far as the
-/// head row knows) are found, and the first bad sequence is named. An entry that cannot be read is a bad
+/// swapped, inserted or re-ordered entry, a changed, missing or added text, and a cut tail are found, and the first bad
+/// sequence is named. A tail is cut as far as the head row knows: whoever sets that row back too is found only by a head
+/// that was kept elsewhere. An entry that cannot be read is a bad
 /// one; a database that is damaged beyond that is [`StoreError::Damaged`].
 ///
 /// Others may write meanwhile, so the head row is read after the entries and may tell of newer ones: then the walk goes
@@ -34,11 +35,12 @@ pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
     let mut previous = vec![0u8; 32];
     let mut expected = 1i64;
     let mut entries = 0i64;
+    let mut newest = 0i64;
     let mut first_bad = None;
     // Nothing may stand before the first entry either.
     let mut from = i64::MIN;
     let mut announced = 0;
-    let (seq, hash) = loop {
+    let (seq, hash, at) = loop {
         let rows = pool
             .query(concat!(
                 "SELECT ",
@@ -65,6 +67,7 @@ pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
                 first_bad = Some(seq.min(expected));
             }
             if let Some(entry) = stored {
+                newest = entry.at;
                 previous = entry.hash;
             }
             entries += 1;
@@ -74,16 +77,20 @@ pub async fn verify(pool: &Pool, org: Org) -> Result<Verdict, StoreError> {
         if rows.len() >= usize::try_from(VERIFY_PAGE).unwrap_or(usize::MAX) {
             continue;
         }
-        let head = pool.query("SELECT audit_seq, audit_hash FROM org_heads WHERE org = $1").bind(org.number).one().await?;
-        let (seq, hash): (i64, Vec<u8>) = (head.get(0)?, head.get(1)?);
+        let head = pool.query("SELECT audit_seq, audit_hash, audit_at FROM org_heads WHERE org = $1").bind(org.number).one().await?;
+        let (seq, hash, at): (i64, Vec<u8>, i64) = (head.get(0)?, head.get(1)?, head.get(2)?);
         let cut = rows.is_empty() && announced >= expected;
         if seq < expected || cut {
-            break (seq, hash);
+            break (seq, hash, at);
         }
         announced = seq;
     };
     if first_bad.is_none() && (seq != expected - 1 || hash != previous) {
         first_bad = Some(seq.min(expected - 1) + i64::from(seq != expected - 1));
+    }
+    // The head row knows when the last entry was written; and no organization is without its first one.
+    if first_bad.is_none() && (at != newest || entries == 0) {
+        first_bad = Some(expected);
     }
     if first_bad.is_none() {
         let row = pool

@@ -81,8 +81,9 @@ fn every_page_keeps_the_content_security_policy() {
 #[test]
 fn no_page_has_a_dead_link() {
     for (name, page) in all() {
-        assert!(!page.html.contains("<a "), "{name} links to a page of a later release");
-        assert!(!page.html.to_lowercase().contains("sign in"), "{name}");
+        for place in page.html.split("<a ").skip(1).filter_map(|rest| rest.split("href=\"").nth(1)?.split('"').next()) {
+            assert!(["/me", "/sign-in"].contains(&place), "{name} links to {place}");
+        }
     }
 }
 
