@@ -21,7 +21,7 @@ async fn refused(server: &Server, words: &[&str]) -> String {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_usher"));
     command.arg("sso").args(words).args(["--org", &server.org]).args(ALLOWED);
     command.env("USHER_DATA_DIR", server.data_dir.path()).env("USHER_LOG", "warn").env("USHER_SSO_CLIENT_SECRET", Idp::SECRET);
-    let output = command.output().await.unwrap();
+    let output = command.output().await.expect("it runs");
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -158,7 +158,7 @@ async fn example(script: &str, words: &[&str], environment: &[(&str, &str)]) -> 
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sso").join(script);
     let mut command = tokio::process::Command::new(path);
     command.args(words).env("USHER", env!("CARGO_BIN_EXE_usher")).envs(environment.iter().copied());
-    let output = command.output().await.unwrap();
+    let output = command.output().await.expect("it runs");
     (output.status.success(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
 }
 
