@@ -92,7 +92,7 @@ pub struct Options {
     )]
     pub log_format: LogFormat,
     /// One line of JSON on stdout instead of words.
-    #[arg(long, global = true, help_heading = "Output")]
+    #[arg(long, env = "USHER_JSON", global = true, value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Output")]
     pub json: bool,
 }
 

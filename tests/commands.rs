@@ -138,8 +138,15 @@ async fn every_flag_has_a_variable_and_stands_before_and_after_the_command() {
         let help = stdout(&run(folder, &["token", "create", "--help"]).await);
         assert!(help.contains(flag) && help.contains(variable), "{flag}");
     }
-    let both = [run(folder, &["--json", "tools"]).await, run(folder, &["tools", "--json"]).await];
-    assert_eq!(line(&both[0]), line(&both[1]));
+    let by_variable = |value: &str| usher(folder, &["tools"]).env("USHER_JSON", value).output();
+    let all =
+        [run(folder, &["--json", "tools"]).await, run(folder, &["tools", "--json"]).await, by_variable("1").await.expect("usher runs")];
+    assert!(all.iter().all(|output| line(output) == line(&all[0])));
+    for off in ["0", "false", ""] {
+        assert!(stdout(&by_variable(off).await.expect("usher runs")).lines().count() > 1, "{off:?}: in words");
+    }
+    let help = stdout(&run(folder, &["token", "create", "--help"]).await);
+    assert!(help.contains("USHER_JSON"));
     assert_eq!(std::fs::read_dir(folder).expect("the folder").count(), 0, "printing makes nothing");
 }
 

@@ -139,7 +139,7 @@ async fn the_inspector_example_lists_the_tools() {
     .await;
 }
 
-/// Cargo builds the examples with the tests, beside the folder of the test programs; not when the run is filtered by name.
+/// `cargo test --no-run` builds the examples with the tests, beside the folder of the test programs, and `tests/run` begins with it.
 fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("this program");
     let program = tests.ancestors().nth(2).expect("the folder of the build").join("examples").join(name);
@@ -282,6 +282,11 @@ fn what_the_documents_point_at_is_there() {
             if !target.is_empty() && !target.contains("://") {
                 assert!(folder.join(target).exists(), "{document} points at {target}");
             }
+        }
+        let named =
+            text.split('`').skip(1).step_by(2).filter(|code| ["src/", "tests/", "tools/"].iter().any(|place| code.starts_with(place)));
+        for place in named.filter(|code| !code.contains([' ', '{', '*']) && *code == code.to_lowercase()) {
+            assert!(root.join(place).exists(), "{document} names {place}");
         }
     }
 }

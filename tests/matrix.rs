@@ -98,7 +98,8 @@ async fn run(world: &World, section: &Section, who: &Who, row: &[Verdict]) -> Ve
             }
             for door in world.doors(who) {
                 let reply = world.call(door, &section.tool, &arguments).await;
-                if !holds(world, verdict, writes, &reply) || !World::discreet(&reply, who) {
+                let shown = writes || *verdict != Verdict::Yes || world.shows(section, column, who, &reply.result()["structuredContent"]);
+                if !holds(world, verdict, writes, &reply) || !World::discreet(&reply, who) || !shown {
                     wrong.push(format!("{cell}, {naming:?}: {verdict:?}, but {} {}", reply.status, reply.text));
                 }
                 let reply = reply.anonymous();

@@ -19,7 +19,8 @@ Begin with `usher quickstart`. Then, beside the running server:
   usher audit verify --org my-organization                           whether the audit log is whole
   usher doctor                                                       what wants mending
 
-Every option has a variable and may stand before or after the command. The addresses of database and relay hold
+Every option above has a variable and may stand before or after the command; what a command alone takes stands after it,
+and has none. The addresses of database and relay hold
 passwords: USHER_DATABASE_URL_FILE and USHER_SMTP_URL_FILE name files to read them from. Results go to stdout, logs to
 stderr. `usher COMMAND --help` says more.";
 

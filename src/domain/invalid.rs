@@ -27,4 +27,23 @@ impl Invalid {
     pub fn with_hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
+
+    /// The same for whoever fills in a form: the field by its label, examples in quotation marks.
+    #[must_use]
+    pub fn on_a_page(&self, label: &str) -> String {
+        let whole = match &self.hint {
+            Some(hint) => format!("{} {hint}", self.message),
+            None => self.message.clone().into_owned(),
+        };
+        let (mut said, mut open) = (String::with_capacity(whole.len()), true);
+        for letter in whole.replace(&format!("`{}`", self.field), label).chars() {
+            said.push(match letter {
+                '`' if open => '“',
+                '`' => '”',
+                _ => letter,
+            });
+            open ^= letter == '`';
+        }
+        said
+    }
 }

@@ -1,7 +1,17 @@
 //! Who may knock (Host, Origin), and who is let in (bearer → actor, or 401).
 
-use super::json::{self, Fault};
-use crate::{app::SharedApp, authn::credential, config::is_loopback_name, domain::RequestId, gather, mcp::Incoming};
+use super::{
+    json::{self, Fault},
+    web,
+};
+use crate::{
+    app::SharedApp,
+    authn::credential,
+    config::is_loopback_name,
+    domain::{MINUTE, RequestId},
+    gather,
+    mcp::Incoming,
+};
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request, State},
@@ -16,7 +26,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -62,14 +72,36 @@ fn origin_is_ours(app: &SharedApp, origin: &str) -> bool {
             .is_some_and(|authority| is_loopback_name(split_port(authority).0))
 }
 
-/// Pages are served with `Referrer-Policy: no-referrer`, and so browsers send their forms with the origin `null` (Fetch, "append
-/// a request `Origin` header"). Whose page it was then stands in a header that no page and no script can set (Fetch
-/// Metadata, section 2). MCP has no forms.
+/// Pages with a form let browsers say where it comes from. Where somebody's browser is set to keep silent, it sends the
+/// origin `null`, and whose page it was then stands in a header that no page and no script can set (Fetch Metadata, section 2).
 fn is_form_of_our_page(app: &SharedApp, request: &Request) -> bool {
+    is_page(app, request) && request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+}
+
+/// Whether a person would read the answer: these are the addresses that only programs ask for.
+fn is_page(app: &SharedApp, request: &Request) -> bool {
     let path = request.uri().path();
     let path = path.strip_prefix(app.public_url.base()).unwrap_or(path);
-    let is_mcp = path == "/mcp" || path.starts_with("/mcp/");
-    !is_mcp && request.headers().get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+    !["/mcp", "/healthz", "/readyz", "/.well-known"]
+        .into_iter()
+        .any(|place| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// 403, in words for a person or for a program.
+fn forbidden(app: &SharedApp, request: &Request, page: web::views::Fault, error: &str, message: &str) -> Response {
+    if is_page(app, request) { web::fault(app, page) } else { plain(StatusCode::FORBIDDEN, error, message) }
+}
+
+/// When a foreign host was last told of, in Unix milliseconds: whoever can send requests must not fill the log with them.
+static TOLD_OF_A_FOREIGN_HOST: AtomicI64 = AtomicI64::new(0);
+
+fn tell_of_a_foreign_host(app: &SharedApp) {
+    let now = app.clock.now().as_millis();
+    let last = TOLD_OF_A_FOREIGN_HOST.load(Ordering::Relaxed);
+    let due = now - last >= MINUTE;
+    if due && TOLD_OF_A_FOREIGN_HOST.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        tracing::warn!("a request named a foreign host; --public-url says which one is this server's. Told once a minute at most");
+    }
 }
 
 fn plain(status: StatusCode, error: &str, message: &str) -> Response {
@@ -85,9 +117,11 @@ pub async fn gate(State(app): State<SharedApp>, mut request: Request, next: Next
     let headers = request.headers();
     let host = single(headers, &header::HOST).map(str::to_owned).or_else(|| request.uri().authority().map(ToString::to_string));
     if !host.is_some_and(|host| host_is_ours(&app, &host)) {
-        tracing::warn!("a request named a foreign host; --public-url says which one is this server's");
-        return plain(
-            StatusCode::FORBIDDEN,
+        tell_of_a_foreign_host(&app);
+        return forbidden(
+            &app,
+            &request,
+            web::views::Fault::ForeignHost,
             "forbidden_host",
             "This server does not answer to that host name. Its operator sets it with --public-url.",
         );
@@ -97,7 +131,8 @@ pub async fn gate(State(app): State<SharedApp>, mut request: Request, next: Next
         && !origin.is_some_and(|origin| origin_is_ours(&app, origin))
         && !(origin == Some("null") && is_form_of_our_page(&app, &request))
     {
-        return plain(StatusCode::FORBIDDEN, "forbidden_origin", "Requests from that origin are not accepted.");
+        let message = "Requests from that origin are not accepted.";
+        return forbidden(&app, &request, web::views::Fault::CrossSite, "forbidden_origin", message);
     }
     let mut response = next.run(request).await;
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -21,6 +21,15 @@ const LINE_MAX: usize = 998;
 /// First instant that an HTTP date, and so the `Date` header, cannot name: the year 10000.
 const DATE_END_MS: u64 = 253_402_300_800_000;
 
+/// What the way of a mail takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A relay: seven bits, for eight are an extension that not each one on the way has (RFC 6152).
+    Relay,
+    /// A file: whoever opens it finds the link in one piece, whatever letters the names have.
+    Folder,
+}
+
 /// What an invite says. Names are stored text, not yet escaped.
 #[derive(Clone, Copy)]
 pub struct InviteMail<'a> {
@@ -45,7 +54,7 @@ pub struct InviteMail<'a> {
     pub until_words: &'a str,
     /// End of the link in short, such as `2 Dec 2026, 14:00 UTC`.
     pub until_short: &'a str,
-    /// Host of the public URL, with its port where it has one.
+    /// Host of the public URL, without its port.
     pub host: &'a str,
     /// Identity of the mail, the same at every try, with or without `<` and `>` (RFC 5322, 3.6.4).
     pub message_id: &'a str,
@@ -144,7 +153,7 @@ struct HtmlPart<'a> {
 /// given, so that a retry is recognized as the same mail.
 ///
 /// Errors: [`MailBuildError`]. All of them are final; trying again changes nothing.
-pub fn build(mail: &InviteMail) -> Result<Message, MailBuildError> {
+pub fn build(mail: &InviteMail, way: Way) -> Result<Message, MailBuildError> {
     refuse_controls(mail)?;
     check_link(mail.link)?;
 
@@ -182,7 +191,7 @@ pub fn build(mail: &InviteMail) -> Result<Message, MailBuildError> {
     .render()?;
 
     let parts = MultiPart::alternative()
-        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text)?))
+        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text, way)?))
         .singlepart(part(ContentType::TEXT_HTML, quoted_printable(html)?));
 
     let message = Message::builder()
@@ -201,7 +210,7 @@ pub fn build(mail: &InviteMail) -> Result<Message, MailBuildError> {
 /// A mail of one plain text, without a name that anybody chose.
 ///
 /// Errors: [`MailBuildError`]. All of them are final; trying again changes nothing.
-pub fn plain(from: &str, to: &str, subject: &str, text: &str, id: &str, date_ms: i64) -> Result<Message, MailBuildError> {
+pub fn plain(way: Way, from: &str, to: &str, subject: &str, text: &str, id: &str, date_ms: i64) -> Result<Message, MailBuildError> {
     let (from, to) = (sender(from)?, plain_address("to_email", to)?);
     Ok(Message::builder()
         .envelope(Envelope::new(Some(from.clone()), vec![to.clone()])?)
@@ -211,7 +220,7 @@ pub fn plain(from: &str, to: &str, subject: &str, text: &str, id: &str, date_ms:
         .header(date(date_ms)?)
         .message_id(Some(message_id(id)?))
         .header(AutoSubmitted)
-        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text.to_owned())?))?)
+        .singlepart(part(ContentType::TEXT_PLAIN, text_body(text.to_owned(), way)?))?)
 }
 
 /// The one rule against names that become links (R-B92): a word joiner (U+2060, no width, no break) follows
@@ -308,14 +317,15 @@ fn date(ms: i64) -> Result<Date, MailBuildError> {
         .ok_or(MailBuildError::Date)
 }
 
-/// A text that is all ASCII goes as it is: whoever opens the file of a mail folder finds the link in one piece.
-/// Any other is quoted-printable, like the HTML.
-fn text_body(text: String) -> Result<Body, MailBuildError> {
-    if text.is_ascii() && text.lines().all(|line| line.len() <= LINE_MAX) {
-        // Given as encoded, because the ordinary way breaks lines at 76 characters already. What 7bit asks for
-        // (RFC 2045, 2.7) holds: ASCII, bounded lines, no NUL, no CR or LF but in CRLF.
+/// A text goes as it is where its way takes it; any other is quoted-printable, like the HTML.
+fn text_body(text: String, way: Way) -> Result<Body, MailBuildError> {
+    let encoding = if text.is_ascii() { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::EightBit };
+    let takes_it = text.is_ascii() || way == Way::Folder;
+    if takes_it && text.lines().all(|line| line.len() <= LINE_MAX) {
+        // Given as encoded, because the ordinary way breaks lines at 76 characters already. What 7bit and 8bit ask for
+        // (RFC 2045, 2.7 and 2.8) holds: bounded lines, no NUL, no CR or LF but in CRLF.
         let lines: Vec<u8> = text.lines().flat_map(|line| [line, "\r\n"]).flat_map(str::bytes).collect();
-        Ok(Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit))
+        Ok(Body::dangerous_pre_encoded(lines, encoding))
     } else {
         quoted_printable(text)
     }

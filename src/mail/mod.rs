@@ -19,7 +19,7 @@ use crate::{
     },
 };
 use lettre::Message;
-use message::InviteMail;
+use message::{InviteMail, Way};
 use relay::{Refusal, Relay, Session};
 use std::{future::Future, io::Write as _, path::PathBuf, pin::pin, time::Duration};
 use tokio::{
@@ -85,6 +85,13 @@ impl Mailer {
             Transport::Smtp(_) => Some(DeliveryRoute::Queued),
             Transport::Folder(_) => Some(DeliveryRoute::Folder),
             Transport::None => None,
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self.transport {
+            Transport::Folder(_) => Way::Folder,
+            Transport::Smtp(_) | Transport::None => Way::Relay,
         }
     }
 
@@ -335,21 +342,24 @@ fn render(app: &App, due: &Due) -> Option<Message> {
     let host = app.public_url.host();
     let token = |link: &outbox::DueLink| app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
     let built = match &due.link {
-        Some(link) if link.kind == LinkKind::Invite => message::build(&InviteMail {
-            from: &app.mail.from,
-            to_email: &email.ascii(),
-            to_first: &due.first_name,
-            to_last: &due.last_name,
-            inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
-            organization: &due.organization,
-            role: due.role.shown(),
-            link: &format!("{}/invite/{}", app.public_url.as_str(), token(link)),
-            until_words: &link.expires_at.words_utc(),
-            until_short: &link.expires_at.short_utc(),
-            host,
-            message_id: &message_id(due.id, host),
-            date_ms: due.created_at.as_millis(),
-        }),
+        Some(link) if link.kind == LinkKind::Invite => message::build(
+            &InviteMail {
+                from: &app.mail.from,
+                to_email: &email.ascii(),
+                to_first: &due.first_name,
+                to_last: &due.last_name,
+                inviter: due.inviter.as_deref().unwrap_or("The operator of this server"),
+                organization: &due.organization,
+                role: due.role.shown(),
+                link: &format!("{}/invite/{}", app.public_url.as_str(), token(link)),
+                until_words: &link.expires_at.words_utc(),
+                until_short: &link.expires_at.short_utc(),
+                host,
+                message_id: &message_id(due.id, host),
+                date_ms: due.created_at.as_millis(),
+            },
+            app.mail.way(),
+        ),
         Some(link) => {
             let (subject, what) = match link.kind {
                 LinkKind::Reset => ("Choose a new password", "Choose a new password, in the browser in which you asked for it:"),
@@ -364,7 +374,15 @@ fn render(app: &App, due: &Due) -> Option<Message> {
                 token(link),
                 link.expires_at.words_utc(),
             );
-            message::plain(&app.mail.from, &email.ascii(), subject, &text, &message_id(due.id, host), due.created_at.as_millis())
+            message::plain(
+                app.mail.way(),
+                &app.mail.from,
+                &email.ascii(),
+                subject,
+                &text,
+                &message_id(due.id, host),
+                due.created_at.as_millis(),
+            )
         }
         None => {
             let text = format!(
@@ -373,6 +391,7 @@ fn render(app: &App, due: &Due) -> Option<Message> {
                 app.public_url.as_str(),
             );
             message::plain(
+                app.mail.way(),
                 &app.mail.from,
                 &email.ascii(),
                 "Your password was changed",

@@ -260,8 +260,9 @@ impl Refusal {
             match (error.is_permanent(), step) {
                 (false, _) => "deferred",
                 (true, Step::LogIn) => "login_refused",
-                (true, Step::Connect | Step::StartTls) => "refused",
-                (true, Step::Mail | Step::Rcpt | Step::Data | Step::End) => "rejected",
+                // MAIL names the sender alone, and that is every mail's.
+                (true, Step::Connect | Step::StartTls | Step::Mail) => "refused",
+                (true, Step::Rcpt | Step::Data | Step::End) => "rejected",
             }
         } else if error.is_timeout() {
             "timeout"
@@ -287,7 +288,7 @@ impl Refusal {
             Step::Connect | Step::StartTls | Step::LogIn => true,
             Step::Mail | Step::Rcpt | Step::Data | Step::End => false,
         };
-        before_any || self.code == "login_refused"
+        before_any || matches!(self.code, "login_refused" | "refused")
     }
 
     /// Whether trying this mail again is of no use (RFC 5321, 4.2.1: 5yz).

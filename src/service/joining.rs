@@ -67,8 +67,9 @@ pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Accept
 
 async fn accept_live(app: &App, token: &str, seen: &Link, call: &Call, form: &Acceptance) -> Result<Link, Error> {
     let name = PersonName::parse(&form.first_name, &form.last_name)?;
-    let local = seen.email.split('@').next().unwrap_or_default();
-    password::check(&form.password, &[name.first(), name.last(), &seen.email, local, &seen.organization, "usher"])?;
+    // Also as they were invited: a corrected name is no better a secret than the one before it.
+    let known = [name.first(), name.last(), &seen.first_name, &seen.last_name, &seen.email, &seen.organization];
+    password::check(&form.password, &known)?;
     let password_hash = app.hasher.hash(form.password.clone()).await?;
     let mut writing = Writing::begin::<AcceptInvite>(app, call, true).await?;
     let result = async {

@@ -243,12 +243,14 @@ pub async fn delete(work: &mut Work, proof: Authorized<DeleteAccessGroup>) -> Re
     let (action, stamp) = proof.into_parts();
     let group = &action.group;
     // Whoever is in it changes as if they were taken out one by one.
-    work.tx
-        .query("UPDATE users SET version = version + 1 WHERE key IN (SELECT user_key FROM group_members WHERE group_key = $1)")
-        .bind(group.key)
-        .execute()
-        .await?;
-    work.tx.query("DELETE FROM access_groups WHERE key = $1").bind(group.key).execute().await?;
+    let sql = work.tx.engine().either(
+        "UPDATE users SET version = version + 1 WHERE key IN (SELECT user_key FROM group_members WHERE group_key = $1);
+         DELETE FROM access_groups WHERE key = $1",
+        "WITH changed AS (
+           UPDATE users SET version = version + 1 WHERE key IN (SELECT user_key FROM group_members WHERE group_key = $1))
+         DELETE FROM access_groups WHERE key = $1",
+    );
+    work.tx.query(sql).bind(group.key).execute().await?;
     work.head.access_groups -= 1;
     // The entry keeps what an answer needs once the group is gone: see `deleted`.
     let mut changes = vec![

@@ -158,6 +158,8 @@ pub struct Link {
     pub org: Org,
     /// That organization's name.
     pub organization: String,
+    /// Its slug.
+    pub slug: String,
     /// Whose.
     pub person: PersonRef,
     /// First name now.
@@ -183,8 +185,10 @@ pub struct Link {
 macro_rules! link_sql {
     ($where:literal) => {
         concat!(
-            "SELECT l.id, o.number, o.id, o.name, u.key, u.id, u.first_name, u.last_name, u.email, u.role,
-                    i.first_name, i.last_name, l.sent_at, l.expires_at, l.ended_at, l.ended_as, o.suspended_at
+            "SELECT l.id, o.number, o.id, o.name, o.slug, u.key, u.id, u.first_name, u.last_name, u.email, u.role,
+                    i.first_name, i.last_name, l.sent_at, l.expires_at, l.ended_at, l.ended_as, o.suspended_at,
+                    (SELECT n.sent_at FROM links n WHERE n.user_key = l.user_key AND n.kind = l.kind AND n.generation = l.generation + 1),
+                    CASE WHEN u.status = 'deactivated' THEN u.deactivated_at END
                FROM links l JOIN users u ON u.key = l.user_key JOIN organizations o ON o.number = l.org
                LEFT JOIN users i ON i.key = l.inviter_key
               WHERE l.kind = 'invite' AND ",
@@ -229,7 +233,7 @@ fn read(row: &super::sql::Row, now: Timestamp) -> Result<Link, StoreError> {
     let mut c = row.columns();
     let id = LinkId::from_uuid(c.take()?);
     let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
-    let organization = c.take()?;
+    let (organization, slug) = (c.take()?, c.take()?);
     let person = PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) };
     let (first_name, last_name, email) = (c.take()?, c.take()?, c.take()?);
     let role = c.parse(Role::parse)?;
@@ -238,11 +242,22 @@ fn read(row: &super::sql::Row, now: Timestamp) -> Result<Link, StoreError> {
     let ended_at = c.maybe_time()?;
     let ended_as: Option<String> = c.take()?;
     let suspended = c.maybe_time()?.is_some();
-    let state = LinkState::of(ended_as.as_deref(), suspended, expires_at, now);
+    // What became of an invite after it had run out: no row tells it but the next link's and the person's own.
+    let (renewed_at, withdrawn_at) = (c.maybe_time()?, c.maybe_time()?);
+    let run_out = || match (renewed_at, withdrawn_at) {
+        (Some(at), _) => (LinkState::Superseded, Some(at)),
+        (None, Some(at)) => (LinkState::Withdrawn, Some(at)),
+        (None, None) => (LinkState::Expired, ended_at),
+    };
+    let (state, ended_at) = match LinkState::of(ended_as.as_deref(), suspended, expires_at, now) {
+        LinkState::Expired => run_out(),
+        state => (state, ended_at),
+    };
     Ok(Link {
         id,
         org,
         organization,
+        slug,
         person,
         first_name,
         last_name,

@@ -1,7 +1,7 @@
 //! What stands in a mail, and what never gets into it.
 
 use super::{FROM, Taken, delivered, read, server_and_sink, taken, through};
-use crate::common::{Engine, Server, on_both, smtp::Sink};
+use crate::common::{Engine, PASSWORD, Server, on_both, smtp::Sink};
 use serde_json::{Value, json};
 
 /// The headers of an invite, in order; never another one.
@@ -179,6 +179,12 @@ async fn r_b98_a_line_break_is_refused_in_everything_that_reaches_a_header() {
                 assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid_argument"), &json!(field)), "{broken:?}");
             }
             assert_eq!(server.refused("create_access_group", json!({"name": broken})).await["code"], "invalid_argument");
+            // No program can be given a NUL.
+            if !broken.contains('\0') {
+                let rename = ["org", "rename", "--org", &server.org, "--name", broken];
+                let (renamed, words) = super::relays::said(&server, &rename, &[]).await;
+                assert!(!renamed && words.contains("one line"), "{broken:?}: {words}");
+            }
         }
         for email in [
             "ana@example.com\r\nRCPT TO:<evil@example.org>",
@@ -218,6 +224,19 @@ async fn r_b91_and_r_b92_what_is_stored_becomes_neither_markup_nor_a_link() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn in_the_mail_folder_the_link_stands_in_one_piece_whatever_the_names_are() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::quickstart(Engine::Sqlite).await;
+    for (n, (first, last)) in [("Añá", "Núñez"), ("J.R.", "O.K."), ("李", "🙂"), ("Ana", "Ruiz")].into_iter().enumerate() {
+        let email = format!("p{n}@example.com");
+        server.ok("invite_user", json!({"email": email, "first_name": first, "last_name": last})).await;
+        // As somebody reads it who opens the file, without any decoding.
+        let link = server.link_to(&email).await;
+        assert_eq!(server.accept(&link, first, last, PASSWORD).await.status(), 200, "{link}");
+    }
 }
 
 #[tokio::test]

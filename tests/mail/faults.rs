@@ -14,7 +14,7 @@ fn expected(step: &str, action: &str) -> (&'static str, Option<&'static str>) {
         (_, "slow") => ("sent", None),
         (_, "421" | "451") => ("queued", Some("deferred")),
         // A relay that refuses everybody has not refused this mail.
-        ("EHLO", "550") => ("queued", Some("refused")),
+        ("EHLO" | "MAIL", "550") => ("queued", Some("refused")),
         (_, "550") => ("failed", Some("rejected")),
         ("EHLO", _) => ("queued", Some("unreachable")),
         (_, _) => ("queued", Some("cut_off")),

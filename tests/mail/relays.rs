@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 /// A command beside the server, its output and whether it went well.
-async fn said(server: &Server, arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
+pub(super) async fn said(server: &Server, arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
     command.args(arguments).env("USHER_DATA_DIR", server.data_dir.path()).envs(environment.iter().copied());
     if let Some(url) = server.database_url() {

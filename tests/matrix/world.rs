@@ -424,6 +424,29 @@ impl World {
         }
     }
 
+    /// Whether what a read shows is whom or what its cell names; nothing is asked of a list of everything.
+    pub(crate) fn shows(&self, section: &Section, column: &str, who: &Who, result: &Value) -> bool {
+        let (person, group) = (self.person(column, who).map(|named| &named.id), self.group(column, who).map(|named| &named.id));
+        let all = |list: &str, about: &dyn Fn(&Value) -> bool| result[list].as_array().is_some_and(|list| list.iter().all(about));
+        match (section.tool.as_str(), person, group) {
+            ("whoami", _, _) => result["user"]["id"] == self.me(who).id,
+            ("get_user", Some(person), _) => result["user"]["id"] == *person,
+            ("check_membership", Some(person), _) => result["user_id"] == *person,
+            ("list_audit_events", Some(person), _) => {
+                all("events", &|event| event["actor"]["user_id"] == *person || event["target"]["id"] == *person)
+            }
+            ("list_users", _, Some(group)) => {
+                let holds = |held: &Value| held["id"] == *group;
+                all("users", &|user| user["access_groups"].as_array().is_some_and(|groups| groups.iter().any(holds)))
+            }
+            ("list_access_groups", _, Some(group)) => {
+                result["access_groups"].as_array().map(Vec::len) == Some(1) && result["access_groups"][0]["id"] == *group
+            }
+            ("list_users" | "list_access_groups" | "list_audit_events" | "list_permissions", None, None) => true,
+            (tool, _, _) => panic!("{tool}: {column}: a read that shows nothing known here"),
+        }
+    }
+
     /// What an address in use must say.
     pub(crate) fn holder(&self) -> Value {
         json!({"user_id": self.cast.other.id, "status": "active", "next": "get_user"})

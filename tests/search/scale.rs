@@ -64,6 +64,8 @@ impl Watched {
 /// What the mail worker and the sweepers say, beside any call.
 fn is_background(statement: &str) -> bool {
     [
+        "SELECT CAST(unixepoch('subsec')",
+        "SELECT CAST(extract(epoch FROM clock_timestamp())",
         "SELECT 1 FROM outbox",
         "UPDATE outbox SET lease_until",
         "UPDATE outbox SET state = $2, attempts",

@@ -303,7 +303,11 @@ async fn r_b119_every_way_without_a_live_token_is_401_with_a_challenge_and_well_
 
 #[tokio::test]
 async fn requirement_3_a_token_beside_the_header_is_no_token() {
-    let server = sqlite().await;
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let log = folder.path().join("log");
+    let options = Options::default().with("USHER_LOG", "trace,rmcp=trace").logged_to(&log);
+    let mut server = Server::quickstart_with(Engine::Sqlite, &options).await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     for name in ["token", "access_token", "api_key", "authorization"] {
         let url = format!("{}?{name}={}", server.mcp_url, server.token);
@@ -312,6 +316,10 @@ async fn requirement_3_a_token_beside_the_header_is_no_token() {
     let form = format!("access_token={}", server.token);
     let headers = [("x-api-key", server.token.as_str()), ("cookie", &format!("token={}", server.token))];
     assert_eq!(exchange(&server, Method::POST, None, &headers, &form).await.status, 401);
+    // Nor does it stand in the log afterwards, however much is logged (R-B124).
+    server.stop().await;
+    let said = std::fs::read_to_string(&log).expect("the log");
+    assert!(said.contains("DEBUG") && !said.contains(&server.token), "{said}");
 }
 
 /// The status of the answer to these very bytes.

@@ -263,7 +263,7 @@ async fn if_version_holds_a_write_to_what_was_read() {
         server.ok("delete_access_group", json!({"access_group": "Care"})).await;
         assert_eq!(version().await, before.0 + 2);
         assert_eq!(server.ok("whoami", json!({})).await["user"]["version"], admin, "who was not in it has not changed");
-        let stale = server.refused("update_user", json!({"user": id, "first_name": "Bea", "if_version": before.0 + 1})).await;
+        let stale = server.refused("update_user", json!({"user": id, "first_name": "Cea", "if_version": before.0 + 1})).await;
         assert_eq!(stale["code"], "conflict");
 
         // Two who read the same: one of them is told.

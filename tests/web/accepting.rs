@@ -72,6 +72,10 @@ async fn requirement_43_a_refused_password_is_explained_and_nothing_typed_is_los
             ("ana@example.com", "easy to guess"),
             ("My organization", "easy to guess"),
             ("123456789012345", "easy to guess"),
+            ("Anna \"A\" <b> Ruiz 1", "easy to guess"),
+            ("Ana Ruiz example", "easy to guess"),
+            ("My organization usher", "easy to guess"),
+            ("correct horse battery staple", "easy to guess"),
             (&"seven brave otters paint fences ".repeat(9), "longer than 256 bytes"),
             (&"ö".repeat(129), "longer than 256 bytes"),
         ] {
@@ -84,12 +88,17 @@ async fn requirement_43_a_refused_password_is_explained_and_nothing_typed_is_los
             assert!(password.is_empty() || password.starts_with("My ") || password.contains('@') || !html.contains(password));
             assert!(html.contains(r#"name="password" type="password" autocomplete="new-password" minlength="15" required aria"#));
         }
-        // A name that is none is said beside its field; the password is not kept.
-        for (first, last, field) in
-            [("", "Ruiz", "fn"), ("Ana", "   ", "ln"), ("A\nBcc: x", "Ruiz", "fn"), ("www.evil.example", "Ruiz", "fn")]
-        {
+        // A name that is none is said beside its field, in a person's words; the password is not kept.
+        for (first, last, field, words) in [
+            ("", "Ruiz", "fn", "First name must not be empty. Give 1 to 100 characters."),
+            ("Ana", "   ", "ln", "Last name must not be empty."),
+            ("A\nBcc: x", "Ruiz", "fn", "First name must be one line"),
+            ("www.evil.example", "Ruiz", "fn", "First name must not contain what mail programs turn into a link: “://”, “www.”,"),
+            ("Ana", &"a".repeat(101), "ln", "Last name may have at most 100 characters."),
+        ] {
             let (status, html) = send(&human, &place, &filled(first, last, PASSWORD)).await;
             assert_eq!(status, 422, "{first:?} {last:?}");
+            assert!(html.contains(words) && !html.contains('`'), "{words} is missing in {html}");
             assert!(html.contains(&format!("aria-describedby=\"{field}-e\" autofocus")) && !html.contains(PASSWORD), "{html}");
         }
         // Shown on request, and only then; that is no answer either.
@@ -208,18 +217,27 @@ async fn requirement_64_another_sites_form_is_refused() {
                 for (name, value) in &headers {
                     request = request.header(*name, *value);
                 }
-                assert_eq!(request.send().await.unwrap().status(), 403, "{headers:?}");
+                let refused = request.send().await.unwrap();
+                assert_eq!(refused.status(), 403, "{headers:?}");
+                assert_eq!(heading(&refused.text().await.unwrap()), "This form came from another site", "{headers:?}");
             }
         }
         assert_eq!(connection.digest(&[]).await, before);
         connection.close().await;
-        // Without the cookie the address of the page is nothing.
-        assert_eq!(send(&stranger(), &place, &filled("Eve", "Eve", PASSWORD)).await.0, 404);
-        // As browsers send a form of a page that has no referrer.
+        // Without the cookie the address of the page opens nothing.
+        let (status, html) = send(&stranger(), &place, &filled("Eve", "Eve", PASSWORD)).await;
+        assert_eq!((status, heading(&html).as_str()), (404, "Open the link in your email again"));
+        // As browsers send it where they are set to name no origin, or where they are too old to say whose site it is.
         let own = human.post(&place).form(&filled("Ana", "Ruiz", PASSWORD)).header("sec-fetch-site", "same-origin");
         assert_eq!(own.header("origin", "null").send().await.unwrap().status(), 200);
+        let link = invite(&server, "bo@example.com").await;
+        let (_, place, _) = open(&human, &link).await;
+        let own = human.post(&place).form(&filled("Bo", "Ruiz", PASSWORD)).header("origin", server.address());
+        assert_eq!(own.send().await.unwrap().status(), 200);
         let mcp = human.post(&server.mcp_url).bearer_auth(&server.token).body("{}").header("sec-fetch-site", "same-origin");
-        assert_eq!(mcp.header("origin", "null").send().await.unwrap().status(), 403, "MCP has no forms");
+        let refused = mcp.header("origin", "null").send().await.unwrap();
+        assert_eq!(refused.status(), 403, "MCP has no forms");
+        assert_eq!(refused.json::<serde_json::Value>().await.unwrap()["error"], "forbidden_origin", "and no pages");
     })
     .await;
 }
@@ -244,6 +262,22 @@ async fn a_form_that_cannot_be_read_gets_a_page_that_says_so() {
         }
         assert_eq!(user(&server, "ana@example.com").await["status"], "pending");
         assert_eq!(send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await.0, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b40_of_two_browsers_the_later_one_hears_that_somebody_joined() {
+    on_both(async |engine| {
+        let (server, link) = invited(engine).await;
+        let [one, other] = [browser(), browser()];
+        let (_, place, _) = open(&one, &link).await;
+        assert_eq!(open(&other, &link).await.1, place);
+        let (mine, theirs) = (filled("Ana", "Ruiz", PASSWORD), filled("Eve", "Eve", "six quiet herons fold the maps"));
+        let answers = tokio::join!(send(&one, &place, &mine), send(&other, &place, &theirs));
+        let (lost, first) = if answers.0.0 == 200 { (answers.1, "Ana") } else { (answers.0, "Eve") };
+        assert_eq!((lost.0, heading(&lost.1).as_str()), (410, "You have already joined"));
+        assert_eq!(user(&server, "ana@example.com").await["first_name"], first);
     })
     .await;
 }

@@ -1,8 +1,9 @@
 //! Links that open nothing any more: each says why, and to whom it may be said.
 
 use super::{DAY, SECOND, age, browser, filled, heading, invite, invited, open, send, stranger, user};
-use crate::common::{PASSWORD, Server, database::Connection, on_both, until};
+use crate::common::{PASSWORD, Server, database::Connection, inside::Inside, on_both, until};
 use serde_json::json;
+use usher_mcp::domain::{Clock, Timestamp};
 
 /// What a holder of the mail may learn from a dead link, and what not (R-B70).
 fn discreet(html: &str) {
@@ -41,7 +42,7 @@ async fn attempted(server: &Server, email: &str) {
 }
 
 #[tokio::test]
-async fn r_b22_expiry_is_seven_days_to_the_second_and_comes_before_the_form() {
+async fn r_b22_expiry_comes_before_the_form() {
     on_both(async |engine| {
         let (server, link) = invited(engine).await;
         age(&server, "ana@example.com", 7 * DAY - 30 * SECOND).await;
@@ -63,6 +64,35 @@ async fn r_b22_expiry_is_seven_days_to_the_second_and_comes_before_the_form() {
             "expired, and still pending"
         );
         attempted(&server, "ana@example.com").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b22_a_second_before_seven_days_the_link_opens_and_a_second_after_it_does_not() {
+    on_both(async |engine| {
+        let (server, link) = invited(engine).await;
+        let said = user(&server, "ana@example.com").await;
+        let sent: jiff::Timestamp = said["invite_sent_at"].as_str().unwrap().parse().unwrap();
+        // A node whose clock the test holds.
+        let clock = Clock::manual(Timestamp::from_millis(sent.as_millisecond()));
+        let node = Inside::beside(&server, clock.clone()).await;
+        let at = |after: i64| clock.set(Timestamp::from_millis(sent.as_millisecond() + after));
+        let link = format!("{}/invite/{}", node.address(), link.rsplit('/').next().unwrap());
+        let human = browser();
+        at(7 * DAY - SECOND);
+        let (status, place, _) = open(&human, &link).await;
+        assert_eq!(status, 200);
+        at(7 * DAY + SECOND);
+        for (status, page) in [send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await, {
+            let (status, _, page) = open(&human, &link).await;
+            (status, page)
+        }] {
+            assert_eq!((status, heading(&page).as_str()), (410, "This invite has expired"));
+        }
+        at(7 * DAY - SECOND);
+        assert_eq!(send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await.0, 200);
+        node.stop().await;
     })
     .await;
 }
@@ -113,8 +143,7 @@ async fn r_b29_and_r_b31_a_resend_gives_seven_new_days_to_the_same_person() {
             assert_eq!(instant("invite_expires_at") - instant("invite_sent_at"), 7 * DAY);
             let new = until("the new mail", async || Some(server.link_to(email).await).filter(|link| *link != old)).await;
             age(&server, email, second).await;
-            let why = if first > 7 * DAY { "This invite has expired" } else { "A newer invite was sent" };
-            dead_titled(&old, why).await;
+            dead_titled(&old, "A newer invite was sent").await;
             assert_eq!(server.accept(&new, "Ana", "Ruiz", PASSWORD).await.status(), 200);
             let joined = user(&server, email).await;
             assert_eq!((&joined["status"], &joined["id"]), (&json!("active"), &invited["id"]));
@@ -128,6 +157,79 @@ async fn r_b29_and_r_b31_a_resend_gives_seven_new_days_to_the_same_person() {
 async fn dead_titled(link: &str, title: &str) {
     let (status, _, page) = open(&browser(), link).await;
     assert_eq!((status, heading(&page).as_str()), (410, title));
+}
+
+#[tokio::test]
+async fn what_became_of_an_invite_after_it_ran_out_is_said() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        // Marked as expired, as a node does once a minute, and not yet.
+        for (email, marked) in [("ana@example.com", true), ("bo@example.com", false)] {
+            let first = invite(&server, email).await;
+            let run_out = async || {
+                age(&server, email, 8 * DAY).await;
+                if marked {
+                    let sql = "UPDATE links SET ended_at = expires_at, ended_as = 'expired' WHERE ended_at IS NULL AND expires_at <";
+                    assert!(server.tamper(&format!("{sql} (SELECT max(at) FROM audit_log)")).await);
+                }
+            };
+            run_out().await;
+            dead_titled(&first, "This invite has expired").await;
+            server.ok("resend_invite", json!({"user": email})).await;
+            dead_titled(&first, "A newer invite was sent").await;
+            let second = until("the new mail", async || Some(server.link_to(email).await).filter(|link| *link != first)).await;
+            run_out().await;
+            dead_titled(&second, "This invite has expired").await;
+            server.ok("deactivate_user", json!({"user": email})).await;
+            dead_titled(&second, "This invite was withdrawn").await;
+            dead_titled(&first, "A newer invite was sent").await;
+            server.ok("reactivate_user", json!({"user": email})).await;
+            dead_titled(&second, "A newer invite was sent").await;
+            let third = until("the newest", async || Some(server.link_to(email).await).filter(|link| *link != second)).await;
+            assert_eq!(server.accept(&third, "Ana", "Ruiz", PASSWORD).await.status(), 200);
+            for old in [&first, &second] {
+                dead_titled(old, "A newer invite was sent").await;
+            }
+            // Shut out later, they had an account all the same.
+            server.ok("deactivate_user", json!({"user": email})).await;
+            dead_titled(&second, "A newer invite was sent").await;
+            dead_titled(&third, "You have already joined").await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_comes_back_to_the_page_is_told_where_they_stand() {
+    on_both(async |engine| {
+        let (server, link) = invited(engine).await;
+        let human = browser();
+        let (_, place, _) = open(&human, &link).await;
+        assert_eq!(send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await.0, 200);
+        // Loaded again, sent again, opened in a second tab.
+        let (status, _, page) = open(&human, &place).await;
+        assert_eq!((status, heading(&page).as_str()), (410, "You have already joined"));
+        discreet(&page);
+        let (status, again) = send(&human, &place, &filled("Ana", "Ruiz", PASSWORD)).await;
+        assert_eq!((status, again), (410, page.clone()));
+        assert_eq!(open(&human, &link).await.2, page);
+        // Without the cookie, which ends after half an hour: one page whatever the id, and no guess is counted, for there is none.
+        let unknown = format!("{}/invite/01890a5d-ac96-774b-bcce-b302099a8057", server.address());
+        let mut pages = Vec::new();
+        for at in [&place, &unknown] {
+            for _ in 0..30 {
+                let (status, _, html) = open(&browser(), at).await;
+                assert_eq!((status, heading(&html).as_str()), (404, "Open the link in your email again"));
+                pages.push(html);
+            }
+            let (status, html) = send(&stranger(), at, &filled("Eve", "Eve", PASSWORD)).await;
+            assert_eq!(status, 404);
+            pages.push(html);
+        }
+        assert!(pages.windows(2).all(|pair| pair[0] == pair[1]), "the same bytes for all");
+        assert!(!pages[0].contains("My organization") && !pages[0].contains("Ana"));
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -207,14 +309,7 @@ async fn r_b70_what_never_was_a_link_is_one_page() {
         let token = link.rsplit('/').next().unwrap();
         let swapped = format!("{}{}", if token.starts_with("000000") { "111111" } else { "000000" }, &token[6..]);
         let mut pages = Vec::new();
-        for path in [
-            "/invite/x".to_owned(),
-            format!("/invite/{}", "0".repeat(49)),
-            format!("/invite/{swapped}"),
-            // The page of a live invite without its cookie, and of one that there never was.
-            place.clone(),
-            "/invite/01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
-        ] {
+        for path in ["/invite/x".to_owned(), format!("/invite/{}", "0".repeat(49)), format!("/invite/{swapped}")] {
             let response = stranger().get(format!("{}{path}", server.address())).send().await.unwrap();
             assert_eq!(response.status(), 404, "{path}");
             let headers: Vec<_> =
@@ -223,6 +318,13 @@ async fn r_b70_what_never_was_a_link_is_one_page() {
         }
         assert!(pages.windows(2).all(|pair| pair[0] == pair[1]), "the same bytes for all");
         assert!(!pages[0].1.contains("My organization") && !pages[0].1.contains("Ana"));
+        // The page of a live invite without its cookie, and of one that there never was.
+        let mut left_alone = Vec::new();
+        for path in [place.as_str(), "/invite/01890a5d-ac96-774b-bcce-b302099a8057"] {
+            left_alone.push(open(&stranger(), &format!("{}{path}", server.address())).await);
+        }
+        assert_eq!((left_alone[0].0, &left_alone[0].2), (404, &left_alone[1].2));
+        assert_ne!(left_alone[0].2, pages[0].1);
         // Another invite's cookie opens this one no more than none does.
         let second = invite(&server, "bo@example.com").await;
         let moved = stranger().get(&second).send().await.unwrap();

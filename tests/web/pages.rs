@@ -1,7 +1,7 @@
 //! What every page has, and the pages that belong to nobody.
 
 use super::{browser, filled, header, heading, invite, open, stranger};
-use crate::common::{Engine, Options, PASSWORD, Server, on_both};
+use crate::common::{Engine, Options, PASSWORD, Server, on_both, until};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -46,7 +46,9 @@ async fn requirement_63_every_page_has_its_headers_and_loads_nothing_from_elsewh
             ("/no/such/page", 404, "There is nothing at this address"),
             ("/invite/x", 404, "This link opens nothing"),
             ("/invite/", 404, "There is nothing at this address"),
+            ("/invite/01890a5d-ac96-774b-bcce-b302099a8057", 404, "Open the link in your email again"),
             ("/assets/none.css", 404, "There is nothing at this address"),
+            ("/assets/%ff", 404, "There is nothing at this address"),
         ] {
             let response = human.get(format!("{address}{path}")).send().await.unwrap();
             assert_eq!(response.status(), status, "{path}");
@@ -108,7 +110,12 @@ async fn what_machines_ask_for_answers_as_machines_expect() {
             let asset = get(path).await;
             assert_eq!((asset.status().as_u16(), header(&asset, "content-type")), (200, Some(kind)));
             assert_eq!(header(&asset, "x-content-type-options"), Some("nosniff"));
-            assert!(header(&asset, "etag").is_some());
+            let tag = header(&asset, "etag").expect("a tag").to_owned();
+            for (had, status) in [(tag.clone(), 304), (format!("\"x\", W/{tag}"), 304), ("*".to_owned(), 304), ("\"x\"".to_owned(), 200)] {
+                let again = stranger().get(format!("{}{path}", server.address())).header("if-none-match", &had).send().await.unwrap();
+                assert_eq!((again.status().as_u16(), header(&again, "etag")), (status, Some(tag.as_str())), "{had}");
+                assert_eq!(again.bytes().await.unwrap().is_empty(), status == 304);
+            }
             let body = asset.text().await.unwrap();
             assert!(!body.replace("http://www.w3.org/2000/svg", "").contains("://"), "nothing from elsewhere");
         }
@@ -133,7 +140,7 @@ async fn behind_tls_and_below_a_path_cookies_and_links_fit() {
         // Reached as a proxy in front would reach it.
         server.mcp_url = format!("{}/mcp/{}", server.address(), server.org);
         server.ok("invite_user", json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ruiz"})).await;
-        let raw = crate::common::until("the mail", async || sink.mails().pop()).await["raw"].as_str().unwrap().to_owned();
+        let raw = until("the mail", async || sink.mails().pop()).await["raw"].as_str().unwrap().to_owned();
         let mail = String::from_utf8(base64::Engine::decode(&base64::prelude::BASE64_STANDARD, raw).unwrap()).unwrap();
         let link = mail.lines().map(str::trim).find(|line| line.contains("/invite/")).unwrap().to_owned();
         let path = link.strip_prefix("https://larkspur.example").unwrap();
@@ -151,7 +158,8 @@ async fn behind_tls_and_below_a_path_cookies_and_links_fit() {
                 .send()
                 .await
                 .unwrap();
-            assert!(header(&page, "strict-transport-security").is_some_and(|value| value.contains("max-age=63072000")));
+            // Of this host alone: what else stands below it is not ours to bind to TLS.
+            assert_eq!(header(&page, "strict-transport-security"), Some("max-age=63072000"));
             let html = sound(page, "/usher").await;
             assert!(html.contains(&format!("action=\"{place}\"")), "{html}");
             let style = stranger().get(format!("{}/usher/assets/style.css", server.address())).send().await.unwrap();
@@ -190,4 +198,75 @@ async fn a_name_is_text_on_every_page() {
             assert!(!page.contains(markup), "{markup} in {page}");
         }
     }
+}
+
+/// The number on a page of an error.
+fn number(html: &str) -> Option<String> {
+    html.split("this number: <code>").nth(1).and_then(|rest| rest.split_once('<')).map(|(number, _)| number.to_owned())
+}
+
+#[tokio::test]
+async fn the_number_on_a_page_is_in_the_log_and_stands_only_where_there_is_something_to_find() {
+    on_both(async |engine| {
+        let folder = tempfile::TempDir::new().unwrap();
+        let log = folder.path().join("log");
+        let server = Server::quickstart_with(engine, &Options::default().logged_to(&log)).await;
+        let link = invite(&server, "ana@example.com").await;
+        for (path, status) in [("/no/such/page", 404), ("/assets/none.css", 404)] {
+            let (found, _, html) = open(&browser(), &format!("{}{path}", server.address())).await;
+            assert_eq!((found, number(&html)), (status, None), "{html}");
+        }
+        let crossing = stranger().post(&link).header("sec-fetch-site", "cross-site").send().await.unwrap();
+        assert_eq!((crossing.status().as_u16(), number(&crossing.text().await.unwrap())), (403, None));
+        // The database is there, and what the page needs is not.
+        assert!(server.tamper("ALTER TABLE links RENAME TO links_put_away").await);
+        let mut numbers = std::collections::BTreeSet::new();
+        for request in [stranger().get(&link), stranger().post(&link).form(&filled("Ana", "Ruiz", PASSWORD))] {
+            let broken = request.send().await.unwrap();
+            assert!(broken.status().is_server_error(), "{}", broken.status());
+            numbers.insert(number(&sound(broken, "").await).expect("a number"));
+        }
+        assert_eq!(numbers.len(), 2, "each request has its own");
+        let said = std::fs::read_to_string(&log).unwrap();
+        for number in numbers {
+            let lines: Vec<&str> = said.lines().filter(|line| line.contains(&number)).collect();
+            assert!(lines.len() == 1 && lines[0].contains("ERROR") && lines[0].contains("links"), "{number}: {lines:?}\n{said}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_foreign_host_gets_a_page_and_one_line_of_the_log_however_often_it_asks() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = tempfile::TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let server = Server::quickstart_with(Engine::Sqlite, &Options::default().logged_to(&log)).await;
+    for _ in 0..20 {
+        let refused = stranger().get(format!("{}/", server.address())).header("host", "evil.example").send().await.unwrap();
+        assert_eq!(refused.status(), 403);
+        assert_eq!(heading(&sound(refused, "").await), "This server has another name");
+    }
+    for path in ["/mcp", "/healthz", "/.well-known/x"] {
+        let refused = stranger().get(format!("{}{path}", server.address())).header("host", "evil.example").send().await.unwrap();
+        assert_eq!((refused.status().as_u16(), header(&refused, "content-type")), (403, Some("application/json")), "{path}");
+        assert_eq!(refused.json::<Value>().await.unwrap()["error"], "forbidden_host");
+    }
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(said.lines().filter(|line| line.contains("foreign host") && line.contains("--public-url")).count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn r_b101_a_page_says_the_zone_and_the_same_instant_as_the_tool() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let server = Server::quickstart_with(Engine::Sqlite, &Options::default().with("TZ", "America/Los_Angeles")).await;
+    let link = invite(&server, "ana@example.com").await;
+    let shown = async || open(&browser(), &link).await.2;
+    let until = super::user(&server, "ana@example.com").await["invite_expires_at"].as_str().unwrap().to_owned();
+    let words = until.parse::<jiff::Timestamp>().unwrap().strftime("%-d %b %Y, %H:%M UTC").to_string();
+    assert!(shown().await.contains(&format!("<time datetime=\"{until}\">{words}</time>")), "{words}");
+    server.ok("resend_invite", json!({"user": "ana@example.com"})).await;
+    let dead = shown().await;
+    let moments: Vec<&str> = dead.split("<time ").skip(1).filter_map(|rest| rest.split("</time>").next()).collect();
+    assert!(!moments.is_empty() && moments.iter().all(|moment| moment.ends_with(" UTC") && moment.contains("Z\">")), "{moments:?}");
 }

@@ -34,8 +34,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use views::{
-    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, PAGE_HEADERS, TooManyTriesPage,
-    UnknownLinkPage, View,
+    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, PAGE_HEADERS,
+    TooManyTriesPage, UnknownLinkPage, View,
 };
 use visitor::{cookie, neighbourhood};
 use zeroize::Zeroizing;
@@ -50,14 +50,22 @@ fn page(app: &SharedApp, view: &impl View) -> Response {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     if app.public_url.is_https() {
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"));
     }
     response
 }
 
-fn fault(app: &SharedApp, fault: Fault) -> Response {
-    let request_id = RequestId::new(app.clock.now(), &app.random).to_string();
-    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: &request_id })
+/// What whoever asked can mend: nothing of it is in the log, so it has no number.
+pub(super) fn fault(app: &SharedApp, fault: Fault) -> Response {
+    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: None })
+}
+
+/// What they cannot: the page has the number under which the error is in the log.
+fn failed(app: &SharedApp, request_id: RequestId, error: &Error) -> Response {
+    let is_passing = matches!(error, Error::RateLimited { .. } | Error::Unavailable(_) | Error::MailUnavailable);
+    tracing::error!(request_id = %request_id, error = ?error, "a page could not be made");
+    let fault = if is_passing { Fault::Unavailable } else { Fault::Internal };
+    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: Some(&request_id.to_string()) })
 }
 
 /// What this server is.
@@ -99,23 +107,14 @@ fn move_to_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str) -> Resp
     response
 }
 
-/// A part that is needed does not answer, or something broke: logged once, under the number that the page shows.
+/// The same for a request that has no number yet.
 fn unavailable(app: &SharedApp, error: &Error) -> Response {
-    let request_id = RequestId::new(app.clock.now(), &app.random).to_string();
-    let fault = match error {
-        Error::RateLimited { .. } | Error::Unavailable(_) | Error::MailUnavailable => Fault::Unavailable,
-        _ => Fault::Internal,
-    };
-    tracing::error!(%request_id, ?error, "a page could not be answered");
-    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: &request_id })
+    failed(app, RequestId::new(app.clock.now(), &app.random), error)
 }
 
 /// A refusal of a field in one sentence or two.
 fn said(invalid: &crate::domain::Invalid) -> String {
-    match &invalid.hint {
-        Some(hint) => format!("{} {hint}", invalid.message),
-        None => invalid.message.clone().into_owned(),
-    }
+    invalid.on_a_page(views::label(invalid.field))
 }
 
 fn dead(app: &SharedApp, link: &Link) -> Response {
@@ -145,7 +144,7 @@ fn stranger(app: &SharedApp, CallerAddress(address): CallerAddress) -> Response 
     }
 }
 
-/// What an address shows of a link: the token itself, or the id of a link whose cookie then holds the token.
+/// What an address shows of a link: the token itself, or the id of a link whose cookie then holds the token, if it is there.
 struct Shown {
     id: Option<LinkId>,
     token: String,
@@ -163,6 +162,11 @@ impl Shown {
         Self { id, token }
     }
 
+    /// Whether it names an invite and brings nothing that opens it: the cookie's half hour is over, or it lies in another browser.
+    fn is_left_alone(&self) -> bool {
+        self.id.is_some() && self.token.is_empty()
+    }
+
     /// The link behind the token, where it is the one that the address names: a cookie opens no other invite's page.
     async fn link(&self, app: &SharedApp) -> Result<Option<Link>, Error> {
         let found = joining::look(app, &self.token).await?;
@@ -178,12 +182,16 @@ pub async fn invite(
     headers: HeaderMap,
 ) -> Response {
     let shown = Shown::read("invite", segment, &headers);
+    if shown.is_left_alone() {
+        return page(&app, &OpenAgainPage { base: app.public_url.base() });
+    }
+    let request_id = RequestId::new(app.clock.now(), &app.random);
     match shown.link(&app).await {
         Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
         Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]).await,
         Ok(Some(found)) => move_to_cookie(&app, "invite", found.id, &shown.token),
         Ok(None) => stranger(&app, caller),
-        Err(_) => fault(&app, Fault::Unavailable),
+        Err(error) => failed(&app, request_id, &error),
     }
 }
 
@@ -257,11 +265,15 @@ pub async fn accept(
     };
     // The address itself may be posted to by a program that never took the cookie.
     let shown = Shown::read("invite", segment, &headers);
+    if shown.is_left_alone() {
+        return page(&app, &OpenAgainPage { base: app.public_url.base() });
+    }
+    let request_id = RequestId::new(app.clock.now(), &app.random);
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let found = match shown.link(&app).await {
         Ok(Some(found)) => found,
         Ok(None) => return stranger(&app, caller),
-        Err(_) => return fault(&app, Fault::Unavailable),
+        Err(error) => return failed(&app, request_id, &error),
     };
     if sent.act == "show" && found.state == LinkState::Live {
         return form(&app, &found, &sent.first_name, &sent.last_name, Some(&password), &[]).await;
@@ -275,23 +287,19 @@ pub async fn accept(
         return sso::set_out(&app, caller, found.org, connection, Purpose::Join(found.id.as_uuid()), asking).await;
     }
     let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
-    let request_id = RequestId::new(app.clock.now(), &app.random);
     match retrying(|| joining::accept(&app, &shown.token, request_id, &acceptance)).await {
         Ok(joined) => {
-            let slug = crate::store::organizations::by_number(&app.pool, joined.org.number).await.ok().flatten();
-            let slug = slug.map(|organization| organization.slug).unwrap_or_default();
-            let mcp_url = format!("{}/mcp/{slug}", app.public_url.as_str());
+            let mcp_url = format!("{}/mcp/{}", app.public_url.as_str(), joined.slug);
             let person = format!("{} {}", acceptance.first_name.trim(), acceptance.last_name.trim());
             let view = JoinedPage {
                 base: app.public_url.base(),
                 organization: &joined.organization,
-                slug: &slug,
+                slug: &joined.slug,
                 person: &person,
                 email: &joined.email,
                 role: joined.role.shown(),
                 mcp_url: &mcp_url,
             };
-            let spent = HeaderValue::from_str(&set_cookie(&app, "invite", joined.id, "", 0)).ok();
             // Who has joined is in; where this fails the page still says how to sign in.
             let mut browser = visitor::browser(&app, &headers);
             let mark = visitor::marked(&app, &mut browser);
@@ -300,7 +308,8 @@ pub async fn accept(
                 tracing::error!(%request_id, ?error, "somebody joined and could not be signed in");
             }
             let session = session.ok().and_then(|session| visitor::opened(&app, &session));
-            visitor::with_cookies(page(&app, &view), [spent, mark, session])
+            // The link's cookie stays: its token is dead, and whoever comes back to this address hears that they have joined.
+            visitor::with_cookies(page(&app, &view), [mark, session])
         }
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
@@ -310,31 +319,28 @@ pub async fn accept(
         Err(Error::DeadLink) => match shown.link(&app).await {
             Ok(Some(now)) => dead(&app, &now),
             Ok(None) => stranger(&app, caller),
-            Err(_) => fault(&app, Fault::Unavailable),
+            Err(error) => failed(&app, request_id, &error),
         },
         // The organization was connected to a provider: the page shows that way now.
         Err(Error::SignInRefused) => form(&app, &found, &sent.first_name, &sent.last_name, None, &[]).await,
-        Err(Error::RateLimited { .. } | Error::Unavailable(_)) => fault(&app, Fault::Unavailable),
-        Err(error) => {
-            tracing::error!(request_id = %request_id, error = ?error, "accepting failed");
-            fault(&app, Fault::Internal)
-        }
+        Err(error) => failed(&app, request_id, &error),
     }
 }
 
 /// `GET /assets/{name}`.
-pub async fn asset(State(app): State<SharedApp>, Path(name): Path<String>) -> Response {
-    let wanted = format!("/assets/{name}");
-    match views::ASSETS.iter().find(|asset| asset.path == wanted) {
-        Some(asset) => (
-            [
-                (header::CONTENT_TYPE, asset.content_type.to_owned()),
-                (header::CACHE_CONTROL, "no-cache".to_owned()),
-                (header::ETAG, asset.etag()),
-            ],
-            asset.body,
-        )
-            .into_response(),
-        None => fault(&app, Fault::NotFound),
+pub async fn asset(State(app): State<SharedApp>, name: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    let wanted = name.map(|Path(name)| format!("/assets/{name}")).unwrap_or_default();
+    let Some(asset) = views::ASSETS.iter().find(|asset| asset.path == wanted) else { return fault(&app, Fault::NotFound) };
+    let tag = asset.etag();
+    let told = [(header::CACHE_CONTROL, "no-cache".to_owned()), (header::ETAG, tag.clone())];
+    if holds(&headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, told).into_response();
     }
+    ([(header::CONTENT_TYPE, asset.content_type)], told, asset.body).into_response()
+}
+
+/// Whether the browser has what this tag names already (RFC 9110, 13.1.2: compared weakly, a list, or `*`).
+fn holds(headers: &HeaderMap, tag: &str) -> bool {
+    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|value| value.split(',')).map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
 }

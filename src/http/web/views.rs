@@ -25,7 +25,10 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self';
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Headers of every page, lower-case names first. Pages of a link hold facts about one person, so none is ever
-/// stored (R-B23). `strict-transport-security` is the router's: it depends on the public URL.
+/// stored (R-B23). A page with a form says `same-origin` in its own head, which comes after the header and so holds
+/// (HTML, "meta referrer"): without a referrer browsers send forms with the origin `null` (Fetch, "append a request
+/// `Origin` header"), which tells our own forms from nobody's where they send no `Sec-Fetch-Site`, such as over
+/// plain HTTP. `strict-transport-security` is the router's: it depends on the public URL.
 pub const PAGE_HEADERS: [(&str, &str); 6] = [
     ("content-type", "text/html; charset=utf-8"),
     ("content-security-policy", CONTENT_SECURITY_POLICY),
@@ -166,6 +169,17 @@ pub struct AcceptPage<'a> {
     pub show_password: Option<&'a str>,
     /// What was not taken.
     pub errors: &'a [FieldError<'a>],
+}
+
+/// What a person sees a field of a form called.
+#[must_use]
+pub fn label(field: &'static str) -> &'static str {
+    match field {
+        "first_name" => "First name",
+        "last_name" => "Last name",
+        "password" => "Password",
+        other => other,
+    }
 }
 
 impl AcceptPage<'_> {
@@ -393,6 +407,21 @@ impl View for UnknownLinkPage<'_> {
     }
 }
 
+/// The address of an invite's page, in a browser that has nothing which opens it: the form stood open for longer than half an
+/// hour, or the address came from another browser. Always the same bytes, whatever the id (R-B70). Status 404.
+#[derive(Debug, Template)]
+#[template(path = "again.html")]
+pub struct OpenAgainPage<'a> {
+    /// Path of the public URL.
+    pub base: &'a str,
+}
+
+impl View for OpenAgainPage<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::NOT_FOUND
+    }
+}
+
 /// Too many requests for links from one place. It says nothing about the link. Status 429; the route adds
 /// `Retry-After`.
 #[derive(Debug, Template)]
@@ -427,6 +456,8 @@ pub enum Fault {
     BadRequest,
     /// 403: the form was sent by another site.
     CrossSite,
+    /// 403: the request names a host that is not this server's (DNS rebinding).
+    ForeignHost,
     /// 404: nothing here; the same for what one may not see.
     NotFound,
     /// 405: the address exists, the method does not.
@@ -443,9 +474,10 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, for tests and documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BadRequest,
         Self::CrossSite,
+        Self::ForeignHost,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::TooLarge,
@@ -459,7 +491,7 @@ impl Fault {
     pub fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -473,6 +505,7 @@ impl Fault {
         match self {
             Self::BadRequest => "This form could not be read",
             Self::CrossSite => "This form came from another site",
+            Self::ForeignHost => "This server has another name",
             Self::NotFound => "There is nothing at this address",
             Self::MethodNotAllowed => "This address does not work that way",
             Self::TooLarge => "That was too much at once",
@@ -486,6 +519,9 @@ impl Fault {
         match self {
             Self::BadRequest | Self::UnsupportedMedia => "Go back, load the page again, and send its form as it stands there.",
             Self::CrossSite => "Open the page from the link in your email, in this browser, and send its form from there.",
+            Self::ForeignHost => {
+                "It does not answer to the name in your browser’s address bar. Open the link in your email; whoever runs this server sets its name with --public-url."
+            }
             Self::NotFound => {
                 "It may never have existed, or it belongs to something that you may not see. usher does not say which, so that nobody can find out by trying."
             }
@@ -499,16 +535,20 @@ impl Fault {
     /// What became of the request.
     fn effect(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::CrossSite | Self::NotFound | Self::MethodNotAllowed | Self::TooLarge | Self::UnsupportedMedia => {
-                "Nothing was changed."
-            }
+            Self::BadRequest
+            | Self::CrossSite
+            | Self::ForeignHost
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::TooLarge
+            | Self::UnsupportedMedia => "Nothing was changed.",
             // An answer may be lost after the work was done: no promise either way.
             Self::Internal | Self::Unavailable => "Load the page again to see what holds.",
         }
     }
 }
 
-/// Any other answer that is no page: status by [`Fault`]. It names nothing but the request.
+/// Any other answer that is no page: status by [`Fault`]. It names nothing but the request, and that only where the log does too.
 #[derive(Debug, Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage<'a> {
@@ -516,8 +556,8 @@ pub struct ErrorPage<'a> {
     pub base: &'a str,
     /// What went wrong.
     pub fault: Fault,
-    /// The id under which the log knows this request.
-    pub request_id: &'a str,
+    /// The id under which the log knows this request, if it does.
+    pub request_id: Option<&'a str>,
 }
 
 impl View for ErrorPage<'_> {

@@ -38,7 +38,7 @@ impl Received {
 }
 
 fn receive(mail: &InviteMail) -> Received {
-    let message = build(mail).expect("mail");
+    let message = build(mail, Way::Relay).expect("mail");
     assert_eq!(message.envelope().to().len(), 1);
     assert_eq!(message.envelope().to()[0].to_string(), mail.to_email);
     let raw = String::from_utf8(message.formatted()).expect("headers and parts are ASCII");
@@ -149,6 +149,26 @@ fn an_ascii_text_shows_the_link_in_the_raw_file() {
 }
 
 #[test]
+fn in_the_folder_every_text_shows_the_link_in_the_raw_file() {
+    for (first, organization) in [("Añá", "Larkspur Freight"), ("Ana", "Larkspur Inc.x"), ("李", "運送会社"), ("Ana", "Larkspur Freight")]
+    {
+        let mail = InviteMail { to_first: first, organization, ..mail() };
+        let raw = String::from_utf8(build(&mail, Way::Folder).expect("mail").formatted()).expect("UTF-8");
+        assert!(raw.contains(&format!("\r\n  {LINK}\r\n")), "{raw}");
+        assert!(raw.contains(&format!("Hello {first},\r\n")), "{raw}");
+        let (head, text) = raw.split_once("\r\n\r\n").expect("head and body");
+        assert!(head.is_ascii(), "a header has no eight bits: {head}");
+        let plain = text.split("text/html").next().expect("the text part");
+        assert_eq!(plain.contains("Content-Transfer-Encoding: 8bit"), !plain.is_ascii(), "{plain}");
+        assert!(raw.split("\r\n").all(|line| line.len() <= LINE_MAX && !line.contains(['\r', '\n'])));
+    }
+    // A line too long for mail is broken all the same.
+    let long = "ж".repeat(600);
+    let raw = build(&InviteMail { organization: &long, ..mail() }, Way::Folder).expect("mail").formatted();
+    assert!(raw.split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_MAX));
+}
+
+#[test]
 fn both_parts_say_the_same() {
     let received = receive(&mail());
     for fact in [
@@ -238,7 +258,7 @@ fn r_b97_names_are_encoded_and_addresses_are_ascii() {
     assert!(received.header("From").contains("Ларкспур via usher"));
     assert!(received.header("Subject").ends_with("invited you to Ларкспур"));
     for to_email in ["ana@bücher.example", "añá@example.com", "ana", "", "a@b, c@d.example", "Ana <ana@example.com>"] {
-        let result = build(&InviteMail { to_email, ..mail() });
+        let result = build(&InviteMail { to_email, ..mail() }, Way::Relay);
         assert!(matches!(result, Err(MailBuildError::Address("to_email"))), "{to_email}");
     }
 }
@@ -264,7 +284,7 @@ fn r_b98_line_breaks_are_refused_in_every_field() {
         for (field, set) in fields {
             let mut poisoned = mail();
             set(&mut poisoned, poison);
-            match build(&poisoned) {
+            match build(&poisoned, Way::Relay) {
                 Err(MailBuildError::Control(found)) => assert_eq!(found, field),
                 other => panic!("{field}: {other:?}"),
             }
@@ -315,7 +335,7 @@ fn the_sender_may_be_bare_or_named() {
         assert_eq!(received.header("From"), "\"Larkspur Freight via usher\" <usher@larkspur.example>");
     }
     for from in ["", "usher", "usher <usher@larkspur.example", "a@b.example, c@d.example"] {
-        let result = build(&InviteMail { from, ..mail() });
+        let result = build(&InviteMail { from, ..mail() }, Way::Relay);
         assert!(matches!(result, Err(MailBuildError::Address("from"))), "{from}");
     }
 }
@@ -326,21 +346,21 @@ fn only_a_plain_web_address_is_a_link() {
     for link in
         ["", "https://", "javascript:alert(1)", "https://a b", "https://a\"b", "https://a'b", "https://a<b", "https://ü.example/", &long]
     {
-        assert!(matches!(build(&InviteMail { link, ..mail() }), Err(MailBuildError::Link)), "{link}");
+        assert!(matches!(build(&InviteMail { link, ..mail() }, Way::Relay), Err(MailBuildError::Link)), "{link}");
     }
     for link in ["http://127.0.0.1:8080/invite/x", "http://[::1]:8080/p/invite/x_-y"] {
-        assert!(build(&InviteMail { link, ..mail() }).is_ok(), "{link}");
+        assert!(build(&InviteMail { link, ..mail() }, Way::Relay).is_ok(), "{link}");
     }
 }
 
 #[test]
 fn identity_and_date_are_checked() {
-    let with_id = |message_id| build(&InviteMail { message_id, ..mail() });
+    let with_id = |message_id| build(&InviteMail { message_id, ..mail() }, Way::Relay);
     assert!(with_id("a@b").is_ok());
     for id in ["", "a", "@b", "a@", "<a@b", "a@b>", "a b@c", "a@b@c", "ä@b"] {
         assert!(matches!(with_id(id), Err(MailBuildError::MessageId)), "{id}");
     }
-    let at = |date_ms| build(&InviteMail { date_ms, ..mail() });
+    let at = |date_ms| build(&InviteMail { date_ms, ..mail() }, Way::Relay);
     assert!(at(0).is_ok() && at(253_402_300_799_999).is_ok());
     for ms in [-1, i64::MIN, 253_402_300_800_000, i64::MAX] {
         assert!(matches!(at(ms), Err(MailBuildError::Date)), "{ms}");
@@ -358,7 +378,7 @@ fn nothing_is_loaded_from_anywhere() {
 #[test]
 fn debug_output_and_errors_hold_no_secret() {
     assert!(!format!("{:?}", mail()).contains("3vX9kQ2mT7pLr0WzB4cJ"));
-    let result = build(&InviteMail { link: "ftp://3vX9kQ2mT7pLr0WzB4cJ", ..mail() });
+    let result = build(&InviteMail { link: "ftp://3vX9kQ2mT7pLr0WzB4cJ", ..mail() }, Way::Relay);
     let error = result.expect_err("no web address");
     assert!(!format!("{error} {error:?}").contains("3vX9"));
 }

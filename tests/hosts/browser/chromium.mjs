@@ -25,7 +25,7 @@ export async function until(what, look) {
 /** A page, with everything that it asked for and complained of. */
 class Page {
     constructor(browser, session) {
-        Object.assign(this, { browser, session, requests: [], complaints: [], documents: [], loads: 0 });
+        Object.assign(this, { browser, session, requests: [], complaints: [], documents: [], metadata: [], loads: 0 });
     }
 
     send(method, params = {}) {
@@ -38,6 +38,9 @@ class Page {
             this.requests.push({ url, method: verb, kind: params.type, referer: headers.Referer || headers.referer || null });
         } else if (method === 'Network.responseReceived' && params.type === 'Document') {
             this.documents.push({ url: params.response.url, status: params.response.status });
+        } else if (method === 'Network.requestWillBeSentExtraInfo') {
+            const name = Object.keys(params.headers).find(header => header.toLowerCase() === 'sec-fetch-site');
+            if (name) this.metadata.push(params.headers[name]);
         } else if (method === 'Log.entryAdded') {
             this.complaints.push(params.entry.text);
         } else if (method === 'Runtime.exceptionThrown') {
@@ -109,10 +112,10 @@ class Page {
 
 /** One browser with an empty profile of its own. */
 export class Browser {
-    static async start() {
+    static async start(...more) {
         const browser = new Browser();
         browser.profile = mkdtempSync(join(tmpdir(), 'usher-browser-'));
-        browser.child = spawn(process.env.USHER_TEST_CHROMIUM, [`--user-data-dir=${browser.profile}`, ...FLAGS], { stdio: 'ignore' });
+        browser.child = spawn(process.env.USHER_TEST_CHROMIUM, [`--user-data-dir=${browser.profile}`, ...more, ...FLAGS], { stdio: 'ignore' });
         const port = await until('the browser', () => {
             try {
                 return readFileSync(join(browser.profile, 'DevToolsActivePort'), 'utf8').split('\n');

@@ -78,6 +78,8 @@ try {
     seen.complaints = page.complaints;
 
     const later = await browser.page();
+    await later.open(seen.form.url);
+    seen.back = await later.look();
     await later.open(link);
     seen.used = await later.look();
     seen.wide.used = await pictures(later, 'used');

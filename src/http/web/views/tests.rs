@@ -51,12 +51,13 @@ fn all() -> Vec<(String, Page)> {
         ("accept-show".to_owned(), render(&AcceptPage { show_password: Some("a \"quoted\" sentence"), ..accept() })),
         ("joined".to_owned(), render(&joined())),
         ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
+        ("again".to_owned(), render(&OpenAgainPage { base: "" })),
         ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90 })),
         ("index".to_owned(), render(&IndexPage { base: "", mcp_url: "https://usher.larkspur.example/mcp/{organization}" })),
     ];
     pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
     pages.extend(Fault::ALL.map(|fault| {
-        let page = ErrorPage { base: "", fault, request_id: "01990b1c-7e1a-7000-8000-000000000001" };
+        let page = ErrorPage { base: "", fault, request_id: Some("01990b1c-7e1a-7000-8000-000000000001") };
         (format!("error-{fault:?}"), render(&page))
     }));
     pages
@@ -79,6 +80,22 @@ fn every_page_keeps_the_content_security_policy() {
 }
 
 #[test]
+fn a_form_says_where_it_comes_from_and_no_other_page_does() {
+    for (name, page) in all() {
+        let policy = if page.html.contains("<form") { "same-origin" } else { "no-referrer" };
+        assert!(page.html.contains(&format!("<meta name=\"referrer\" content=\"{policy}\">")), "{name}");
+    }
+}
+
+#[test]
+fn a_page_of_an_error_has_a_number_only_where_the_log_does() {
+    for fault in Fault::ALL {
+        let html = render(&ErrorPage { base: "", fault, request_id: None }).html;
+        assert!(!html.contains("this number") && !html.contains("<code>"), "{fault:?}");
+    }
+}
+
+#[test]
 fn no_page_has_a_dead_link() {
     for (name, page) in all() {
         for place in page.html.split("<a ").skip(1).filter_map(|rest| rest.split("href=\"").nth(1)?.split('"').next()) {
@@ -96,6 +113,7 @@ fn each_page_has_its_status() {
         ("accept-errors", 422),
         ("joined", 200),
         ("unknown", 404),
+        ("again", 404),
         ("wait", 429),
         ("index", 200),
         ("dead-Expired", 410),
@@ -186,7 +204,7 @@ fn r_b88_names_are_text_everywhere() {
             mcp_url: HOSTILE,
         }),
         render(&DeadLinkPage { base: HOSTILE, organization: HOSTILE, why: DeadLink::Used, date: moment }),
-        render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, request_id: HOSTILE }),
+        render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, request_id: Some(HOSTILE) }),
         render(&IndexPage { base: HOSTILE, mcp_url: HOSTILE }),
     ];
     for page in pages {
