@@ -61,6 +61,8 @@ pub struct App {
     pub guesses: Limiter<IpAddr>,
     /// Passwords and requests for links per address.
     pub visits: Limiter<IpAddr>,
+    /// Codes of identity providers per sign-in under way.
+    pub trades: Limiter<[u8; 32]>,
     /// Requests for links that wait to be looked at.
     pub doorbell: Doorbell,
     /// Proxies that are believed about whom they speak for.
@@ -72,6 +74,9 @@ pub const GUESSES_PER_MINUTE: u32 = 20;
 
 /// Passwords that one address may try, and links that it may ask for, in a minute.
 pub const VISITS_PER_MINUTE: u32 = 30;
+
+/// Codes that one sign-in under way may bring back from its provider in a minute; there is one.
+pub const TRADES_PER_MINUTE: u32 = 3;
 
 /// Requests for links that wait at once; what comes on top is told to come back.
 const KNOCKS: usize = 1024;

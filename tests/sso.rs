@@ -106,6 +106,7 @@ struct Seen {
     html: String,
     refresh: Option<String>,
     location: Option<String>,
+    cookies: Vec<String>,
 }
 
 impl Seen {
@@ -113,7 +114,8 @@ impl Seen {
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
         let (refresh, location) = (header("refresh"), header("location"));
         let (status, place) = (response.status().as_u16(), response.url().to_string());
-        Self { status, place, refresh, location, html: response.text().await.expect("a body") }
+        let cookies = response.headers().get_all("set-cookie").iter().map(|value| value.to_str().expect("text").to_owned()).collect();
+        Self { status, place, refresh, location, cookies, html: response.text().await.expect("a body") }
     }
 
     /// The page's heading.

@@ -2,7 +2,7 @@
 
 use super::{Audit, Command, MailCommand, Org, Token, User, doctor, output, sso, welcome::Welcome};
 use crate::{
-    app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
+    app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, TRADES_PER_MINUTE, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
     domain::{Catalogue, Clock, Random, RequestId, Role},
@@ -221,6 +221,7 @@ pub(super) async fn open(options: &Options, listener: Option<&TcpListener>, abse
         guesses: Limiter::new(GUESSES_PER_MINUTE, &clock),
         // Who lifts the limit on calls measures, or tries out.
         visits: Limiter::new(if limits.calls_per_minute == 0 { 0 } else { VISITS_PER_MINUTE }, &clock),
+        trades: Limiter::new(TRADES_PER_MINUTE, &clock),
         doorbell: Doorbell::default(),
         trusted_proxies: options.trusted_proxies.clone(),
         clock,

@@ -22,9 +22,9 @@ use crate::{
         sso::{ChangeProvider, ConnectProvider, LinkIdentity, LinkProof, NewIdentity, RemoveProvider, RequireSso, UnlinkIdentity},
     },
     domain::{ConnectionId, Email, LinkId, LinkKind, MINUTE, PersonName, RequestId, Status, Untrusted, UserId},
-    error::Error,
+    error::{Budget, Error},
     gather::Named,
-    keys::Cell,
+    keys::{Cell, sha256},
     store::{
         door,
         links::{self, Link, LinkState},
@@ -245,6 +245,8 @@ struct Underway {
     connection: Uuid,
     purpose: Purpose,
     flow: Flow,
+    /// SHA-256 of the browser's mark: a cookie that somebody planted in another browser is good for nothing there.
+    mark: [u8; 32],
     until: i64,
 }
 
@@ -264,6 +266,7 @@ pub struct Back {
     pub first_name: Option<String>,
     /// The provider's suggestion.
     pub last_name: Option<String>,
+    mark: [u8; 32],
     until: i64,
 }
 
@@ -293,19 +296,19 @@ pub struct Begun {
 /// The short name of a journey: nothing of its state shows in it.
 #[must_use]
 pub fn journey(state: &str) -> String {
-    crate::keys::sha256(state.as_bytes()).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    sha256(state.as_bytes()).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Sends somebody to a connection of this organization's.
 ///
 /// # Errors
 /// No such connection here, or a provider that does not answer.
-pub async fn begin(app: &App, org: Org, connection: &str, purpose: Purpose, asking: Asking<'_>) -> Result<Begun, Failed> {
+pub async fn begin(app: &App, org: Org, connection: &str, purpose: Purpose, asking: Asking<'_>, mark: [u8; 32]) -> Result<Begun, Failed> {
     let connection = named(rows::connections(&app.pool, org).await?, Some(connection))?;
     let (url, flow) = sso::begin(&app.outbound, &app.random, &provider(app, &connection)?, &redirect_uri(app), asking).await?;
     let state = url.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state.into_owned()).unwrap_or_default();
     let until = app.clock.now().plus(PATIENCE).as_millis();
-    let underway = Underway { org: org.number, connection: connection.id.as_uuid(), purpose, flow, until };
+    let underway = Underway { org: org.number, connection: connection.id.as_uuid(), purpose, flow, mark, until };
     Ok(Begun { url, journey: journey(&state), luggage: sealed(app, UNDERWAY, &underway)? })
 }
 
@@ -321,11 +324,15 @@ async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<Con
 ///
 /// # Errors
 /// [`Fault::State`] for a browser that began nothing, or took too long; else what the provider did wrong.
-pub async fn come_back(app: &App, luggage: &str, returned: &Returned) -> Result<String, Failed> {
+pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Option<[u8; 32]>) -> Result<String, Failed> {
     let underway: Underway = unsealed(app, UNDERWAY, luggage).ok_or(Fault::State)?;
-    if app.clock.now().as_millis() > underway.until {
+    if app.clock.now().as_millis() > underway.until || mark != Some(underway.mark) {
         return Err(Fault::State.into());
     }
+    // One journey brings one code; whoever sends more would have us knock at the provider for nothing.
+    app.trades
+        .check(&sha256(luggage.as_bytes()))
+        .map_err(|retry_after_ms| Error::RateLimited { budget: Budget::SignIn, retry_after_ms })?;
     let connection = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
     let provider = provider(app, &connection)?;
     let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri(app), &underway.flow, returned).await?;
@@ -340,6 +347,7 @@ pub async fn come_back(app: &App, luggage: &str, returned: &Returned) -> Result<
         email_verified,
         first_name,
         last_name,
+        mark: underway.mark,
         until: app.clock.now().plus(PATIENCE).as_millis(),
     };
     Ok(sealed(app, BACK, &back)?)
@@ -404,9 +412,9 @@ impl Back {
 ///
 /// # Errors
 /// [`Fault::State`] for what is no luggage of ours, or too old.
-pub async fn meet(app: &App, luggage: &str) -> Result<Met, Failed> {
+pub async fn meet(app: &App, luggage: &str, mark: Option<[u8; 32]>) -> Result<Met, Failed> {
     let back: Back = unsealed(app, BACK, luggage).ok_or(Fault::State)?;
-    if app.clock.now().as_millis() > back.until {
+    if app.clock.now().as_millis() > back.until || mark != Some(back.mark) {
         return Err(Fault::State.into());
     }
     let connection = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
@@ -483,7 +491,7 @@ fn arrival(app: &App, org: Org, person: PersonRef, email_key: &str, connection: 
 /// [`Error::SignInRefused`] and the like where it opens nothing any more.
 pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, request_id: RequestId) -> Result<Opened, Error> {
     let cookie = browser.next_cookie(app);
-    let hashed = crate::keys::sha256(cookie.as_bytes());
+    let hashed = sha256(cookie.as_bytes());
     let (issuer, subject) = (met.back.issuer.as_str(), met.back.subject.as_str());
     let connection = &met.connection;
     let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
@@ -520,7 +528,7 @@ pub async fn join(
     let call = arrival.call(request_id);
     super::retrying(|| accept(app, &call, met, link.id, &name)).await?;
     let cookie = browser.next_cookie(app);
-    let hashed = crate::keys::sha256(cookie.as_bytes());
+    let hashed = sha256(cookie.as_bytes());
     let admission = Admission { browser, cookie: hashed, moved_from: browser.cookie, rehash: None };
     signing_in::admit(app, &arrival, request_id, &admission, Shown::Invite).await?;
     Ok(Opened { cookie })
@@ -599,7 +607,7 @@ pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Bro
     super::retrying(|| async {
         let mut writing = Writing::begin::<LinkIdentity>(app, &call, true).await?;
         let result = async {
-            let link = door::by_hash_locked(&mut writing.work, crate::keys::sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
+            let link = door::by_hash_locked(&mut writing.work, sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
             let proof = LinkProof::Mailbox { link: link.facts, browser: browser.mark, same: link.detail.as_deref() == Some(detail) };
             link_identity(&mut writing, &call, seen.person, &identity, proof).await
         }
@@ -608,7 +616,7 @@ pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Bro
     })
     .await?;
     let cookie = browser.next_cookie(app);
-    let hashed = crate::keys::sha256(cookie.as_bytes());
+    let hashed = sha256(cookie.as_bytes());
     let admission = Admission { browser, cookie: hashed, moved_from: browser.cookie, rehash: None };
     let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject);
     signing_in::admit(app, &arrival, request_id, &admission, shown).await?;

@@ -106,6 +106,13 @@ async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
 
     let thief = get(&super::oidc::browser(), back.as_str()).await;
     assert_eq!((thief.status, thief.heading()), (403, "This sign-in belongs to another page"), "{}", thief.html);
+    // Not even with the journey's cookie planted in it: a browser is known by a cookie that nobody else can set.
+    let planted = out.cookies.iter().find(|cookie| cookie.starts_with("usher_sso_")).expect("a cookie");
+    let planted = planted.split(';').next().expect("a pair");
+    let other = super::oidc::browser();
+    get(&other, &door).await;
+    let seen = Seen::of(other.get(back.clone()).header("cookie", planted).send().await.expect("a page")).await;
+    assert_eq!((seen.status, seen.heading()), (403, "This sign-in belongs to another page"), "{}", seen.html);
     let met = get(&browser, back.as_str()).await;
     assert_eq!(met.heading(), "You are invited");
     let replayed = get(&browser, back.as_str()).await;

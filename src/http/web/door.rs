@@ -225,7 +225,7 @@ pub async fn enter(
         return door_page(&app, &organization, &Said { email: &sent.email, show: Some(&password), ..Said::default() }).await;
     }
     if let Some(connection) = sent.act.strip_prefix(super::sso::GO) {
-        return super::sso::set_out(&app, caller, organization.org, connection, Purpose::Enter, Asking::default()).await;
+        return super::sso::set_out(&app, (caller, &headers), organization.org, connection, Purpose::Enter, Asking::default()).await;
     }
     if sent.email.trim().is_empty() {
         let error = Some("Type the address that you were invited with.");

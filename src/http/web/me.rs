@@ -279,7 +279,7 @@ pub async fn identities(
         }
         let purpose = Purpose::Link(session.person.id.as_uuid());
         let asking = Asking { hint: None, another: true };
-        return super::sso::set_out(&app, caller, session.org, connection, purpose, asking).await;
+        return super::sso::set_out(&app, (caller, &headers), session.org, connection, purpose, asking).await;
     }
     match sso::unlink_own(&app, &visitor.call(&app), session.person, &sent.issuer, &sent.subject).await {
         Ok(true) => go_to(&app, "/me?done=unlinked"),

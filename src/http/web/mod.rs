@@ -284,7 +284,7 @@ pub async fn accept(
         }
         let hint = crate::domain::Email::parse(&found.email).ok();
         let asking = Asking { hint: hint.as_ref(), another: false };
-        return sso::set_out(&app, caller, found.org, connection, Purpose::Join(found.id.as_uuid()), asking).await;
+        return sso::set_out(&app, (caller, &headers), found.org, connection, Purpose::Join(found.id.as_uuid()), asking).await;
     }
     let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
     match retrying(|| joining::accept(&app, &shown.token, request_id, &acceptance)).await {

@@ -67,7 +67,7 @@ fn carried(app: &SharedApp, journey: &str, luggage: &str, seconds: u32) -> Optio
 /// redirect behind a form to that rule.
 pub(super) async fn set_out(
     app: &SharedApp,
-    caller: CallerAddress,
+    (caller, headers): (CallerAddress, &HeaderMap),
     org: Org,
     connection: &str,
     purpose: Purpose,
@@ -76,14 +76,16 @@ pub(super) async fn set_out(
     if let Err(wait) = caller.0.map_or(Ok(()), |address| app.visits.check(&neighbourhood(address))) {
         return super::door::too_many(app, wait);
     }
-    match sso::begin(app, org, connection, purpose, asking).await {
+    let mut browser = visitor::browser(app, headers);
+    let mark = visitor::marked(app, &mut browser);
+    match sso::begin(app, org, connection, purpose, asking, browser.mark.unwrap_or_default()).await {
         Ok(Begun { url, journey, luggage }) => {
             let host = url.host_str().unwrap_or_default().to_owned();
             let mut response = page(app, &GoPage { base: app.public_url.base(), url: url.as_str(), host: &host });
             if let Ok(value) = HeaderValue::from_str(&format!("0; url={url}")) {
                 response.headers_mut().insert(header::REFRESH, value);
             }
-            with_cookies(response, [carried(app, &journey, &luggage, COOKIE_SECONDS)])
+            with_cookies(response, [mark, carried(app, &journey, &luggage, COOKIE_SECONDS)])
         }
         Err(failed) => failing(app, caller, failed),
     }
@@ -154,7 +156,7 @@ pub async fn callback(
     let journey = sso::journey(returned.state.as_deref().unwrap_or_default());
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     let gone = carried(&app, &journey, "", 0);
-    match sso::come_back(&app, luggage, &returned).await {
+    match sso::come_back(&app, luggage, &returned, visitor::browser(&app, &headers).mark).await {
         Ok(luggage) => {
             let place = format!("/sign-in/sso/{journey}");
             with_cookies(go_to(&app, &place), [carried(&app, &journey, &luggage, COOKIE_SECONDS)])
@@ -177,7 +179,7 @@ pub async fn show(
 ) -> Response {
     let journey = journey_of(segment);
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
-    match sso::meet(&app, luggage).await {
+    match sso::meet(&app, luggage, visitor::browser(&app, &headers).mark).await {
         Ok(met) => {
             if let Meeting::Deactivated(linked) = &met.meeting {
                 sso::turned_away(&app, &met, linked.as_deref(), RequestId::new(app.clock.now(), &app.random));
@@ -293,7 +295,8 @@ pub async fn act(
     };
     let journey = journey_of(segment);
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
-    let met = match sso::meet(&app, luggage).await {
+    let mut browser = visitor::browser(&app, &headers);
+    let met = match sso::meet(&app, luggage, browser.mark).await {
         Ok(met) => met,
         Err(failed) => return failing(&app, caller, failed),
     };
@@ -304,10 +307,9 @@ pub async fn act(
             _ => None,
         };
         let asking = Asking { hint: hint.as_ref(), another: true };
-        let out = set_out(&app, caller, met.connection.org, &met.connection.id.to_string(), met.back.purpose, asking).await;
+        let out = set_out(&app, (caller, &headers), met.connection.org, &met.connection.id.to_string(), met.back.purpose, asking).await;
         return with_cookies(out, [gone]);
     }
-    let mut browser = visitor::browser(&app, &headers);
     let mark = visitor::marked(&app, &mut browser);
     let request_id = RequestId::new(app.clock.now(), &app.random);
     let done = match &met.meeting {
@@ -351,7 +353,7 @@ pub async fn act(
         }
         // Something changed while the page stood there: look anew.
         Err(Error::DeadLink | Error::UserDeactivated | Error::InviteNotPending(_) | Error::Conflict(_)) => {
-            match sso::meet(&app, luggage).await {
+            match sso::meet(&app, luggage, browser.mark).await {
                 Ok(now) => meeting(&app, &journey, &now, None, &[]),
                 Err(failed) => failing(&app, caller, failed),
             }
