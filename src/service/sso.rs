@@ -484,19 +484,25 @@ fn arrival(app: &App, org: Org, person: PersonRef, email_key: &str, connection: 
     }
 }
 
+/// Opens a session under a new cookie, to which the browser's other accounts move.
+async fn come_in(app: &App, arrival: &Arrival, browser: &Browser, request_id: RequestId, shown: Shown<'_>) -> Result<Opened, Error> {
+    let cookie = browser.next_cookie(app);
+    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash: None };
+    signing_in::admit(app, arrival, request_id, &admission, shown).await?;
+    Ok(Opened { cookie })
+}
+
 /// Comes in by an identity that opens an account; and into every other organization that asks this very issuer by this very
 /// client, where the identity opens one, too (B06).
 ///
 /// # Errors
 /// [`Error::SignInRefused`] and the like where it opens nothing any more.
 pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, request_id: RequestId) -> Result<Opened, Error> {
-    let cookie = browser.next_cookie(app);
-    let hashed = sha256(cookie.as_bytes());
     let (issuer, subject) = (met.back.issuer.as_str(), met.back.subject.as_str());
     let connection = &met.connection;
     let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
-    let admission = Admission { browser, cookie: hashed, moved_from: browser.cookie, rehash: None };
-    signing_in::admit(app, &first, request_id, &admission, Shown::Identity(connection.id, issuer, subject)).await?;
+    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject)).await?;
+    let hashed = sha256(opened.cookie.as_bytes());
     for (org, other) in rows::elsewhere(&app.pool, connection, issuer, subject).await? {
         let there = arrival(app, org, other.person, &other.email_key, other.connection);
         // The cookie has moved already; a session that the same person still has there ends here.
@@ -507,7 +513,7 @@ pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, req
             Err(error) => return Err(error),
         }
     }
-    Ok(Opened { cookie })
+    Ok(opened)
 }
 
 /// Accepts the invite that waits for the identity's address, and comes in.
@@ -527,11 +533,7 @@ pub async fn join(
     let arrival = arrival(app, met.connection.org, link.person, email.key(), met.connection.id);
     let call = arrival.call(request_id);
     super::retrying(|| accept(app, &call, met, link.id, &name)).await?;
-    let cookie = browser.next_cookie(app);
-    let hashed = sha256(cookie.as_bytes());
-    let admission = Admission { browser, cookie: hashed, moved_from: browser.cookie, rehash: None };
-    signing_in::admit(app, &arrival, request_id, &admission, Shown::Invite).await?;
-    Ok(Opened { cookie })
+    come_in(app, &arrival, browser, request_id, Shown::Invite).await
 }
 
 async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonName) -> Result<(), Error> {
@@ -615,12 +617,8 @@ pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Bro
         writing.finish(result).await
     })
     .await?;
-    let cookie = browser.next_cookie(app);
-    let hashed = sha256(cookie.as_bytes());
-    let admission = Admission { browser, cookie: hashed, moved_from: browser.cookie, rehash: None };
     let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject);
-    signing_in::admit(app, &arrival, request_id, &admission, shown).await?;
-    Ok(Opened { cookie })
+    come_in(app, &arrival, browser, request_id, shown).await
 }
 
 async fn link_identity(
