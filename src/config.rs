@@ -35,7 +35,8 @@ pub struct Options {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, env = "USHER_LISTEN", value_name = "HOST:PORT", global = true, default_value = "127.0.0.1:8080", help_heading = "Network")]
     pub listen: String,
-    /// The address under which people and AI hosts reach this server. Recorded in the database, and used in every mail.
+    /// The address under which people and AI hosts reach this server, without `/mcp`. Recorded in the database, and used in
+    /// every mail.
     #[arg(long, env = "USHER_PUBLIC_URL", value_name = "URL", global = true, help_heading = "Network")]
     pub public_url: Option<String>,
     /// Proxies whose X-Forwarded-For counts, as CIDR blocks separated by commas.
@@ -126,6 +127,7 @@ impl Options {
         for (variable, slot) in [("USHER_DATABASE_URL_FILE", &mut self.database_url), ("USHER_SMTP_URL_FILE", &mut self.smtp_url)] {
             if let Ok(path) = std::env::var(variable)
                 && slot.is_none()
+                && !path.is_empty()
             {
                 let text = std::fs::read_to_string(&path).map_err(|error| format!("{variable}: {path} cannot be read ({error})"))?;
                 *slot = Some(text.lines().next().unwrap_or_default().trim().to_owned());
@@ -220,6 +222,29 @@ fn parse_windows(text: &str) -> Result<Vec<(i64, i64)>, String> {
 /// Longest public URL, in bytes: an invite link adds `/invite/` and its token, and stays within 120.
 pub const MAX_PUBLIC_URL: usize = 120 - "/invite/".len() - crate::authn::link::TOKEN;
 
+/// First segments of the server's own paths, present and to come: under a public URL that begins with one of them, its
+/// addresses would mean two things.
+const OWN_PATHS: [&str; 18] = [
+    ".well-known",
+    "access-groups",
+    "api",
+    "approvals",
+    "assets",
+    "audit",
+    "healthz",
+    "invite",
+    "link",
+    "mcp",
+    "me",
+    "oauth",
+    "readyz",
+    "settings",
+    "sign-in",
+    "sign-out",
+    "sso",
+    "users",
+];
+
 /// The address under which the server is reached, without a slash at its end. Everything that is mailed or
 /// shown is built from it, never from a request's headers (requirement 53).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,7 +254,7 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// Reads `http://…` or `https://…` with an optional path; user, query and fragment are refused.
+    /// Reads `http://…` or `https://…` with an optional path; user, query, fragment and the server's own paths are refused.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let wrong = |message: &'static str| Invalid {
             field: "public_url",
@@ -238,10 +263,21 @@ impl PublicUrl {
         };
         let url = Url::parse(text.trim()).map_err(|_| wrong("The public URL is not a URL."))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(wrong("The public URL must begin with https:// (or http:// on loopback)."));
+            return Err(wrong("The public URL must begin with https:// (or http://, on loopback or behind a proxy that speaks TLS)."));
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("The public URL must have no user, query or fragment."));
+        }
+        let mut segments = url.path().trim_matches('/').split('/');
+        if segments.clone().next().is_some_and(|first| OWN_PATHS.contains(&first)) {
+            return Err(Invalid {
+                hint: Some("Give the address without it: for https://HOST/mcp that is https://HOST.".into()),
+                ..wrong("The public URL must not end in a path of the server's own, such as /mcp.")
+            });
+        }
+        // The router would read them as placeholders.
+        if segments.any(|segment| segment.starts_with([':', '*'])) {
+            return Err(wrong("No part of the public URL's path may begin with : or *."));
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
         if text.len() > MAX_PUBLIC_URL {
@@ -313,10 +349,12 @@ impl PublicUrl {
 /// Whether a host name means this machine.
 #[must_use]
 pub fn is_loopback_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.');
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
-        || name.to_ascii_lowercase().ends_with(".localhost")
-        || IpAddr::from_str(name.trim_start_matches('[').trim_end_matches(']')).is_ok_and(|address| address.is_loopback())
+        || (is_name && name.to_ascii_lowercase().ends_with(".localhost"))
+        || IpAddr::from_str(address).is_ok_and(|address| address.is_loopback())
 }
 
 /// Makes the data folder where it is absent, for its owner alone.
@@ -354,6 +392,27 @@ mod tests {
         let long = format!("https://example.com/{}", "x".repeat(MAX_PUBLIC_URL));
         for wrong in [long.as_str(), "ftp://x", "example.com", "https://a:b@example.com", "https://example.com/?x=1"] {
             assert!(PublicUrl::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_that_meets_a_path_of_the_servers_own_is_refused() {
+        for wrong in ["mcp", "mcp/", "/mcp", "mcp/my-organization", "healthz", "users/x", ".well-known", ":x", "*y", "a/*", "a/:b/c"] {
+            let refused = PublicUrl::parse(&format!("http://127.0.0.1:7/{wrong}")).unwrap_err();
+            assert!(refused.hint.is_some(), "{wrong}");
+        }
+        for right in ["team", "team/mcp", "team/users", "a:b", "x*"] {
+            assert!(PublicUrl::parse(&format!("http://127.0.0.1:7/{right}")).is_ok(), "{right}");
+        }
+    }
+
+    #[test]
+    fn only_names_and_addresses_of_this_machine_are_loopback() {
+        for own in ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "[::1]"] {
+            assert!(is_loopback_name(own), "{own}");
+        }
+        for foreign in ["evil.com/.localhost", "x@a.localhost", "[[::1", "127.0.0.1]", "[127.0.0.1", "localhost.evil.example", ""] {
+            assert!(!is_loopback_name(foreign), "{foreign}");
         }
     }
 }

@@ -17,8 +17,10 @@ use usher_tools::{ErrorBody, ErrorCode};
 pub enum Budget {
     /// Calls of one credential per minute.
     Calls,
-    /// Invites of one organization, or of one inviter, per day.
+    /// Invites of one organization per day.
     Invites,
+    /// One inviter's share of them.
+    OwnInvites,
     /// Mails to one recipient.
     Resends,
     /// Password hashing of this node.
@@ -70,9 +72,17 @@ pub enum Error {
         /// After how many milliseconds it makes sense to try again.
         retry_after_ms: i64,
     },
-    /// Somebody else changed it meanwhile, or the same key stands for other arguments.
+    /// Somebody else changed it meanwhile.
     #[error("conflict")]
     Conflict(&'static str),
+    /// A conflict that reading again does not end.
+    #[error("conflict")]
+    Clash {
+        /// What stands in the way.
+        said: &'static str,
+        /// The way out.
+        hint: &'static str,
+    },
     /// No way to send mail is configured that could reach anybody.
     #[error("mail unavailable")]
     MailUnavailable,
@@ -154,7 +164,7 @@ impl Error {
             Self::InviteNotPending(_) | Self::DeadLink => ErrorCode::InviteNotPending,
             Self::UserDeactivated => ErrorCode::UserDeactivated,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
-            Self::Conflict(_) => ErrorCode::Conflict,
+            Self::Conflict(_) | Self::Clash { .. } => ErrorCode::Conflict,
             Self::MailUnavailable => ErrorCode::MailUnavailable,
             Self::Unauthenticated | Self::SignInRefused => ErrorCode::PermissionDenied,
             Self::Unavailable(_) => ErrorCode::Unavailable,
@@ -180,6 +190,7 @@ impl Error {
             | Self::InviteNotPending(_)
             | Self::UserDeactivated
             | Self::Conflict(_)
+            | Self::Clash { .. }
             | Self::DeadLink
             | Self::MailUnavailable => true,
             Self::Invalid(_)
@@ -253,7 +264,11 @@ impl Error {
             Self::RateLimited { budget, retry_after_ms } => {
                 let (said, hint) = match budget {
                     Budget::Calls => ("Too many calls with this credential.", "Wait as long as retry_after_ms says, then go on."),
-                    Budget::Invites => ("The invites of today are used up.", "Wait as long as retry_after_ms says, or ask the operator to raise --invites-per-day."),
+                    Budget::Invites => ("The organization's invites of today are used up.", "Wait as long as retry_after_ms says, or ask the operator to raise --invites-per-day."),
+                    Budget::OwnInvites => (
+                        "Your share of the organization's invites of today, a fifth, is used up.",
+                        "Wait as long as retry_after_ms says, let somebody else invite, or ask the operator to raise --invites-per-day.",
+                    ),
                     Budget::Resends => ("This person was sent several mails already.", "Wait as long as retry_after_ms says; the newest link in their mailbox works."),
                     Budget::Hashing => ("The server is busy.", "Try again in a moment."),
                     Budget::SignIn => ("Too many wrong passwords in a row.", "Wait as long as retry_after_ms says, or have a link mailed to you."),
@@ -263,8 +278,9 @@ impl Error {
                     .with_retry_after_ms(u64::try_from(*retry_after_ms).unwrap_or_default())
             }
             Self::Conflict(what) => ErrorBody::new(ErrorCode::Conflict, *what).with_hint("Read it again, then decide anew."),
+            Self::Clash { said, hint } => ErrorBody::new(ErrorCode::Conflict, *said).with_hint(*hint),
             Self::MailUnavailable => ErrorBody::new(ErrorCode::MailUnavailable, "This server has no way to send mail to anybody.")
-                .with_hint("Ask the operator to set --smtp-url and --mail-from; `usher doctor` says what is missing."),
+                .with_hint("Ask the operator to set --smtp-url and --mail-from, or, on a machine of one's own, a --public-url on loopback; `usher doctor` says what is missing."),
             Self::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "This invite link no longer works.")
                 .with_hint("Ask the person who invited you to send the invite again."),
             Self::SignInRefused => ErrorBody::new(ErrorCode::PermissionDenied, "That does not open an account here.")

@@ -179,6 +179,10 @@ async fn flags_and_variables_do_the_same() {
             assert!(folder.path().join(made).exists(), "{way}: {made}");
         }
         assert!(!folder.path().join("data/usher.db").exists() && !folder.path().join("data/keys").exists());
+        for path in ["", "/", "/team", "/team/"] {
+            let page = reqwest::get(format!("http://{}{path}", said["listen"].as_str().expect("listen"))).await.expect("an answer");
+            assert_eq!(page.status(), 200, "{path}");
+        }
         started.stop().await;
     }
 }
@@ -207,6 +211,86 @@ async fn secrets_are_read_from_files_and_the_plain_variable_comes_first() {
         .await
         .expect("usher runs");
     assert!(finding(&output, "mail").1.contains("the relay does not answer"), "{}", stdout(&output));
+}
+
+#[tokio::test]
+async fn an_empty_variable_is_one_that_is_not_set() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = TempDir::new().expect("a folder");
+    let mut command = usher(folder.path(), &["quickstart", "--json"]);
+    command.envs(FLAGS.map(|(_, variable, _, _)| (variable, ""))).env("USHER_LISTEN", "127.0.0.1:0");
+    command.envs([("USHER_DATABASE_URL_FILE", ""), ("USHER_SMTP_URL_FILE", "")]);
+    let started = Started::with(command).await;
+    let said = started.said.clone();
+    assert_eq!(said["public_url"], format!("http://{}", said["listen"].as_str().expect("listen")));
+    assert_eq!(said["mail_dir"], "./usher-data/mail");
+    assert!(folder.path().join("usher-data/usher.db").exists());
+    started.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_address_of_a_database_is_no_file_either() {
+    let folder = TempDir::new().expect("a folder");
+    for url in ["postgresql:/u@h", "postgres:u@h", "Postgres://u@h/d", "mysql://u@h/d", "", " "] {
+        let said = refusal(&run(folder.path(), &["migrate", "--database-url", url]).await);
+        assert!(said.contains("--database-url"), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_what_to_do_and_records_no_public_url() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = TempDir::new().expect("a folder");
+    let start = |command: &str, arguments: &[&str]| {
+        let mut program = usher(folder.path(), &[command, "--json", "--listen", "127.0.0.1:0"]);
+        program.args(arguments);
+        program
+    };
+    let refused = [
+        (vec!["--public-url", "http://127.0.0.1:7/mcp"], "https://HOST"),
+        (vec!["--public-url", "http://127.0.0.1:7/mcp/my-organization"], "https://HOST"),
+        (vec!["--public-url", "http://127.0.0.1:7/:x"], "https://HOST"),
+        (vec!["--public-url", "usher.example.com"], "https://HOST"),
+        (vec!["--public-url", "http://127.0.0.1:7", "--resends", "often"], "--resends"),
+        (vec!["--public-url", "http://127.0.0.1:7", "--smtp-url", "mail.example"], "--smtp-url"),
+        (vec!["--public-url", "https://usher.example.com", "--smtp-url", "smtp://127.0.0.1:1"], "--mail-from"),
+    ];
+    for command in ["quickstart", "serve"] {
+        for (arguments, word) in &refused {
+            let said = refusal(&start(command, arguments).output().await.expect("usher runs"));
+            assert!(said.contains(word), "{said}");
+        }
+    }
+    let said = refusal(
+        &start("quickstart", &["--public-url", "http://127.0.0.1:7", "--admin-email", "nobody"]).output().await.expect("usher runs"),
+    );
+    assert!(said.contains("invalid_argument"), "{said}");
+    let started = Started::with(start("quickstart", &[])).await;
+    assert_eq!(started.said["public_url"], format!("http://{}", started.said["listen"].as_str().expect("listen")));
+    started.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_that_is_odd_says_so_in_its_log() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    for (arguments, word) in
+        [(vec!["--public-url", "http://usher.example.com"], "in the clear"), (vec!["--smtp-url", "smtp://127.0.0.1:1"], "--mail-from")]
+    {
+        let folder = TempDir::new().expect("a folder");
+        let mut command = usher(folder.path(), &["quickstart", "--json", "--listen", "127.0.0.1:0"]);
+        command.args(&arguments);
+        let log = Started::with(command).await.stop().await;
+        assert!(log.contains(word), "{log}");
+    }
+    // An organization without any token is what a quickstart leaves that was killed between the two.
+    let folder = TempDir::new().expect("a folder");
+    let create = ["org", "create", "--name", "N", "--admin-email", "a@example.com", "--admin-first-name", "A", "--admin-last-name", "B"];
+    assert!(run(folder.path(), &create).await.status.success());
+    let started = Started::with(usher(folder.path(), &["quickstart", "--json", "--listen", "127.0.0.1:0"])).await;
+    assert_eq!(started.said["token"], Value::Null);
+    let log = started.stop().await;
+    assert!(log.contains("usher token create --org n "), "{log}");
 }
 
 #[tokio::test]
@@ -329,11 +413,23 @@ async fn postgres_is_migrated_by_its_owner_and_served_as_a_lesser_role() {
     let role = format!("usher_serving_{}", std::process::id());
     let admin = sqlx::PgPool::connect(&owner).await.expect("PostgreSQL answers");
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE ROLE {role} LOGIN"))).execute(&admin).await.expect("a role");
-    let migrated = with(&["migrate", "--json", "--serving-role", &role], &owner).output().await.expect("usher runs");
-    assert_eq!(line(&migrated), json!({"ok": true}));
-
     let (_, rest) = owner.rsplit_once('@').expect("an address");
     let serving = format!("postgres://{role}@{rest}");
+    // What PostgreSQL itself refuses is told as it said it, with what to do.
+    let no_owner = refusal(&with(&["migrate"], &serving).output().await.expect("usher runs"));
+    assert!(no_owner.contains("permission denied") && no_owner.contains("as the database's owner"), "{no_owner}");
+    let no_role = refusal(&with(&["migrate", "--serving-role", "usher_no_such_role"], &owner).output().await.expect("usher runs"));
+    assert!(no_role.contains("usher_no_such_role") && no_role.contains("create the role first"), "{no_role}");
+    let (server, _) = rest.rsplit_once('/').expect("a database");
+    let no_database = format!("postgres://{role}@{server}/usher_no_such_database");
+    let no_database = refusal(&with(&["org", "list"], &no_database).output().await.expect("usher runs"));
+    assert!(no_database.contains("create the database first"), "{no_database}");
+    let migrated = with(&["migrate", "--json", "--serving-role", &role], &owner).output().await.expect("usher runs");
+    assert_eq!(line(&migrated), json!({"ok": true}));
+    // The first start makes the key file; before it there is no node to copy one from.
+    let doctor = with(&["doctor", "--json"], &serving).output().await.expect("usher runs");
+    assert_eq!(finding(&doctor, "keyring").0, json!(true), "{}", stdout(&doctor));
+
     let started = Started::with(with(&["serve", "--json", "--listen", "127.0.0.1:0"], &serving)).await;
     let new =
         ["org", "create", "--json", "--name", "N", "--admin-email", "a@example.com", "--admin-first-name", "A", "--admin-last-name", "B"];
@@ -514,11 +610,23 @@ async fn organizations_are_made_renamed_suspended_and_resumed_on_the_host() {
         assert_eq!(status(&there).await, 200);
         assert_eq!(status(&format!("{}/mcp", server.address())).await, 200);
         assert_eq!(status(&server.mcp_url).await, 401, "a token of another organization");
-        server.cli(&["org", "suspend", "--json", "--org", slug]).await;
+        // Each once, and then it is so already: no change, and no entry.
+        let change = async |arguments: &[&str]| {
+            let arguments = [&["org"], arguments, &["--json", "--org", slug]].concat();
+            let (first, again) = (server.cli(&arguments).await, server.cli(&arguments).await);
+            assert_eq!((&first["changed"], &again["changed"]), (&json!(true), &json!(false)), "{arguments:?}");
+        };
+        change(&["suspend"]).await;
         assert_eq!(status(&there).await, 401);
-        server.cli(&["org", "resume", "--json", "--org", slug]).await;
+        let mut command = usher(server.data_dir.path(), &["token", "create", "--org", slug, "--user", "b@example.com"]);
+        command.env("USHER_DATA_DIR", server.data_dir.path()).envs(server.database_url().map(|url| ("USHER_DATABASE_URL", url)));
+        let said = refusal(&command.output().await.expect("usher runs"));
+        assert!(said.contains("conflict") && said.contains("usher org resume"), "{said}");
+        change(&["resume"]).await;
         assert_eq!(status(&there).await, 200);
-        server.cli(&["org", "rename", "--json", "--org", slug, "--name", "Renamed"]).await;
+        change(&["rename", "--name", "Renamed"]).await;
+        let verdict = server.cli(&["audit", "verify", "--json", "--org", slug]).await;
+        assert_eq!(verdict["entries"], 5, "made, a token, and three changes");
         let all = server.cli(&["org", "list", "--json"]).await;
         assert_eq!(all[1], json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false}));
         assert_eq!(status(&there).await, 200, "the slug stays");
@@ -538,6 +646,12 @@ async fn people_are_recovered_on_the_host_and_the_log_names_the_command_line() {
         assert_eq!(back["user"]["status"], "active");
         let promoted = server.cli(&command(["user", "promote"])).await;
         assert_eq!(promoted["user"]["role"], "Administrator");
+        for (word, said) in [("promote", "They were an Administrator before."), ("reactivate", "They were not deactivated.")] {
+            let mut again = usher(server.data_dir.path(), &["user", word]);
+            again.args(&of[1..]).env("USHER_DATA_DIR", server.data_dir.path());
+            again.envs(server.database_url().map(|url| ("USHER_DATABASE_URL", url)));
+            assert_eq!(stdout(&again.output().await.expect("usher runs")).trim_end(), said);
+        }
         let all = server.cli(&["user", "list", "--json", "--org", &server.org]).await;
         let emails: Vec<_> = all.as_array().expect("people").iter().map(|user| user["email"].as_str().expect("an email")).collect();
         assert_eq!(emails, ["ana@example.com", "admin@example.com"]);
@@ -583,15 +697,23 @@ async fn tokens_are_made_shown_once_bounded_and_revoked() {
 
         server.ok("invite_user", json!({"email": "bo@example.com", "first_name": "Bo", "last_name": "Li"})).await;
         let pending = on(&["token", "create", "--user", "bo@example.com"]).await;
-        assert!(refusal(&pending).contains("conflict"), "{}", stderr(&pending));
+        assert!(refusal(&pending).contains("can have a token (conflict). Let them accept"), "{}", stderr(&pending));
         let link = server.link_to("bo@example.com").await;
         assert_eq!(server.accept(&link, "Bo", "Li", PASSWORD).await.status(), 200);
         server.ok("deactivate_user", json!({"user": "bo@example.com"})).await;
         assert!(refusal(&on(&["token", "create", "--user", "bo@example.com"]).await).contains("conflict"));
-        assert!(refusal(&on(&["token", "create", "--user", "nobody@example.com"]).await).contains("user_not_found"));
+        for command in [["token", "create", "--user", "nobody@example.com"], ["token", "list", "--user", "nobody@example.com"]] {
+            let said = refusal(&on(&command).await);
+            assert!(said.contains("user_not_found") && said.contains("usher user list"), "{said}");
+        }
+        assert!(refusal(&on(&["token", "list", "--user", "bogus"]).await).contains("invalid_argument"));
 
         let listed = line(&on(&["token", "list", "--json", "--user", "admin@example.com"]).await);
         assert_eq!(listed.as_array().map(Vec::len), Some(3), "quickstart's and these two");
+        let id = listed[0]["user_id"].as_str().expect("an id").to_uppercase();
+        for spelling in [" Admin@EXAMPLE.com", &id] {
+            assert_eq!(line(&on(&["token", "list", "--json", "--user", spelling]).await), listed, "{spelling}");
+        }
         assert!(!listed.to_string().contains("usher_pat_"), "a token is shown once");
         let id = made["id"].as_str().expect("an id");
         assert_eq!(line(&on(&["token", "revoke", "--json", "--id", id]).await), json!({"id": id, "changed": true}));

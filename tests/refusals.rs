@@ -144,6 +144,56 @@ async fn a_call_that_is_refused_before_it_is_read_names_whom_it_meant() {
 }
 
 #[tokio::test]
+async fn a_refusal_names_its_target_as_it_was_then_or_not_at_all() {
+    on_both(async |engine| {
+        let mut server = Server::quickstart(engine).await;
+        let (_, una) = server.member("una@example.com", &[]).await;
+        let (id, _) = server.member("bo@example.com", &[]).await;
+        let by_her = json!({"user": "una@example.com", "outcome": "refused"});
+        let target = async |server: &Server, tool: &str| {
+            until(tool, async || {
+                let events = server.ok("list_audit_events", by_her.clone()).await;
+                events["events"]
+                    .as_array()
+                    .and_then(|events| events.iter().find(|event| event["tool"] == tool))
+                    .map(|event| event["target"].clone())
+            })
+            .await
+        };
+        let arguments = json!({"user": id});
+        for _ in 0..2 {
+            refused(&server, &una, "deactivate_user", &arguments, "permission_denied").await;
+        }
+        target(&server, "deactivate_user").await;
+        // Its repeat is written later, when the person has another name.
+        server.ok("update_user", json!({"user": id, "first_name": "Later"})).await;
+        // What nobody has is told by its kind, what somebody has by its id, and no name is an empty one.
+        refused(&server, &una, "resend_invite", &json!({"user": "nobody@example.com"}), "permission_denied").await;
+        refused(&server, &una, "get_user", &json!({"user": "bogus"}), "permission_denied").await;
+        refused(&server, &una, "delete_access_group", &json!({"access_group": "X"}), "permission_denied").await;
+        let random = uuid::Uuid::from_u128(7).to_string();
+        refused(&server, &una, "reactivate_user", &json!({"user": random}), "permission_denied").await;
+        refused(&server, &una, "update_user", &json!({"user": "admin@example.com", "first_name": "X"}), "permission_denied").await;
+        assert_eq!(target(&server, "update_user").await["name"], "First Administrator");
+        for tool in ["resend_invite", "get_user"] {
+            assert_eq!(target(&server, tool).await, json!({"kind": "user", "id": null, "name": null}), "{tool}");
+        }
+        assert_eq!(target(&server, "delete_access_group").await, json!({"kind": "access_group", "id": null, "name": null}));
+        assert_eq!(target(&server, "reactivate_user").await, json!({"kind": "user", "id": random, "name": null}));
+        server.stop().await;
+        let database = Connection::to(&server).await;
+        let names = "SELECT text FROM audit_values v JOIN audit_log l ON l.org = v.org AND l.seq = v.seq
+                      WHERE l.outcome = 'refused' AND v.field = 'target.name'";
+        let names: Vec<_> = database.rows(names).await.into_iter().filter_map(|mut row| row.remove("text").flatten()).collect();
+        assert!(!names.iter().any(|name| name.contains("Later")), "{names:?}");
+        assert_eq!(refusals_are_bounded(&database, 1).await, 7);
+        database.close().await;
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn different_refusals_are_entries_of_their_own() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
@@ -349,6 +399,21 @@ async fn requirement_18_calls_over_the_limit_are_told_when_to_come_back() {
             let seconds: u64 = answer.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
             assert!((1..=20).contains(&seconds), "{seconds}");
         }
+        // Whatever is no tool call that could be answered is one of every other request.
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"}}).to_string();
+        for (kind, body) in [
+            ("application/json", "{".to_owned()),
+            ("application/json", format!("[{call}]")),
+            ("application/json", call.replace("whoami", "").replace("name", "names")),
+            ("application/json", call.replace(r#""id":1,"#, "")),
+            ("application/json", " ".repeat(300_000)),
+            ("text/plain", call.clone()),
+        ] {
+            let request = server.http.post(&server.mcp_url).bearer_auth(&server.token).header("content-type", kind).body(body);
+            assert_eq!(request.send().await.expect("an answer").status(), 429, "{kind}");
+        }
+        // A tool that there is not is a call all the same.
+        assert_eq!(server.call(&server.token, "no_such_tool", json!({})).await.error()["code"], "rate_limited");
         assert_eq!(server.http.get(&server.mcp_url).bearer_auth(&server.token).send().await.expect("an answer").status(), 429);
         // Another credential, of the same person even, has a limit of its own; a dead one is 401 whatever its number.
         assert_eq!(server.call(&other, "whoami", json!({})).await.structured()["credential"]["kind"], "token");

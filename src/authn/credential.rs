@@ -91,10 +91,11 @@ pub struct Caller {
 /// Finds the live credential behind a bearer token. Malformed, unknown, expired and revoked ones, and those of
 /// people who are not Active or of a suspended organization, are all the same `None`.
 pub async fn authenticate(app: &App, token: &str) -> Result<Option<Caller>, StoreError> {
+    let under_way = app.seen.clients();
     // A malformed one is looked up all the same: the four answers take the same time (requirement 2).
     let alive = credentials::authenticate(&app.pool, sha256(token.as_bytes()), app.clock.now()).await?;
     let Some(alive) = alive.filter(|_| is_well_formed(token)) else { return Ok(None) };
-    let client = app.seen.client(alive.id).or_else(|| alive.client.clone());
+    let client = under_way.get(&alive.id).or(alive.client.as_ref()).cloned();
     let actor = Actor::person(alive.org, alive.person, (CredentialKind::Token, alive.id.as_uuid()), alive.scopes, Surface::Mcp, client);
     Ok(Some(Caller { actor, standing: alive.standing.clone(), alive }))
 }

@@ -323,18 +323,20 @@ impl Standing {
 pub enum Target {
     /// The organization as such.
     Organization,
+    /// What a refused call named and nothing is known of but its kind.
+    Unknown(&'static str),
     /// A person; the name is as of now and goes into the audit log as a value of theirs.
     User {
         /// Whose.
         id: UserId,
-        /// Full name now.
+        /// Full name now; empty where it is not known.
         name: String,
     },
     /// An access group.
     AccessGroup {
         /// Which.
         id: GroupId,
-        /// Its name now.
+        /// Its name now; empty where it is not known.
         name: String,
     },
     /// A credential of a person.
@@ -354,6 +356,7 @@ impl Target {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Organization => "organization",
+            Self::Unknown(kind) => kind,
             Self::User { .. } => "user",
             Self::AccessGroup { .. } => "access_group",
             Self::Credential { .. } => "credential",
@@ -364,7 +367,7 @@ impl Target {
     #[must_use]
     pub fn id(&self) -> Option<Uuid> {
         match self {
-            Self::Organization => None,
+            Self::Organization | Self::Unknown(_) => None,
             Self::User { id, .. } => Some(id.as_uuid()),
             Self::AccessGroup { id, .. } => Some(id.as_uuid()),
             Self::Credential { id, .. } => Some(id.as_uuid()),
@@ -480,7 +483,12 @@ impl<A> Authorized<A> {
 /// same for every target, existing or not: does the credential reach, does the actor hold the tool's permission?
 pub fn needs<A: Action>(actor: &Actor, standing: &Standing, own: bool) -> Result<(), Reason> {
     scope(actor, A::WRITES)?;
-    match A::NEEDS {
+    holds(standing, A::NEEDS, own)
+}
+
+/// The second of them alone.
+pub fn holds(standing: &Standing, needs: Needs, own: bool) -> Result<(), Reason> {
+    match needs {
         Needs::Nothing => Ok(()),
         Needs::PermissionUnlessSelf(_) if own => Ok(()),
         Needs::Permission(permission) | Needs::PermissionUnlessSelf(permission) => {

@@ -144,8 +144,12 @@ async fn database(options: &Options) -> Result<(Database, Pool), String> {
 
 async fn keyring(options: &Options, pool: &Pool) -> Finding {
     let path = options.key_file();
+    let known = meta::get(pool, meta::KEYRING).await.map_err(|error| error.to_string())?;
+    if known.is_none() && !path.exists() {
+        return Ok(format!("{} is made by the first start", path.display()));
+    }
     let keyring = Keyring::read(&path).map_err(|error| error.to_string())?;
-    match meta::get(pool, meta::KEYRING).await.map_err(|error| error.to_string())? {
+    match known {
         Some(known) if known != keyring.fingerprint() => Err(KeyringError::Foreign(path.display().to_string()).to_string()),
         Some(_) => Ok(format!("{} fits the database", path.display())),
         None => Ok(format!("{} will be this database's", path.display())),
@@ -172,17 +176,24 @@ async fn audit_log(pool: &Pool) -> Finding {
 }
 
 fn public_url(url: &PublicUrl) -> Finding {
-    if url.is_https() || url.is_loopback() {
-        Ok(url.as_str().to_owned())
-    } else {
-        Err(format!("{} sends tokens in the clear: put TLS before it and give --public-url https://…", url.as_str()))
-    }
+    if url.is_https() || url.is_loopback() { Ok(url.as_str().to_owned()) } else { Err(in_the_clear(url)) }
 }
 
-async fn mail(options: &Options, url: &PublicUrl) -> Finding {
+/// What to say of a public URL that is neither https nor loopback.
+pub(super) fn in_the_clear(url: &PublicUrl) -> String {
+    format!("{} sends tokens in the clear: put TLS before it and give --public-url https://…", url.as_str())
+}
+
+/// Relays turn mail away whose sender is at a host that there is not.
+pub(super) fn sender(options: &Options) -> Result<(), String> {
     if options.smtp_url.is_some() && options.mail_from.is_none() {
         return Err("--smtp-url is set, but no sender: give --mail-from usher@YOUR-DOMAIN".to_owned());
     }
+    Ok(())
+}
+
+async fn mail(options: &Options, url: &PublicUrl) -> Finding {
+    sender(options)?;
     let mailer = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), url.is_loopback())?;
     mailer.check().await
 }

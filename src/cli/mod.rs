@@ -7,8 +7,8 @@ mod sso;
 mod welcome;
 
 use crate::config::Options;
-use clap::{Args, Parser, Subcommand};
-use std::process::ExitCode;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::{ffi::OsStr, process::ExitCode};
 
 const ABOUT: &str = "usher keeps an organization's roster, and lets AI tools manage it as the person who asked.";
 
@@ -19,10 +19,10 @@ Begin with `usher quickstart`. Then, beside the running server:
   usher audit verify --org my-organization                           whether the audit log is whole
   usher doctor                                                       what wants mending
 
-Every option above has a variable and may stand before or after the command; what a command alone takes stands after it,
-and has none. The addresses of database and relay hold
-passwords: USHER_DATABASE_URL_FILE and USHER_SMTP_URL_FILE name files to read them from. Results go to stdout, logs to
-stderr. `usher COMMAND --help` says more.";
+Every option above has a variable, of which an empty one is not set, and may stand before or after the command; what a
+command alone takes stands after it, and has none. The addresses of database and relay hold passwords:
+USHER_DATABASE_URL_FILE and USHER_SMTP_URL_FILE name files to read them from. Results go to stdout, logs to stderr.
+`usher COMMAND --help` says more.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -222,7 +222,13 @@ enum MailCommand {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // An empty variable is one that is not set: that is how compose files and unit files leave one out.
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = Cli::command().mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None) } else { arg });
+    let cli = match Cli::from_arg_matches(&command.get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let options = match cli.options.with_secret_files() {
         Ok(options) => options,
         Err(message) => return output::fail(&message),

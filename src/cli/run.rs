@@ -1,6 +1,11 @@
 //! Each command, from its flags to its result.
 
-use super::{Audit, Command, MailCommand, Org, Token, User, doctor, output, sso, welcome::Welcome};
+use super::{
+    Audit, Command, MailCommand, Org, Token, User,
+    doctor::{self, in_the_clear, sender},
+    output, sso,
+    welcome::Welcome,
+};
 use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, TRADES_PER_MINUTE, VISITS_PER_MINUTE},
     authn::password::Hasher,
@@ -21,7 +26,7 @@ use crate::{
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
-use std::{process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 use tokio::net::TcpListener;
 use usher_tools as contract;
 
@@ -29,20 +34,33 @@ pub(super) type Outcome = Result<ExitCode, String>;
 
 pub(super) fn said(app: &App, error: &Error) -> String {
     let body = error.body(RequestId::new(app.clock.now(), &app.random));
-    match body.hint {
-        Some(hint) => format!("{} ({}). {hint}", body.message, body.code.as_str()),
-        None => format!("{} ({})", body.message, body.code.as_str()),
+    let message = body.message.trim_end_matches('.');
+    // Here there are commands, not tools.
+    let hint = if matches!(error, Error::UserNotFound) { Some("`usher user list` shows everybody.".to_owned()) } else { body.hint };
+    match hint {
+        Some(hint) => format!("{message} ({}). {hint}", body.code.as_str()),
+        None => format!("{message} ({})", body.code.as_str()),
     }
 }
 
 pub(super) fn database_said(database: &Database, error: &store::StoreError) -> String {
     tracing::debug!(?error, "the database");
+    let place = database.describe();
+    if let (Engine::Postgres, Some((code, message))) = (database.engine(), error.refusal()) {
+        let next = match code.as_str() {
+            "42501" => ": run this as the database's owner",
+            "42704" => ": create the role first",
+            "3D000" => ": check that --database-url names the right one, or create the database first",
+            "28000" | "28P01" => ": check user and password in --database-url",
+            _ => "",
+        };
+        return format!("{place} refuses ({message}){next}");
+    }
     // The innermost cause is the one that the operator can mend.
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    let place = database.describe();
     match database.engine() {
         Engine::Sqlite => format!(
             "{place} cannot be used: check that it is a database of usher's, and that this user may read and write it and its folder ({cause})"
@@ -56,15 +74,15 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
     match command {
         Command::Quickstart { org, admin_email, admin_first_name, admin_last_name } => {
             let listener = listen(&options).await?;
-            let app = open(&options, Some(&listener), Absent::Make).await?;
+            let (app, record) = open_for(&options, Some(&listener), Absent::Make).await?;
             let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
             let made = make_absent(&app, &org, admin).await?;
-            serve(app, listener, &options, made).await
+            serve(app, listener, &options, made, record).await
         }
         Command::Serve => {
             let listener = listen(&options).await?;
-            let app = open(&options, Some(&listener), Absent::MakeFile).await?;
-            serve(app, listener, &options, None).await
+            let (app, record) = open_for(&options, Some(&listener), Absent::MakeFile).await?;
+            serve(app, listener, &options, None, record).await
         }
         Command::Migrate { serving_role } => {
             let database = options.database()?;
@@ -88,7 +106,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Token(command) => token(command, &options).await,
         Command::Sso(command) => sso::run(command, &options).await,
         Command::SignInLink(of) => {
-            let app = open(&options, None, Absent::Refuse).await?;
+            let app = open(&options, Absent::Refuse).await?;
             let organization = organization(&app, &of.org).await?;
             let call = Call::on_the_host(&app, organization.org);
             let (url, expires_at) = signing_in::operator_link(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
@@ -116,7 +134,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Mail(MailCommand::Test { to }) => {
-            let app = open(&options, None, Absent::Refuse).await?;
+            let app = open(&options, Absent::Refuse).await?;
             let sent = app.mail.test(&app, &to).await?;
             output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
             Ok(ExitCode::SUCCESS)
@@ -203,18 +221,27 @@ async fn open_database(options: &Options, absent: Absent) -> Result<(Database, s
 }
 
 /// Opens the database, the keyring and everything else.
-pub(super) async fn open(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<SharedApp, String> {
+pub(super) async fn open(options: &Options, absent: Absent) -> Result<SharedApp, String> {
+    open_for(options, None, absent).await.map(|(app, _)| app)
+}
+
+/// The same for a server that listens there, with what to record of its public URL once nothing keeps it from serving.
+async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Absent) -> Result<(SharedApp, Option<&'static str>), String> {
     let (database, pool) = open_database(options, absent).await?;
     let random = Random::os();
     let clock = Clock::system();
     let fail = |error: store::StoreError| database_said(&database, &error);
     let keyring = keyring(options, &pool, &random, fail).await?;
-    let public_url = public_url(options, &pool, listener, fail).await?;
+    let (public_url, record) = public_url(options, &pool, listener, fail).await?;
+    if listener.is_some() && !public_url.is_loopback() {
+        // Mails of a made-up sender would be lost, and each with an invite.
+        sender(options)?;
+    }
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
     let outbound = Outbound::new(&options.outbound_allow, options.outbound_ca.as_deref())?;
     let limits = options.limits()?;
     let catalogue = catalogue(options)?;
-    Ok(Arc::new(App {
+    let app = App {
         pool,
         keyring,
         calls: Limiter::new(limits.calls_per_minute, &clock),
@@ -234,7 +261,8 @@ pub(super) async fn open(options: &Options, listener: Option<&TcpListener>, abse
         hasher: Hasher::default(),
         seen: Seen::default(),
         evidence: Evidence::default(),
-    }))
+    };
+    Ok((Arc::new(app), record))
 }
 
 async fn keyring(
@@ -261,13 +289,14 @@ async fn keyring(
     }
 }
 
-/// The recorded public URL; a given one is recorded, and where there is none or only a derived one, the listener's.
+/// The recorded public URL; a given one comes first, and where there is none or only a derived one, the listener's. Whether
+/// it is to be recorded, as derived (`1`) or given (`0`).
 async fn public_url(
     options: &Options,
     pool: &store::Pool,
     listener: Option<&TcpListener>,
     fail: impl Fn(store::StoreError) -> String,
-) -> Result<PublicUrl, String> {
+) -> Result<(PublicUrl, Option<&'static str>), String> {
     let recorded = meta::get(pool, meta::PUBLIC_URL).await.map_err(&fail)?;
     let derived = meta::get(pool, meta::PUBLIC_URL_DERIVED).await.map_err(&fail)?.as_deref() != Some("0");
     let own = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
@@ -278,18 +307,9 @@ async fn public_url(
         (None, Some(recorded), None) => (recorded, None),
         (None, None, None) => ("http://127.0.0.1:8080".to_owned(), None),
     };
-    let url = PublicUrl::parse(&text).map_err(|invalid| format!("--public-url: {}", invalid.message))?;
-    if let Some(derived) = record {
-        meta::set(pool, meta::PUBLIC_URL, url.as_str()).await.map_err(&fail)?;
-        meta::set(pool, meta::PUBLIC_URL_DERIVED, derived).await.map_err(&fail)?;
-    }
-    if let Some(address) = listener.and_then(|listener| listener.local_addr().ok())
-        && url.is_loopback()
-        && url.port() != address.port()
-    {
-        tracing::warn!(public_url = url.as_str(), listen = %address, "mails and snippets name the recorded public URL, not this listener; --public-url changes it");
-    }
-    Ok(url)
+    let url = PublicUrl::parse(&text)
+        .map_err(|invalid| format!("--public-url: {} {}", invalid.message, invalid.hint.unwrap_or_default()).trim_end().to_owned())?;
+    Ok((url, record))
 }
 
 /// What quickstart made, or found.
@@ -305,6 +325,9 @@ async fn make_absent(app: &SharedApp, name: &str, admin: FirstAdministrator<'_>)
         Ok::<_, String>(first.map(|organization| Made { organization, secrets: None }))
     };
     if let Some(found) = found().await? {
+        if credentials::list(&app.pool, found.organization.org, None).await.map_err(|error| error.to_string())?.is_empty() {
+            tracing::warn!("nobody has a token yet: usher token create --org {} --user EMAIL", found.organization.slug);
+        }
         return Ok(Some(found));
     }
     let made = organizations::create_first(app, name, admin, "quickstart").await.map_err(|error| said(app, &error))?;
@@ -321,7 +344,20 @@ async fn first_administrator(app: &App, organization: &Organization) -> Option<S
     page.people.last().map(|person| person.email.clone())
 }
 
-async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: Option<Made>) -> Outcome {
+/// What serves, but hardly as it was meant.
+fn warn_of_oddities(options: &Options, url: &PublicUrl, listen: SocketAddr) {
+    if url.is_loopback() && url.port() != listen.port() {
+        tracing::warn!(public_url = url.as_str(), %listen, "mails and snippets name the recorded public URL, not this listener; --public-url changes it");
+    }
+    if !url.is_https() && !url.is_loopback() {
+        tracing::warn!("{}", in_the_clear(url));
+    }
+    if let Err(problem) = sender(options) {
+        tracing::warn!("{problem}");
+    }
+}
+
+async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: Option<Made>, record: Option<&'static str>) -> Outcome {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let (organization, secrets) = match made {
         Some(made) => (Some(made.organization), made.secrets),
@@ -359,10 +395,18 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: O
         tracing::warn!("no mail can leave: inviting is refused until --smtp-url is set");
     }
     let words = Welcome { mcp_url: &mcp_url, token: token.as_deref(), sign_in_url: sign_in_url.as_deref(), mail, organizations }.words();
-    // Both before the line is printed: whoever reads it is answered, and may end this process in an orderly way.
+    warn_of_oddities(options, &app.public_url, address);
+    // All before the line is printed: whoever reads it is answered, and may end this process in an orderly way.
+    let routes = server::router(Arc::clone(&app));
     let interruption = interruption()?;
+    if let Some(derived) = record {
+        let database = options.database()?;
+        for (name, value) in [(meta::PUBLIC_URL, app.public_url.as_str()), (meta::PUBLIC_URL_DERIVED, derived)] {
+            meta::set(&app.pool, name, value).await.map_err(|error| database_said(&database, &error))?;
+        }
+    }
     output::result(options.json, &value, &words);
-    server::serve(app, listener, interruption).await.map_err(|error| error.to_string())?;
+    server::serve(app, routes, listener, interruption).await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -399,7 +443,7 @@ async fn org(command: Org, options: &Options) -> Outcome {
         Org::Create { .. } => Absent::MakeFile,
         Org::List | Org::Rename { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
     };
-    let app = open(options, None, absent).await?;
+    let app = open(options, absent).await?;
     match command {
         Org::Create { name, admin_email, admin_first_name, admin_last_name } => {
             let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
@@ -427,13 +471,13 @@ async fn org(command: Org, options: &Options) -> Outcome {
 async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, suspend: Option<bool>) -> Result<(), String> {
     let organization = organization(app, slug).await?;
     let call = Call::on_the_host(app, organization.org);
-    organizations::change(app, &call, &organization.name, rename, suspend).await.map_err(|error| said(app, &error))?;
-    output::result(options.json, &json!({"org": slug, "changed": true}), "Done.");
+    let changed = organizations::change(app, &call, rename, suspend).await.map_err(|error| said(app, &error))?;
+    output::result(options.json, &json!({"org": slug, "changed": changed}), if changed { "Done." } else { "It was so before." });
     Ok(())
 }
 
 async fn user(command: User, options: &Options) -> Outcome {
-    let app = open(options, None, Absent::Refuse).await?;
+    let app = open(options, Absent::Refuse).await?;
     match command {
         User::List { org } => {
             let organization = organization(&app, &org).await?;
@@ -467,14 +511,14 @@ async fn user(command: User, options: &Options) -> Outcome {
             let call = Call::on_the_host(&app, organization.org);
             let params = contract::UpdateUserParams { user: of.user, role: Some(contract::Role::Administrator), ..Default::default() };
             let done = people::update(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), "Promoted.");
+            output::result(options.json, &json!(done), if done.changed { "Promoted." } else { "They were an Administrator before." });
         }
         User::Reactivate(of) => {
             let organization = organization(&app, &of.org).await?;
             let call = Call::on_the_host(&app, organization.org);
             let params = contract::ReactivateUserParams { user: of.user, ..Default::default() };
             let done = people::reactivate(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), "Reactivated.");
+            output::result(options.json, &json!(done), if done.changed { "Reactivated." } else { "They were not deactivated." });
         }
     }
     app.pool.close().await;
@@ -482,7 +526,7 @@ async fn user(command: User, options: &Options) -> Outcome {
 }
 
 async fn token(command: Token, options: &Options) -> Outcome {
-    let app = open(options, None, Absent::Refuse).await?;
+    let app = open(options, Absent::Refuse).await?;
     match command {
         Token::Create { of, label, expires_in_days, read_only } => {
             let organization = organization(&app, &of.org).await?;
@@ -494,10 +538,8 @@ async fn token(command: Token, options: &Options) -> Outcome {
         }
         Token::List { org, user } => {
             let organization = organization(&app, &org).await?;
-            let mut all = credentials::list(&app.pool, organization.org, None).await.map_err(|error| error.to_string())?;
-            if let Some(user) = user {
-                all.retain(|token| token.email.eq_ignore_ascii_case(user.trim()) || token.user.to_string() == user.trim());
-            }
+            let call = Call::on_the_host(&app, organization.org);
+            let all = tokens::list(&app, &call, user.as_deref()).await.map_err(|error| said(&app, &error))?;
             let value: Vec<_> = all
                 .iter()
                 .map(|t| {

@@ -163,7 +163,7 @@ fn issuer(preset: Preset, issuer: Option<&str>, tenant: Option<&str>, tenants: &
 
 /// Runs one of them.
 pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
-    let app = open(options, None, Absent::Refuse).await?;
+    let app = open(options, Absent::Refuse).await?;
     match command {
         Sso::Add { org, preset, issuer: given, tenant, tenants, name, registration, trust_unverified_email } => {
             let organization = organization(&app, &org).await?;

@@ -12,8 +12,9 @@ use crate::{
     authz::{Actor, Org, Stamp, Target},
     domain::{CredentialId, EntryId, GroupId, MINUTE, RequestId, Timestamp, UserId},
     store::{
-        Context, StoreError, Work, credentials,
+        Context, Pool, StoreError, Work, audit, credentials,
         evidence::{self, RefusedAction, SecurityEvent},
+        groups::{self, Which},
         people::{self, Who},
     },
 };
@@ -31,15 +32,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Uses of credentials, exact to a minute, and the client that each last said `initialize` with.
+/// Uses of credentials, exact to a minute, and the clients whose names are on their way into a credential's row.
 #[derive(Debug, Default)]
 pub struct Seen {
     used: Mutex<HashMap<CredentialId, (i64, Timestamp)>>,
     clients: Mutex<HashMap<CredentialId, String>>,
 }
-
-/// How many clients are remembered in memory; more are read back from their rows.
-const CLIENTS: usize = 10_000;
 
 impl Seen {
     /// Notes a call that went through by a credential of the person with this key, last used as its row says.
@@ -50,22 +48,31 @@ impl Seen {
         locked(&self.used).entry(id).or_insert((person, now)).1 = now;
     }
 
-    /// The client of a credential's last `initialize` on this node.
-    pub fn client(&self, id: CredentialId) -> Option<String> {
-        locked(&self.clients).get(&id).cloned()
+    /// The clients that are being written. Asked before a credential's row is read: what was still under way then is newer
+    /// than the row, and everything else is in it.
+    pub fn clients(&self) -> HashMap<CredentialId, String> {
+        locked(&self.clients).clone()
     }
 
-    /// Notes it; `true` when it is news.
+    /// Notes the client of an `initialize` until it is written; `true` where nobody writes for this credential yet, and
+    /// [`Self::write_client`] must be called.
     pub fn initialized(&self, id: CredentialId, client: &str) -> bool {
-        let mut clients = locked(&self.clients);
-        if clients.get(&id).is_some_and(|known| known == client) {
-            return false;
+        locked(&self.clients).insert(id, client.to_owned()).is_none()
+    }
+
+    /// Writes the client that was noted, and whichever is noted meanwhile, in their order.
+    pub async fn write_client(&self, pool: &Pool, id: CredentialId) {
+        loop {
+            let Some(client) = locked(&self.clients).get(&id).cloned() else { return };
+            if let Err(error) = credentials::remember_client(pool, id, &client).await {
+                tracing::warn!(%error, "a client's name was not kept");
+            }
+            let mut clients = locked(&self.clients);
+            if clients.get(&id) == Some(&client) {
+                clients.remove(&id);
+                return;
+            }
         }
-        if clients.len() >= CLIENTS {
-            clients.clear();
-        }
-        clients.insert(id, client.to_owned());
-        true
     }
 
     /// Writes what was gathered; what can't be written is kept for the next time.
@@ -87,6 +94,8 @@ impl Seen {
 pub enum Named {
     /// Nothing in particular.
     Nothing,
+    /// Something of this kind, by what is no id.
+    Kind(&'static str),
     /// A person, by id.
     User(UserId),
     /// A person, by the folded key of an address.
@@ -103,7 +112,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Notes that a live actor was refused.
+    /// Notes that a live actor was refused; `as_of` is the number of the organization's last entry then, or of one before it.
     #[expect(clippy::too_many_arguments, reason = "one call site per surface; a struct would only rename the arguments")]
     pub fn refused(
         &self,
@@ -115,9 +124,10 @@ impl Evidence {
         named: Named,
         code: &'static str,
         request_id: RequestId,
+        as_of: i64,
     ) {
         let (actor_name, code) = (Some(actor_name.to_owned()), Some(code));
-        let refusal = Refusal { actor: actor.clone(), actor_name, action, tool, named, code, request_id };
+        let refusal = Refusal { actor: actor.clone(), actor_name, action, tool, named, code, request_id, as_of };
         locked(&self.refusals).entry(actor.org.number).or_default().count(minute(now), refusal);
     }
 
@@ -207,7 +217,7 @@ async fn write(app: &App, taken: &[Counted], minute_of_entries: i64) -> Result<O
     let org = first.refusal.actor.org;
     let mut refused = Vec::with_capacity(taken.len());
     for Counted { refusal, count } in taken {
-        let stamp = Stamp::of(&refusal.actor, refusal.action, target(app, org, &refusal.named).await?);
+        let stamp = Stamp::of(&refusal.actor, refusal.action, target(app, org, refusal).await?);
         let context = Context { request_id: refusal.request_id, tool: refusal.tool, reason: None };
         refused.push(RefusedAction { stamp, context, actor_name: refusal.actor_name.clone(), code: refusal.code, count: *count });
     }
@@ -228,22 +238,38 @@ async fn write(app: &App, taken: &[Counted], minute_of_entries: i64) -> Result<O
     Ok(None)
 }
 
-/// What the refused call named, as far as this organization knows it: an address becomes the id behind it.
-async fn target(app: &App, org: Org, named: &Named) -> Result<Target, StoreError> {
-    let who = match named {
+/// What the refused call named, as far as this organization knew it then: an address becomes the id behind it, and the name
+/// is left out where it may be a later one.
+async fn target(app: &App, org: Org, refusal: &Refusal) -> Result<Target, StoreError> {
+    let who = match &refusal.named {
         Named::Nothing => return Ok(Target::Organization),
+        Named::Kind(kind) => return Ok(Target::Unknown(kind)),
         Named::Group(id) => {
-            let found = crate::store::groups::find(&app.pool, org, &crate::store::groups::Which::Id(*id)).await?;
-            return Ok(Target::AccessGroup { id: *id, name: found.map(|group| group.name).unwrap_or_default() });
+            let found = groups::find(&app.pool, org, &Which::Id(*id)).await?;
+            let done = audit::done_to(&app.pool, org, id.as_uuid()).await?;
+            let name = found.filter(|_| done.is_some_and(|(_, last)| last <= refusal.as_of)).map(|group| group.name);
+            return Ok(Target::AccessGroup { id: *id, name: name.unwrap_or_default() });
         }
         Named::User(id) => Who::Id(*id),
         Named::Email(key) => Who::EmailKey(key.clone()),
     };
-    let found = people::find(&app.pool, org, &who, crate::authz::Visible::All).await?;
-    Ok(match (found, named) {
-        (Some(person), _) => Target::User { id: person.id, name: person.full_name() },
-        (None, Named::User(id)) => Target::User { id: *id, name: String::new() },
-        (None, Named::Nothing | Named::Email(_) | Named::Group(_)) => Target::Organization,
+    let Some(person) = people::find(&app.pool, org, &who, crate::authz::Visible::All).await? else {
+        return Ok(match who {
+            Who::Id(id) => Target::User { id, name: String::new() },
+            Who::EmailKey(_) => Target::Unknown("user"),
+        });
+    };
+    // Read after the name, so that a change between the two is seen.
+    let done = audit::done_to(&app.pool, org, person.id.as_uuid()).await?;
+    let (was_here, is_as_then) = done.map_or((false, false), |(first, last)| (first <= refusal.as_of, last <= refusal.as_of));
+    let name = match &refusal.actor_name {
+        Some(own) if refusal.actor.is(person.id) => own.clone(),
+        Some(_) | None if is_as_then => person.full_name(),
+        Some(_) | None => String::new(),
+    };
+    Ok(match who {
+        Who::EmailKey(_) if !was_here && !refusal.actor.is(person.id) => Target::Unknown("user"),
+        Who::EmailKey(_) | Who::Id(_) => Target::User { id: person.id, name },
     })
 }
 

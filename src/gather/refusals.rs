@@ -30,6 +30,8 @@ pub(super) struct Refusal {
     pub(super) named: Named,
     pub(super) code: Option<&'static str>,
     pub(super) request_id: RequestId,
+    /// Number of the organization's last entry then, or of one before it.
+    pub(super) as_of: i64,
 }
 
 impl Refusal {
@@ -243,6 +245,7 @@ mod tests {
             named: Named::Email(format!("{target}@example.com")),
             code: Some("permission_denied"),
             request_id: RequestId::from_uuid(Uuid::from_u128(7)),
+            as_of: 0,
         }
     }
 

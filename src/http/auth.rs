@@ -1,7 +1,7 @@
 //! Who may knock (Host, Origin), and who is let in (bearer → actor, or 401).
 
 use super::{
-    json::{self, Fault},
+    json::{self, Envelope, Fault},
     web,
 };
 use crate::{
@@ -42,18 +42,20 @@ fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a s
     values.next().is_none().then_some(value)
 }
 
-fn split_port(authority: &str) -> (&str, Option<u16>) {
+/// Host and port of `HOST` or `HOST:PORT`; nothing where the port is none.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     match authority.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) && !host.ends_with(':') => {
-            (host, port.parse().ok())
-        }
-        Some(_) | None => (authority, None),
+        // The colons of an IPv6 address stand in brackets.
+        Some(_) if authority.ends_with(']') => Some((authority, None)),
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().ok().map(|port| (host, Some(port))),
+        Some(_) => None,
+        None => Some((authority, None)),
     }
 }
 
 /// The public URL's host, and loopback names with any port.
 fn host_is_ours(app: &SharedApp, authority: &str) -> bool {
-    let (host, port) = split_port(authority);
+    let Some((host, port)) = split_port(authority) else { return false };
     if is_loopback_name(host) {
         return true;
     }
@@ -69,7 +71,8 @@ fn origin_is_ours(app: &SharedApp, origin: &str) -> bool {
         && origin
             .strip_prefix("http://")
             .or_else(|| origin.strip_prefix("https://"))
-            .is_some_and(|authority| is_loopback_name(split_port(authority).0))
+            .and_then(split_port)
+            .is_some_and(|(host, _)| is_loopback_name(host))
 }
 
 /// Pages with a form let browsers say where it comes from. Where somebody's browser is set to keep silent, it sends the
@@ -202,31 +205,77 @@ fn caller_address(trusted: &[IpNet], peer: Option<IpAddr>, headers: &HeaderMap) 
     Some(nearest.to_canonical())
 }
 
+/// What stands behind the scheme `Bearer`; nothing for another scheme, which is no token at all (RFC 6750, section 3.1).
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = authorization.as_bytes().split_at_checked("bearer".len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer") && token.first().is_none_or(|byte| *byte == b' ');
+    is_bearer.then(|| std::str::from_utf8(token).unwrap_or_default().trim())
+}
+
+/// The body with what it says, or the answer that it is nothing to act on.
+async fn looked_over(body: Body) -> Result<(bytes::Bytes, Envelope), Response> {
+    let Some(bytes) = collected(body).await else {
+        return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A request has at most 256 KiB."));
+    };
+    match json::look(&bytes) {
+        Ok(envelope) => Ok((bytes, envelope)),
+        Err(Fault::Parse) => Err(rpc_error(&Value::Null, -32700, "Parse error: the body is not JSON that this server reads.")),
+        Err(Fault::Request) => {
+            let message = "Invalid request: one JSON-RPC 2.0 object, without duplicate keys, nested at most 32 deep.";
+            Err(rpc_error(&Value::Null, -32600, message))
+        }
+        Err(Fault::Parameters(id)) => {
+            let message = "Invalid params: an object, with what the method needs; `arguments` of a tool are an object too.";
+            Err(rpc_error(&id, -32602, message))
+        }
+    }
+}
+
+/// What the protocol library refuses in plain text, said in JSON (R-B140).
+fn in_json(mut response: Response, sent_json: bool) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if !status.is_client_error() || is_json {
+        return response;
+    }
+    let mut said = match status {
+        // It says so of a body that it cannot read, too.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if sent_json => {
+            rpc_error(&Value::Null, -32600, "Invalid request: this is no message that MCP knows.")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => plain(status, "unsupported_media_type", "Send JSON, with Content-Type: application/json."),
+        StatusCode::METHOD_NOT_ALLOWED => plain(status, "method_not_allowed", "Send MCP requests with POST."),
+        _ => plain(
+            status,
+            "bad_request",
+            "The MCP headers do not fit: MCP-Protocol-Version names a revision that this server does not speak.",
+        ),
+    };
+    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+        said.headers_mut().insert(header::ALLOW, allow);
+    }
+    said
+}
+
 /// Lets live credentials into `/mcp`, with everything the tool call needs; looks the body over before anything acts on it.
 pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-    let Some(authorization) = authorization else { return unauthorized(false) };
-    let token = authorization
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
+    let Some(token) = authorization.as_ref().and_then(bearer) else { return unauthorized(false) };
     let from = gather::hashed(&app, request.extensions().get::<CallerAddress>().and_then(|caller| caller.0));
     let dead = |app: &SharedApp| {
         app.evidence.stranger(app.clock.now(), "dead_token", "mcp", from);
         unauthorized(true)
     };
-    let Some(token) = token.filter(|token| !token.is_empty()) else { return dead(&app) };
+    if token.is_empty() {
+        return dead(&app);
+    }
+    let request_id = RequestId::new(app.clock.now(), &app.random);
     let caller = match credential::authenticate(&app, token).await {
         Ok(Some(caller)) => caller,
         Ok(None) => return dead(&app),
         Err(error) => {
-            tracing::error!(%error, "authentication failed");
-            let mut response =
-                plain(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The database did not answer in time. Try again in a moment.");
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return response;
+            tracing::error!(%request_id, %error, "authentication failed");
+            return unavailable(request_id);
         }
     };
     // A token of another organization is the same 401 as an unknown one.
@@ -234,47 +283,37 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     if wanted.is_some_and(|slug| slug != caller.alive.slug) {
         return dead(&app);
     }
-    if request.headers().get(header::ACCEPT).is_none_or(|accept| accept.as_bytes().windows(3).any(|part| part == b"*/*"))
-        || !request.headers().get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|text| text.contains("text/event-stream")))
-    {
-        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    }
-    let request_id = RequestId::new(app.clock.now(), &app.random);
+    // Every answer is JSON, whatever was asked for (R-B140); the library insists on both names.
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     let limited = app.calls.check(&caller.alive.id).err();
     let (mut parts, body) = request.into_parts();
-    let mut bytes = bytes::Bytes::new();
-    if parts.method == Method::POST {
-        bytes = match collected(body).await {
-            Some(bytes) => bytes,
-            None => return plain(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A request has at most 256 KiB."),
-        };
-        let envelope = match json::look(&bytes) {
-            Ok(envelope) => envelope,
-            Err(Fault::Parse) => return rpc_error(&Value::Null, -32700, "Parse error: the body is not JSON."),
-            Err(Fault::Request) => {
-                let message = "Invalid request: one JSON-RPC 2.0 object, without duplicate keys, nested at most 32 deep.";
-                return rpc_error(&Value::Null, -32600, message);
-            }
-            Err(Fault::Parameters(id)) => {
-                return rpc_error(
-                    &id,
-                    -32602,
-                    "Invalid params: an object, with what the method needs; `arguments` of a tool are an object too.",
-                );
-            }
-        };
-        if let Some(wait) = limited
-            && envelope.method.as_deref() != Some("tools/call")
-        {
-            return too_many(wait);
-        }
-    } else if let Some(wait) = limited {
-        return too_many(wait);
-    }
+    let looked = if parts.method == Method::POST { looked_over(body).await } else { Ok(Default::default()) };
+    // Over the limit only a tool call has an answer of its own.
+    let bytes = match (looked, limited) {
+        (Ok((bytes, envelope)), Some(_)) if envelope.calls_a_tool() => bytes,
+        (Ok(_) | Err(_), Some(wait)) => return too_many(wait),
+        (Ok((bytes, _)), None) => bytes,
+        (Err(refusal), None) => return refusal,
+    };
+    let sent_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let died = Arc::new(AtomicBool::new(false));
     parts.extensions.insert(Arc::new(Incoming { caller, request_id, limited, dead: Arc::clone(&died) }));
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
-    if died.load(Ordering::Acquire) { dead(&app) } else { response }
+    if died.load(Ordering::Acquire) {
+        return dead(&app);
+    }
+    match limited {
+        Some(wait) if response.status() != StatusCode::OK => too_many(wait),
+        Some(_) | None => in_json(response, sent_json),
+    }
+}
+
+/// 503, with the number under which the log says more.
+fn unavailable(request_id: RequestId) -> Response {
+    let message = "The database did not answer in time. Try again in a moment.";
+    let body = serde_json::json!({"error": "unavailable", "message": message, "request_id": request_id.to_string()});
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
 }
 
 fn too_many(wait: i64) -> Response {

@@ -3,7 +3,8 @@
 //! The protocol library reads leniently; what it would take silently (the second of two equal keys) or answer in
 //! plain text (malformed JSON) is answered here as JSON-RPC says.
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use rmcp::model::{CallToolRequestParams, ErrorData, InitializeRequestParams, PaginatedRequestParams, RequestId};
+use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::{collections::HashSet, fmt};
 
@@ -12,21 +13,33 @@ const DEPTH: u8 = 32;
 /// Most elements that one array or object may have.
 const ELEMENTS: usize = 10_000;
 
+/// Where a request of the stateless protocol names its revision.
+const REVISION: &str = "/_meta/io.modelcontextprotocol~1protocolVersion";
+
 /// What the envelope says.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     /// The JSON-RPC method, where there is one.
-    pub(super) method: Option<String>,
+    method: Option<String>,
+    /// Whether it wants an answer.
+    id: bool,
+}
+
+impl Envelope {
+    /// Whether it is a tool call, whose answer can be a tool's.
+    pub(super) fn calls_a_tool(&self) -> bool {
+        self.id && self.method.as_deref() == Some("tools/call")
+    }
 }
 
 /// Why a body is no JSON-RPC message.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
-    /// Not JSON at all: -32700.
+    /// Not JSON, or JSON with text or numbers that nothing here could hold: -32700.
     Parse,
     /// JSON, but not one request object: -32600.
     Request,
-    /// A request whose parameters have no shape that its method could read: -32602, with the id that was sent.
+    /// A message whose parameters have no shape that its method could read: -32602, with the id that was sent.
     Parameters(Value),
 }
 
@@ -48,41 +61,46 @@ pub(super) fn look(body: &[u8]) -> Result<Envelope, Fault> {
 
 /// What the protocol library would answer in plain text, or as a method that there is not.
 fn envelope(message: &Map<String, Value>) -> Result<Envelope, Fault> {
-    let answers = message.contains_key("result") || message.contains_key("error");
-    let id = match message.get("id") {
-        None => None,
-        Some(id @ (Value::String(_) | Value::Number(_))) => Some(id),
-        Some(_) => return Err(Fault::Request),
-    };
-    let method = match message.get("method") {
-        Some(Value::String(method)) => Some(method.clone()),
-        None if answers => None,
-        Some(_) | None => return Err(Fault::Request),
-    };
-    if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+    let id = message.get("id");
+    if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") || !id.is_none_or(is::<RequestId>) {
         return Err(Fault::Request);
     }
-    if let (Some(id), Some(method)) = (id, &method)
-        && !readable(method, message.get("params"))
+    let method = match (message.get("method"), message.get("result"), message.get("error")) {
+        (Some(Value::String(method)), None, None) => Some(method.clone()),
+        (None, Some(_), None) if id.is_some() => None,
+        (None, None, Some(error)) if is::<ErrorData>(error) => None,
+        (_, _, _) => return Err(Fault::Request),
+    };
+    if let Some(method) = &method
+        && !readable(method, id.is_some(), message.get("params"))
     {
-        return Err(Fault::Parameters(id.clone()));
+        return Err(Fault::Parameters(id.cloned().unwrap_or_default()));
     }
-    Ok(Envelope { method })
+    Ok(Envelope { method, id: id.is_some() })
 }
 
-/// Whether the parameters are an object, with the members that every call of the method has.
-fn readable(method: &str, params: Option<&Value>) -> bool {
-    let nothing = Map::new();
+/// Whether the library reads `value` as a `T`: what it does not, it would answer in plain text, or as a method that there is not.
+fn is<T: DeserializeOwned>(value: &Value) -> bool {
+    T::deserialize(value).is_ok()
+}
+
+/// Whether the parameters are an object, with the members that the method's own have.
+fn readable(method: &str, is_request: bool, params: Option<&Value>) -> bool {
+    let nothing = Value::Object(Map::new());
     let params = match params {
         None | Some(Value::Null) => &nothing,
-        Some(Value::Object(params)) => params,
+        Some(params @ Value::Object(_)) => params,
         Some(_) => return false,
     };
+    if !params.get("_meta").is_none_or(|meta| meta.is_object() || meta.is_null()) {
+        return false;
+    }
     match method {
-        "tools/call" => {
-            params.get("name").is_some_and(Value::is_string)
-                && params.get("arguments").is_none_or(|arguments| arguments.is_object() || arguments.is_null())
-        }
+        _ if !is_request => true,
+        // The revision that each request names itself has no such method, which the library says.
+        "initialize" => params.pointer(REVISION).is_some() || is::<InitializeRequestParams>(params),
+        "tools/list" => is::<PaginatedRequestParams>(params),
+        "tools/call" => is::<CallToolRequestParams>(params),
         _ => true,
     }
 }
@@ -183,6 +201,8 @@ mod tests {
     #[test]
     fn requirement_13_odd_json_is_refused() {
         assert_eq!(look(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).unwrap().method.as_deref(), Some("ping"));
+        assert_eq!(look(br#"{"jsonrpc":"2.0","id":1,"method":"\ud800"}"#).unwrap_err(), Fault::Parse);
+        assert_eq!(look(br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":1e999}}"#).unwrap_err(), Fault::Parse);
         assert_eq!(look(b"{").unwrap_err(), Fault::Parse);
         assert_eq!(look(b"\xff").unwrap_err(), Fault::Parse);
         assert_eq!(look(br#"{"a":1} x"#).unwrap_err(), Fault::Parse);
@@ -203,6 +223,13 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":9223372036854775808,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","error":{"code":1,"message":"x"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":"x"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":5}"#,
+            r#"{"jsonrpc":"2.0","result":{}}"#,
         ] {
             assert_eq!(told(body), Err(Fault::Request), "{body}");
         }
@@ -212,12 +239,25 @@ mod tests {
             ("tools/call", "{}"),
             ("tools/call", r#"{"name":7}"#),
             ("tools/call", r#"{"name":"whoami","arguments":[1]}"#),
+            ("tools/call", r#"{"name":"whoami","inputResponses":5}"#),
+            ("tools/call", r#"{"name":"whoami","requestState":5}"#),
+            ("tools/list", r#"{"cursor":5}"#),
+            ("ping", r#"{"_meta":5}"#),
+            ("tools/list", r#"{"_meta":[]}"#),
+            ("initialize", "null"),
+            ("initialize", "{}"),
+            ("initialize", r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x"}}"#),
         ] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":"a","method":"{method}","params":{params}}}"#);
             assert_eq!(told(&body), Err(Fault::Parameters(Value::from("a"))), "{body}");
         }
         assert_eq!(told(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), Ok(None));
         assert_eq!(told(r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#), Ok(Some("notifications/cancelled".to_owned())));
+        assert_eq!(
+            told(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":[1]}"#),
+            Err(Fault::Parameters(Value::Null)),
+            "a notification has no id"
+        );
         assert_eq!(
             told(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":null}}"#),
             Ok(Some("tools/call".to_owned()))

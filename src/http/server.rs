@@ -15,7 +15,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager};
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -25,6 +25,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 /// Milliseconds by which a node's clock may differ from its database's.
 pub const CLOCK_SKEW_MS: i64 = 2000;
+/// How long `/readyz` waits for the database: whoever asks is asking whether to go elsewhere.
+const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// All routes.
 pub fn router(app: SharedApp) -> Router {
@@ -65,14 +67,21 @@ pub fn router(app: SharedApp) -> Router {
         .route("/assets/{name}", get(web::asset))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/.well-known/{*path}", get(well_known))
+        .route("/.well-known", any(well_known))
+        .route("/.well-known/", any(well_known))
+        .route("/.well-known/{*path}", any(well_known))
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), web::visitor::same_site));
-    let routes = pages.merge(mcp).with_state(Arc::clone(&app));
-    // A proxy may keep the public URL's path or strip it: both reach the same routes.
-    let routes = if base.is_empty() { routes } else { Router::new().nest(&base, routes.clone()).merge(routes) };
+    let routes = pages.merge(mcp);
+    // A proxy may keep the public URL's path or strip it: both reach the same routes. Nesting leaves the slash at its end out.
+    let routes = if base.is_empty() {
+        routes
+    } else {
+        Router::new().nest(&base, routes.clone()).route(&format!("{base}/"), get(web::index)).merge(routes)
+    };
+    let routes = routes.with_state(Arc::clone(&app));
     routes.layer(middleware::from_fn_with_state(app, auth::gate)).layer(CatchPanicLayer::custom(panicked))
 }
 
@@ -92,10 +101,10 @@ async fn clocks_agree(app: &App) -> Result<bool, StoreError> {
 
 /// Whether this node may be sent requests: its database answers, and their clocks agree.
 async fn readyz(State(app): State<SharedApp>) -> Response {
-    let state = match clocks_agree(&app).await {
-        Ok(true) => "ready",
-        Ok(false) => "clock_skew",
-        Err(_) => "database_unavailable",
+    let state = match tokio::time::timeout(READY_WITHIN, clocks_agree(&app)).await {
+        Ok(Ok(true)) => "ready",
+        Ok(Ok(false)) => "clock_skew",
+        Ok(Err(_)) | Err(_) => "database_unavailable",
     };
     let status = if state == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"state": state}).to_string()).into_response()
@@ -175,12 +184,17 @@ fn warn<T>(result: Result<T, StoreError>) {
     }
 }
 
-/// Serves until `stop` ends; calls in flight finish first, and what was gathered is written.
-pub async fn serve(app: SharedApp, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+/// Serves these routes until `stop` ends; calls in flight finish first, and what was gathered is written.
+pub async fn serve(
+    app: SharedApp,
+    routes: Router,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let token = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(background(Arc::clone(&app), token.clone(), tasks.clone()));
-    let routes = router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
     token.cancel();
     // A relay that does not answer must not hold the end up.

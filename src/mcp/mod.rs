@@ -9,11 +9,11 @@ mod tools;
 use crate::{
     app::{App, SharedApp},
     authn::credential::Caller,
-    authz::Reason,
+    authz::{self, Reason},
     domain::{RequestId, Untrusted},
     error::{Budget, Error},
     gather::Named,
-    service::{Call, WriteOptions, parse, retrying},
+    service::{Call, WriteOptions, parse, people, retrying},
 };
 use rmcp::{
     ErrorData, ServerHandler,
@@ -32,7 +32,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use usher_tools::{Descriptor, Effect, ErrorBody, Tool, read_params, requires};
+use usher_tools::{Descriptor, Effect, ErrorBody, Tool, asked, read_params, requires};
 
 /// What a model is told about this server, once.
 const INSTRUCTIONS: &str = "usher keeps the roster of one organization: people, their role and status, and access groups. \
@@ -104,9 +104,6 @@ fn entry<T: Handle>() -> Entry {
 
 /// Runs one tool call from its raw arguments to its result.
 async fn run<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: Map<String, Value>) -> CallToolResult {
-    if let Some(retry_after_ms) = incoming.limited {
-        return refusal(&Error::RateLimited { budget: Budget::Calls, retry_after_ms }.body(incoming.request_id));
-    }
     // In a task of its own: a client that hangs up does not stop a write half way.
     let request_id = incoming.request_id;
     match tokio::spawn(answer::<T>(app, incoming, arguments)).await {
@@ -134,8 +131,8 @@ async fn answer<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: M
             }
             if error.is_evidence() {
                 let code = error.code().as_str();
-                let (actor, name) = (&caller.actor, &caller.alive.name);
-                app.evidence.refused(app.clock.now(), actor, name, T::ACTION, Some(T::NAME), named, code, request_id);
+                let (actor, name, as_of) = (&caller.actor, &caller.alive.name, caller.alive.audit_seq);
+                app.evidence.refused(app.clock.now(), actor, name, T::ACTION, Some(T::NAME), named, code, request_id, as_of);
             }
             if let Error::Unavailable(_) | Error::Internal(_) = &error {
                 tracing::error!(request_id = %request_id, tool = T::NAME, error = ?error, "a tool call failed");
@@ -160,35 +157,38 @@ async fn attempt<T: Handle>(
     if writes && !caller.actor.scopes.write {
         return Err(Reason::Scope.into());
     }
-    // What a call asks for, without how it is asked for: a dry run of a keyed call is the same call.
-    let asked = {
-        let mut asked = arguments.clone();
-        asked.remove("dry_run");
-        asked.remove("idempotency_key");
-        Value::Object(asked).to_string()
+    let mut call = Call {
+        actor: caller.actor.clone(),
+        standing: caller.standing.clone(),
+        request_id: incoming.request_id,
+        tool: Some(T::NAME),
+        options: WriteOptions::default(),
     };
+    let user = arguments.get("user").and_then(Value::as_str).map(str::to_owned);
     let params = match read_params::<T>(arguments) {
         Ok(params) => params,
-        // Whoever lacks the tool's permission learns that first, whatever they passed.
-        Err(_) if !caller.standing.reaches(T::NEEDS) => return Err(lacking(T::NEEDS)),
-        Err(body) => return Err(Error::Shape(Box::new(body))),
+        Err(body) => return Err(unread::<T>(app, &call, user.as_deref(), Error::Shape(Box::new(body))).await),
     };
     *named = T::named(&params);
     let options = T::options(&params);
     let reason = match options.reason.map(|text| Untrusted::parse("reason", text, 500)).transpose() {
         Ok(reason) => reason,
-        Err(_) if !caller.standing.reaches(T::NEEDS) => return Err(lacking(T::NEEDS)),
-        Err(invalid) => return Err(invalid.into()),
+        Err(invalid) => return Err(unread::<T>(app, &call, user.as_deref(), invalid.into()).await),
     };
-    let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked.as_bytes())));
-    let call = Call {
-        actor: caller.actor.clone(),
-        standing: caller.standing.clone(),
-        request_id: incoming.request_id,
-        tool: Some(T::NAME),
-        options: WriteOptions { dry_run: options.dry_run, reason, idempotency },
-    };
+    let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked::<T>(&params).as_bytes())));
+    call.options = WriteOptions { dry_run: options.dry_run, reason, idempotency };
     retrying(|| T::handle(app, caller, &call, &params)).await
+}
+
+/// Why a call that cannot be read is refused: whoever lacks the tool's permission learns that first, whatever they passed.
+async fn unread<T: Tool>(app: &App, call: &Call, user: Option<&str>, error: Error) -> Error {
+    if authz::holds(&call.standing, T::NEEDS, false).is_ok() {
+        return error;
+    }
+    match people::is_oneself(app, call, user.unwrap_or_default()).await {
+        Ok(own) => authz::holds(&call.standing, T::NEEDS, own).err().map_or(error, Error::from),
+        Err(unavailable) => unavailable,
+    }
 }
 
 /// What a call names, from its arguments as they came: a refusal before they are read has no others.
@@ -200,15 +200,6 @@ fn named_in<T: Tool>(arguments: &Map<String, Value>) -> Named {
     match ["user", "users", "email"].into_iter().find_map(text) {
         Some(person) => parse::named(person),
         None => text("access_group").map_or(Named::Nothing, parse::named_group),
-    }
-}
-
-fn lacking(needs: usher_tools::Needs) -> Error {
-    match needs {
-        usher_tools::Needs::Permission(permission) | usher_tools::Needs::PermissionUnlessSelf(permission) => {
-            Reason::Permission(permission).into()
-        }
-        usher_tools::Needs::Administrator | usher_tools::Needs::Nothing => Reason::Administrator.into(),
     }
 }
 
@@ -276,15 +267,11 @@ impl ServerHandler for Usher {
         let incoming = Self::incoming(&context)?;
         if let Some(client) = clean_client(&request.client_info) {
             let id = incoming.caller.alive.id;
-            let known = incoming.caller.alive.client.as_deref() == Some(client.as_str());
-            if self.app.seen.initialized(id, &client) && !known {
+            let known = incoming.caller.actor.client.as_deref() == Some(client.as_str());
+            if !known && self.app.seen.initialized(id, &client) {
                 // Beside the answer, not before it: a read never waits for a write.
                 let app = Arc::clone(&self.app);
-                tokio::spawn(async move {
-                    if let Err(error) = crate::store::credentials::remember_client(&app.pool, id, &client).await {
-                        tracing::warn!(%error, "a client's name was not kept");
-                    }
-                });
+                tokio::spawn(async move { app.seen.write_client(&app.pool, id).await });
             }
         }
         context.peer.set_peer_info(request.clone());
@@ -312,6 +299,9 @@ impl ServerHandler for Usher {
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let incoming = Self::incoming(&context)?;
+        if let Some(retry_after_ms) = incoming.limited {
+            return Ok(refusal(&Error::RateLimited { budget: Budget::Calls, retry_after_ms }.body(incoming.request_id)).into());
+        }
         let Some(entry) = ENTRIES.iter().find(|entry| entry.descriptor.name == request.name) else {
             return Err(ErrorData::invalid_params("There is no such tool. tools/list lists all that you may call.", None));
         };

@@ -1,10 +1,14 @@
 //! Who am I, is somebody a member, which permissions are there.
 
-use super::{Call, parse, people::seen, view};
+use super::{
+    Call, parse,
+    people::{named_unless_self, seen},
+    view,
+};
 use crate::{
     app::App,
     authn::credential::Caller,
-    authz::{Reason, Visible},
+    authz::{self, Reason, Visible},
     domain::{Role, Status},
     error::Error,
     store::people::{self, Who},
@@ -41,7 +45,7 @@ pub async fn check_membership(
     call: &Call,
     params: &contract::CheckMembershipParams,
 ) -> Result<contract::CheckMembershipOutput, Error> {
-    let who = parse::who("user", &params.user)?;
+    let who = named_unless_self(authz::visible(&call.actor, &call.standing, false).map(drop), &params.user)?;
     let found = seen(app, call, &who).await?;
     let permission = params.permission.as_deref().map(|name| parse::permission(app, "permission", name)).transpose()?;
     let Some(person) = found else {

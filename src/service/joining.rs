@@ -60,7 +60,8 @@ pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Accept
     if let Err(error @ Error::DeadLink) = &result {
         let named = crate::gather::Named::User(seen.person.id);
         let name = format!("{} {}", seen.first_name, seen.last_name);
-        app.evidence.refused(app.clock.now(), &call.actor, &name, "invite:accepted", None, named, error.code().as_str(), request_id);
+        // Whoever it is about is the actor, whose name is at hand: which entry was the last does not matter.
+        app.evidence.refused(app.clock.now(), &call.actor, &name, "invite:accepted", None, named, error.code().as_str(), request_id, 0);
     }
     result
 }

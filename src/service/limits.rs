@@ -20,7 +20,7 @@ pub(crate) async fn one_more_invite(writing: &mut Writing<'_>) -> Result<(), Err
     if let Some(inviter) = writing.call.actor.user() {
         let own = (limit / 5).max(1);
         let sent = links::sent_by_inviter(&mut writing.work, inviter.key, since, own).await?;
-        within(Budget::Invites, sent, own, DAY, writing)?;
+        within(Budget::OwnInvites, sent, own, DAY, writing)?;
     }
     Ok(())
 }

@@ -191,7 +191,10 @@ impl<'a> Writing<'a> {
         };
         let Some(known) = idempotency::recall(&mut self.work, credential.as_uuid(), tool, key).await? else { return Ok(None) };
         if known.digest != digest {
-            return Err(Error::Conflict("This idempotency_key was used with other arguments."));
+            return Err(Error::Clash {
+                said: "This idempotency_key was used with other arguments.",
+                hint: "Give each call a key of its own; repeat a key only with the same arguments.",
+            });
         }
         About::parse(&known.subject).map(Some)
     }

@@ -96,15 +96,20 @@ async fn make<T>(
     }
 }
 
-/// Renames, suspends or resumes an organization.
-pub async fn change(app: &App, call: &Call, now_called: &str, rename: Option<&str>, suspend: Option<bool>) -> Result<(), Error> {
+/// Renames, suspends or resumes an organization; `false` where it was so before.
+pub async fn change(app: &App, call: &Call, rename: Option<&str>, suspend: Option<bool>) -> Result<bool, Error> {
     let rename = rename.map(|name| Untrusted::parse_name("name", name, 100)).transpose()?;
     let mut writing = Writing::begin::<ChangeOrganization>(app, call, false).await?;
     let result = async {
-        let action = ChangeOrganization { name: now_called.to_owned(), rename, suspend };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        organizations::change(&mut writing.work, proof).await?;
-        Ok(Done { value: (), changed: true, about: super::About::default() })
+        let (name, suspended) = organizations::now(&mut writing.work).await?;
+        let rename = rename.filter(|new| new.as_str() != name);
+        let suspend = suspend.filter(|suspend| *suspend != suspended);
+        let changed = rename.is_some() || suspend.is_some();
+        let proof = authz::authorize(&call.actor, &writing.standing, ChangeOrganization { name, rename, suspend })?;
+        if changed {
+            organizations::change(&mut writing.work, proof).await?;
+        }
+        Ok(Done { value: changed, changed, about: super::About::default() })
     }
     .await;
     writing.finish(result).await

@@ -38,13 +38,13 @@ pub fn named_who(who: &Who) -> Named {
 /// The same from the raw argument, for refusals that come before parsing.
 #[must_use]
 pub fn named(text: &str) -> Named {
-    who("user", text).map_or(Named::Nothing, |who| named_who(&who))
+    who("user", text).map_or(Named::Kind("user"), |who| named_who(&who))
 }
 
 /// The same for an access group; a name alone is not evidence.
 #[must_use]
 pub fn named_group(text: &str) -> Named {
-    GroupId::parse(text.trim()).map_or(Named::Nothing, Named::Group)
+    GroupId::parse(text.trim()).map_or(Named::Kind("access_group"), Named::Group)
 }
 
 /// Whether `who` is the caller, without any look-up. `own_email` is the caller's own key where it is known.

@@ -4,7 +4,7 @@ use super::{About, Call, Done, Writing, groups::groups_of, invalid, limits, pars
 use crate::{
     app::App,
     authz::{
-        self,
+        self, Reason,
         action::{DeactivateUser, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
     },
     domain::{Email, LinkId, LinkKind, OutboxId, PersonName, Role, Status, Untrusted, UserId},
@@ -68,9 +68,23 @@ pub(crate) async fn names_oneself(app: &App, call: &Call, who: &Who) -> Result<b
     Ok(parse::is_own(&call.actor, who, own.as_deref()))
 }
 
+/// Whether a text names the caller.
+pub async fn is_oneself(app: &App, call: &Call, text: &str) -> Result<bool, Error> {
+    match parse::who("user", text) {
+        Ok(who) => names_oneself(app, call, &who).await,
+        Err(_) => Ok(false),
+    }
+}
+
+/// The person a call names whose tool asks nothing of who names themselves. What can be nobody at all is not oneself: who
+/// lacks the permission learns that first.
+pub(crate) fn named_unless_self(needed: Result<(), Reason>, text: &str) -> Result<Who, Error> {
+    parse::who("user", text).map_err(|invalid| needed.err().map_or(invalid, Error::from))
+}
+
 /// Reads one person.
 pub async fn get(app: &App, call: &Call, params: &contract::GetUserParams) -> Result<contract::GetUserOutput, Error> {
-    let who = parse::who("user", &params.user)?;
+    let who = named_unless_self(authz::visible(&call.actor, &call.standing, false).map(drop), &params.user)?;
     let person = seen(app, call, &who).await?.ok_or(Error::UserNotFound)?;
     Ok(contract::GetUserOutput { user: view::user(person, app.clock.now()) })
 }
@@ -115,9 +129,14 @@ async fn new_link(writing: &mut Writing<'_>, generation: i64) -> Result<links::N
     })
 }
 
-fn many_administrators(writing: &Writing<'_>) -> Vec<String> {
-    if writing.work.administrators() > ENOUGH_ADMINISTRATORS {
-        vec!["This organization now has more than three Administrators. Two or three are usually enough: consider the role User with an access group.".to_owned()]
+/// What to say of one more Administrator, who is `status` now. Pending ones count for nothing but for the one being made.
+fn many_administrators(writing: &Writing<'_>, status: Status) -> Vec<String> {
+    let this_one = match status {
+        Status::Pending | Status::Deactivated => 1,
+        Status::Active => 0,
+    };
+    if writing.work.active_administrators() + this_one > ENOUGH_ADMINISTRATORS {
+        vec!["With this one the organization has more than three Administrators. Two or three are usually enough: consider the role User with an access group.".to_owned()]
     } else {
         Vec::new()
     }
@@ -131,7 +150,7 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
         return Err(invalid(
             "email",
             "The domain mixes letters of several scripts, as look-alike addresses do.",
-            "Ask for the address in writing; if it is really meant, pass the domain in its xn-- form's readable original, typed in one script.",
+            "Ask the person for their address in writing and type it anew; whose domain really mixes scripts is invited at another address.",
         ));
     }
     let name = PersonName::parse(&params.first_name, &params.last_name)?;
@@ -167,7 +186,7 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
         };
         writing.mails();
         let warnings = match role {
-            Role::Administrator => many_administrators(&writing),
+            Role::Administrator => many_administrators(&writing, Status::Pending),
             Role::User => Vec::new(),
         };
         let now = writing.work.now();
@@ -242,7 +261,7 @@ pub async fn resend(app: &App, call: &Call, params: &contract::ResendInviteParam
 /// Changes names, Slack ID or role.
 pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams) -> Result<contract::UpdateUserOutput, Error> {
     authz::scope(&call.actor, true)?;
-    let who = parse::who("user", &params.user)?;
+    let who = named_unless_self(authz::needs::<UpdateUser>(&call.actor, &call.standing, false), &params.user)?;
     let own = names_oneself(app, call, &who).await?;
     authz::needs::<UpdateUser>(&call.actor, &call.standing, own)?;
     let first = params.first_name.as_deref().map(PersonName::parse_first).transpose()?;
@@ -290,7 +309,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             same_version(params.if_version, found.facts.version)?;
             people::update(&mut writing.work, proof, &found).await?;
             if role == Some(Role::Administrator) && found.facts.role == Role::User {
-                warnings = many_administrators(&writing);
+                warnings = many_administrators(&writing, found.facts.status);
             }
         }
         let user = shown(&mut writing, key).await?;
@@ -381,7 +400,7 @@ pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUse
             };
             people::reactivate(&mut writing.work, proof, link.as_ref()).await?;
             if role == Role::Administrator {
-                warnings = many_administrators(&writing);
+                warnings = many_administrators(&writing, if had_joined { Status::Active } else { Status::Pending });
             }
         }
         let user = shown(&mut writing, key).await?;

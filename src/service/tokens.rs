@@ -5,14 +5,16 @@ use crate::{
     app::App,
     authn::credential,
     authz::{
-        self, Actor, Standing,
+        self, Actor, Standing, Visible,
         action::{CreateToken, RevokeToken},
     },
     domain::{CredentialId, DAY, Timestamp, Untrusted},
     error::Error,
     keys::sha256,
     store::{
-        Work, credentials, organizations,
+        Work,
+        credentials::{self, Token},
+        organizations,
         people::{self, Who},
     },
 };
@@ -33,7 +35,7 @@ pub const DEFAULT_DAYS: u32 = 90;
 /// Days a token lives at most.
 pub const MAX_DAYS: u32 = 365;
 
-/// Makes a token for an Active person.
+/// Makes a token for an Active person of an organization that is not suspended.
 pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, read_only: bool) -> Result<NewToken, Error> {
     if days == 0 || days > MAX_DAYS {
         return Err(super::invalid("expires_in_days", "A token lives 1 to 365 days.", "Pass a number of days from 1 to 365."));
@@ -58,6 +60,13 @@ pub(super) struct Wanted {
 /// Makes a token within a unit of work.
 pub(super) async fn issue(app: &App, work: &mut Work, actor: &Actor, standing: &Standing, wanted: Wanted) -> Result<NewToken, Error> {
     let found = people::facts(work, &wanted.who).await?.ok_or(Error::UserNotFound)?;
+    let (_, suspended) = organizations::now(work).await?;
+    if suspended {
+        return Err(Error::Clash {
+            said: "This organization is suspended: its tokens let nobody in.",
+            hint: "Let people in again with `usher org resume`, then make the token.",
+        });
+    }
     let locator = organizations::locator(work).await?;
     let token = credential::new_token(&locator, &app.random);
     let now = work.now();
@@ -65,9 +74,25 @@ pub(super) async fn issue(app: &App, work: &mut Work, actor: &Actor, standing: &
     let expires_at = now.plus(i64::from(wanted.days) * DAY);
     let hash = sha256(token.as_bytes());
     let action = CreateToken { person: found.facts, id, label: wanted.label, hash, write: wanted.write, expires_at };
-    let proof = authz::authorize(actor, standing, action).map_err(|_| Error::Conflict("Only an Active person can have a token."))?;
+    let proof = authz::authorize(actor, standing, action).map_err(|_| Error::Clash {
+        said: "Only an Active person can have a token.",
+        hint: "Let them accept their invite first; `usher user reactivate` lets a deactivated person back in.",
+    })?;
     credentials::create(work, proof).await?;
     Ok(NewToken { token, id, expires_at })
+}
+
+/// All tokens of the organization, or of one person in it; newest first.
+pub async fn list(app: &App, call: &Call, user: Option<&str>) -> Result<Vec<Token>, Error> {
+    let org = call.actor.org();
+    let key = match user {
+        None => None,
+        Some(text) => {
+            let who = parse::who("user", text)?;
+            Some(people::find(&app.pool, org, &who, Visible::All).await?.ok_or(Error::UserNotFound)?.key)
+        }
+    };
+    Ok(credentials::list(&app.pool, org, key).await?)
 }
 
 /// Ends a token; `false` when it had ended before.

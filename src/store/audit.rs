@@ -133,6 +133,13 @@ fn chained(previous: &[u8], canonical: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(previous).chain_update(canonical).finalize().into()
 }
 
+/// Numbers of the first and the last entry of something done to this target, if there is any.
+pub async fn done_to(pool: &Pool, org: Org, target: Uuid) -> Result<Option<(i64, i64)>, StoreError> {
+    let sql = "SELECT min(seq), max(seq) FROM audit_log WHERE org = $1 AND target_id = $2 AND outcome = 'done'";
+    let row = pool.query(sql).bind(org.number).bind(target).one().await?;
+    Ok(row.get::<Option<i64>>(0)?.zip(row.get(1)?))
+}
+
 /// How a call ended, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -200,12 +207,12 @@ pub(crate) async fn append(work: &mut Work, entry: Entry) -> Result<(), StoreErr
         say("actor.name".into(), stamp.person.map(|id| id.as_uuid()), name, work);
     }
     let target_name = match &stamp.target {
-        Target::Organization => None,
+        Target::Organization | Target::Unknown(_) => None,
         Target::User { id, name } => Some((Some(id.as_uuid()), name.clone())),
         Target::AccessGroup { name, .. } => Some((None, name.clone())),
         Target::Credential { user, label, .. } => Some((Some(user.as_uuid()), label.clone())),
     };
-    if let Some((subject, name)) = target_name {
+    if let Some((subject, name)) = target_name.filter(|(_, name)| !name.is_empty()) {
         say("target.name".into(), subject, name, work);
     }
     if let Some(client) = &stamp.client {

@@ -24,6 +24,7 @@ macro_rules! alive_sql {
                     o.number, o.id, o.slug, o.name,
                     h.pending_administrators + h.pending_users + h.active_administrators + h.active_users
                       + h.deactivated_administrators + h.deactivated_users,
+                    h.audit_seq,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
                       WHERE m.user_key = u.key)
                FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
@@ -64,6 +65,8 @@ pub struct Alive {
     pub organization: String,
     /// How many people it has, of any status.
     pub people: i64,
+    /// Number of its last audit entry.
+    pub audit_seq: i64,
 }
 
 fn read(row: &Row) -> Result<Alive, StoreError> {
@@ -82,6 +85,7 @@ fn read(row: &Row) -> Result<Alive, StoreError> {
         slug: c.take()?,
         organization: c.take()?,
         people: c.take()?,
+        audit_seq: c.take()?,
     })
     .and_then(|alive: Alive| {
         let permissions: Option<String> = c.take()?;

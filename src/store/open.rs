@@ -42,12 +42,14 @@ impl Database {
     pub fn parse(url: Option<&str>, data_dir: &Path) -> Result<Self, String> {
         match url {
             None => Ok(Self::File(data_dir.join("usher.db"))),
+            // SQLite would take it for a database in memory.
+            Some(url) if url.trim().is_empty() => {
+                Err("--database-url is empty: leave it out for a SQLite file in the data folder".to_owned())
+            }
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => PgConnectOptions::from_str(url)
                 .map(|options| Self::Server(Box::new(options.application_name("usher"))))
                 .map_err(|_| "--database-url is not a postgres:// address: give postgres://USER@HOST:PORT/DATABASE".to_owned()),
-            Some(url) if url.contains("://") && !url.starts_with("sqlite://") => {
-                Err("--database-url takes postgres://… or the path of a SQLite file".to_owned())
-            }
+            Some(url) if is_not_a_path(url) => Err("--database-url takes postgres://… or the path of a SQLite file".to_owned()),
             Some(path) => {
                 Ok(Self::File(PathBuf::from(path.strip_prefix("sqlite://").or_else(|| path.strip_prefix("sqlite:")).unwrap_or(path))))
             }
@@ -111,6 +113,13 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
         .pragma("cache_size", "-8192")
         .pragma("temp_store", "MEMORY")
+}
+
+/// Whether it begins as an address of something else than a file.
+fn is_not_a_path(url: &str) -> bool {
+    let scheme = url.split(':').next().unwrap_or_default();
+    let names_postgres = url.contains(':') && ["postgres", "postgresql"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    names_postgres || (url.contains("://") && scheme != "sqlite")
 }
 
 /// For the owner alone, whatever the umask says.

@@ -96,6 +96,14 @@ pub async fn locator(work: &mut Work) -> Result<String, StoreError> {
     work.tx.query("SELECT locator FROM organizations WHERE number = $1").bind(org).one().await?.get(0)
 }
 
+/// Name of the organization whose lock `work` holds, and whether it is suspended.
+pub async fn now(work: &mut Work) -> Result<(String, bool), StoreError> {
+    let org = work.org.number;
+    let row = work.tx.query("SELECT name, suspended_at FROM organizations WHERE number = $1").bind(org).one().await?;
+    let mut c = row.columns();
+    Ok((c.take()?, c.maybe_time()?.is_some()))
+}
+
 /// A new organization's unguessed parts.
 #[derive(Clone, Debug)]
 pub struct NewOrganization {

@@ -71,6 +71,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What the database itself said no with, where it is that which answered: its code and its sentence.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(String, &str)> {
+        match self {
+            Self::Retry(sqlx::Error::Database(said))
+            | Self::Unavailable(sqlx::Error::Database(said))
+            | Self::Unanswered(Some(sqlx::Error::Database(said)))
+            | Self::Damaged(sqlx::Error::Database(said)) => Some((said.code()?.into_owned(), said.message())),
+            Self::Retry(_)
+            | Self::Unavailable(_)
+            | Self::Unanswered(_)
+            | Self::Damaged(_)
+            | Self::Unique(_)
+            | Self::Commit(_)
+            | Self::Corrupt(_)
+            | Self::Injected => None,
+        }
+    }
+
     /// Whether the whole unit of work may be run again with hope.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -141,10 +141,11 @@ impl Work {
         &self.entries
     }
 
-    /// How many Administrators there are who are not deactivated, Pending ones included.
+    /// How many active Administrators there are.
     #[must_use]
-    pub fn administrators(&self) -> i64 {
-        self.head.people[0][0] + self.head.people[1][0]
+    pub fn active_administrators(&self) -> i64 {
+        let (row, column) = slot(Status::Active, Role::Administrator);
+        self.head.people[row][column]
     }
 
     pub(in crate::store) fn touch_head(&mut self) {

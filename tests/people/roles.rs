@@ -38,6 +38,26 @@ async fn b05_the_fourth_administrator_is_said_to_be_many_and_never_refused() {
 }
 
 #[tokio::test]
+async fn b05_who_has_not_joined_is_no_administrator_yet() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let invite = async |n: usize| {
+            let person = json!({"email": format!("p{n}@example.com"), "first_name": "X", "last_name": "Y", "role": "Administrator"});
+            server.ok("invite_user", person).await["warnings"].clone()
+        };
+        // One is active: with any one of these there are two.
+        for n in 1..=5 {
+            assert_eq!(invite(n).await, json!([]), "{n}");
+        }
+        for n in 6..=7 {
+            server.administrator(&format!("p{n}@example.com")).await;
+        }
+        assert_eq!(invite(8).await.as_array().map(Vec::len), Some(1), "the fourth");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn r_b44_r_b46_b22_the_last_administrator_stays_on_every_way() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;

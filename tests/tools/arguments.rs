@@ -284,3 +284,34 @@ async fn r_b142_refusals_of_the_rules_are_tool_results_with_a_next_step() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_one_lacks_comes_before_what_is_wrong_with_the_arguments_unless_they_name_oneself() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let (id, una) = server.member("una@example.com", &[]).await;
+        for (tool, permission) in [("get_user", "users:read"), ("check_membership", "users:read"), ("update_user", "users:update")] {
+            let code = async |arguments: Value| {
+                let refused = server.call(&una, tool, arguments).await.error();
+                (refused["code"].clone(), refused["details"]["permission"].clone())
+            };
+            let other = [
+                json!({"user": "bogus"}),
+                json!({"user": "bogus", "first_name": "X"}),
+                json!({"user": "admin@example.com", "foo": 1}),
+                json!({"user": ""}),
+                json!({"foo": 1}),
+            ];
+            for arguments in other {
+                // A right argument of another tool is a wrong one here.
+                assert_eq!(code(arguments.clone()).await, (json!("permission_denied"), json!(permission)), "{tool} {arguments}");
+            }
+            for own in [&id, "una@example.com", " UNA@example.com"] {
+                assert_eq!(code(json!({"user": own, "foo": 1})).await.0, "invalid_argument", "{tool} {own}");
+            }
+        }
+        let wrong = server.call(&server.token, "get_user", json!({"user": "bogus"})).await.error();
+        assert_eq!((&wrong["code"], &wrong["field"]), (&json!("invalid_argument"), &json!("user")));
+    })
+    .await;
+}

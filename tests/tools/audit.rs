@@ -1,7 +1,7 @@
 //! `list_audit_events`: what an entry says, filters, pages, and names as of the event.
 
 use super::{Watch, group, holder, invite, newer_link, rpc};
-use crate::common::{Server, on_both, until};
+use crate::common::{Options, Server, on_both, two_nodes, until};
 use serde_json::{Value, json};
 
 /// All entries that match, page by page.
@@ -198,6 +198,23 @@ async fn the_client_filter_finds_what_came_through_that_program() {
             assert_eq!((&found[0]["target"]["id"], &found[0]["client"]["name"]), (&id, &json!(client)));
         }
         assert_eq!(all(&server, &json!({"user": before}), 100).await[0]["client"], Value::Null);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_client_is_that_of_the_tokens_last_initialize_on_whichever_node() {
+    on_both(async |engine| {
+        let nodes = two_nodes(engine, &Options::default()).await;
+        let hello =
+            |client: &str| json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": client, "version": "1"}});
+        let client = async |node: &Server| node.ok("whoami", json!({})).await["credential"]["client"]["name"].clone();
+        for (node, name) in [(0, "One"), (1, "Two"), (0, "One"), (0, "Three"), (1, "Two")] {
+            rpc(&nodes[node], "initialize", hello(name)).await;
+            assert_eq!(client(&nodes[node]).await, name, "at once where it was said");
+            until("and soon elsewhere", async || (client(&nodes[1 - node]).await == name).then_some(())).await;
+            assert_eq!(client(&nodes[node]).await, name);
+        }
     })
     .await;
 }

@@ -67,12 +67,20 @@ async fn a_key_stands_for_its_arguments_its_tool_and_its_credential() {
         for other in [person("bo@example.com"), json!({"email": "ana@example.com", "first_name": "Other", "last_name": "Person"})] {
             let refused = server.refused("invite_user", keyed("one", &other)).await;
             assert_eq!(refused["code"], "conflict");
+            assert!(refused["hint"].as_str().is_some_and(|hint| hint.contains("a key of its own")), "{refused}");
         }
         // The order in which a client writes its arguments is no difference.
         let turned: Value =
             serde_json::from_str(r#"{"last_name":"Person","idempotency_key":"one","first_name":"Test","email":"ana@example.com"}"#)
                 .expect("JSON");
         assert_eq!(server.ok("invite_user", turned).await["changed"], false);
+        // Nor is another spelling of the same: a default that is said, null, white space.
+        for (name, value) in
+            [("role", json!("user")), ("role", Value::Null), ("access_groups", json!("")), ("email", json!(" ana@example.com "))]
+        {
+            let again = server.ok("invite_user", keyed("one", &with(&person("ana@example.com"), name, value))).await;
+            assert_eq!(again["changed"], false, "{name}");
+        }
         // Another tool, and another token of the same person, have keys of their own.
         assert_eq!(
             server.ok("update_user", keyed("one", &json!({"user": "ana@example.com", "first_name": "Anna"}))).await["changed"],

@@ -128,7 +128,7 @@ async fn r_b143_protocol_faults_are_json_rpc_errors_with_the_id_that_was_sent() 
     for method in ["no/such", "prompts/list", "resources/list", "logging/setLevel", "completion/complete"] {
         assert_eq!(rpc(&server, method, json!({})).await.code(), -32601, "{method}");
     }
-    for method in ["no/such", "ping", "subscriptions/listen"] {
+    for method in ["no/such", "ping", "initialize", "subscriptions/listen"] {
         let answer = modern(&server, method, json!({}), &[]).await;
         assert_eq!((answer.status, answer.code(), &answer.json()["id"]), (404, json!(-32601), &json!("m-1")), "{method}");
     }
@@ -154,15 +154,49 @@ async fn r_b143_protocol_faults_are_json_rpc_errors_with_the_id_that_was_sent() 
         r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
         r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1e30,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":9223372036854775808,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":18446744073709551615,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","error":{"code":1,"message":"x"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":5}"#,
+        r#"{"jsonrpc":"2.0","result":{}}"#,
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","name":"list_users"}}"#,
     ];
     for body in shape {
         let answer = post(&server, body).await;
         assert_eq!((answer.status, answer.code()), (400, json!(-32600)), "{body}");
     }
+    for text in [r#""\ud800""#, "1e999", &"9".repeat(400)] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":{text}}}}}"#);
+        let answer = post(&server, &body).await;
+        assert_eq!((answer.status, answer.code()), (400, json!(-32700)), "{text}");
+        assert!(answer.json()["error"]["message"].as_str().is_some_and(|message| message.contains("this server reads")));
+    }
+    let hello = |info: Value| json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info});
+    for (method, params) in [
+        ("initialize", Value::Null),
+        ("initialize", json!({})),
+        ("initialize", hello(json!({}))),
+        ("initialize", hello(json!({"name": "x"}))),
+        ("initialize", hello(json!({"name": 7, "version": "1"}))),
+        ("tools/list", json!({"cursor": 5})),
+        ("tools/list", json!({"_meta": 5})),
+        ("ping", json!({"_meta": []})),
+        ("ping", json!([1])),
+    ] {
+        let answer = rpc(&server, method, params.clone()).await;
+        assert_eq!((answer.status, answer.code(), &answer.json()["id"]), (400, json!(-32602), &json!(1)), "{method} {params}");
+    }
+    let answer = post(&server, r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":[1]}"#).await;
+    assert_eq!((answer.status, answer.code(), &answer.json()["id"]), (400, json!(-32602), &Value::Null));
     for params in [
         json!([1]),
         json!("x"),
+        json!({"name": "whoami", "inputResponses": 5}),
+        json!({"name": "whoami", "requestState": 5}),
+        json!({"name": "whoami", "_meta": 5}),
         json!({"arguments": {}}),
         json!({"name": 7, "arguments": {}}),
         json!({"name": "whoami", "arguments": [1]}),
@@ -260,10 +294,40 @@ async fn r_b137_and_r_b139_a_session_id_means_nothing_and_the_token_everything()
 async fn r_b140_every_accept_header_gets_json() {
     let server = sqlite().await;
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-    for accept in ["*/*", "application/json", "application/json,text/event-stream;q=0.5", "application/*", "text/html", ""] {
+    let kinds = [
+        "*/*",
+        "application/json",
+        "application/json,text/event-stream;q=0.5",
+        "application/*",
+        "text/html",
+        "text/event-stream",
+        "text/event-stream, text/html",
+        "",
+    ];
+    for accept in kinds {
         let headers = if accept.is_empty() { vec![] } else { vec![("accept", accept)] };
         let answer = exchange(&server, Method::POST, Some(&server.token), &headers, ping).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{accept}");
+    }
+    let refused = [
+        (Method::POST, vec![("content-type", "text/plain")], 415),
+        (Method::POST, vec![ACCEPT, ("mcp-protocol-version", "1900-01-01")], 400),
+        (Method::GET, vec![("accept", "text/html")], 405),
+        (Method::PUT, vec![], 405),
+    ];
+    for (method, headers, status) in refused {
+        let mut request = server.http.request(method.clone(), &server.mcp_url).bearer_auth(&server.token).body(ping);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if status == 400 {
+            request = request.header("content-type", "application/json");
+        }
+        let answer = request.send().await.expect("an answer");
+        assert_eq!((answer.status().as_u16(), answer.headers()["content-type"].to_str().expect("text")), (status, "application/json"));
+        assert_eq!(answer.headers().get("allow").map(|allow| allow.to_str().expect("text")), (status == 405).then_some("POST"));
+        let body: Value = answer.json().await.expect("JSON");
+        assert!(body["error"].is_string() && body["message"].is_string(), "{method} {body}");
     }
     let browser = exchange(&server, Method::GET, None, &[("accept", "text/html")], "").await;
     assert_eq!(browser.status, 401);
@@ -280,7 +344,8 @@ async fn r_b119_every_way_without_a_live_token_is_401_with_a_challenge_and_well_
     for method in [Method::POST, Method::GET, Method::DELETE] {
         for (authorization, challenge) in [
             (None, r#"Bearer realm="usher""#),
-            (Some("Basic YWRtaW46YWRtaW4="), with_error),
+            (Some("Basic YWRtaW46YWRtaW4="), r#"Bearer realm="usher""#),
+            (Some("Bearerusher_pat_x"), r#"Bearer realm="usher""#),
             (Some("Bearer"), with_error),
             (Some("Bearer  "), with_error),
             (Some(dead.as_str()), with_error),
@@ -288,15 +353,19 @@ async fn r_b119_every_way_without_a_live_token_is_401_with_a_challenge_and_well_
             let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
             let answer = exchange(&server, method.clone(), None, &headers, "{}").await;
             assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some(challenge)), "{method} {authorization:?}");
-            assert_eq!(answer.json()["error"], if authorization.is_some() { "invalid_token" } else { "unauthorized" });
+            assert_eq!(answer.json()["error"], if challenge == with_error { "invalid_token" } else { "unauthorized" });
             assert!(!answer.text.contains("request_id"));
         }
     }
-    for path in ["oauth-protected-resource", "oauth-protected-resource/mcp", "oauth-authorization-server", "openid-configuration"] {
-        let url = format!("{}/.well-known/{path}", server.address());
+    for path in
+        ["/oauth-protected-resource", "/oauth-protected-resource/mcp", "/oauth-authorization-server", "/openid-configuration", "/", ""]
+    {
+        let url = format!("{}/.well-known{path}", server.address());
         for token in [None, Some(server.token.as_str())] {
-            let answer = exchange_at(&server, &url, Method::GET, token, &[], "").await;
-            assert_eq!((answer.status, answer.json()), (404, json!({"error": "not_found"})), "{path}");
+            for method in [Method::GET, Method::POST, Method::PUT] {
+                let answer = exchange_at(&server, &url, method, token, &[], "").await;
+                assert_eq!((answer.status, answer.json()), (404, json!({"error": "not_found"})), "{path}");
+            }
         }
     }
 }
@@ -344,8 +413,17 @@ async fn r_b125_and_requirement_12_the_public_host_and_loopback_are_let_in_and_n
     for host in ["users.example.com", "USERS.example.com", "users.example.com:443", "127.0.0.1:8080", "localhost", "[::1]:8080"] {
         assert_eq!(status(&public, ("host", host)).await, 200, "{host}");
     }
-    for host in ["evil.example", "users.example.com:444", "users.example.com.evil.example", "127.0.0.1.evil.example", "xusers.example.com"]
-    {
+    for host in [
+        "evil.example",
+        "users.example.com:444",
+        "users.example.com:99999",
+        "users.example.com.evil.example",
+        "127.0.0.1.evil.example",
+        "xusers.example.com",
+        "localhost:99999",
+        "localhost:",
+        "evil.example:80:80",
+    ] {
         assert_eq!(status(&public, ("host", host)).await, 403, "{host}");
         assert_eq!(status(&local, ("host", host)).await, 403, "{host}");
     }
@@ -358,6 +436,9 @@ async fn r_b125_and_requirement_12_the_public_host_and_loopback_are_let_in_and_n
         ("http://localhost:6274", 403, 200),
         ("http://127.0.0.1:3000", 403, 200),
         ("http://localhost.evil.example", 403, 403),
+        ("http://evil.com/.localhost", 403, 403),
+        ("http://evil.com@a.localhost", 403, 403),
+        ("http://localhost:99999", 403, 403),
     ] {
         assert_eq!(status(&public, ("origin", origin)).await, at_public, "{origin}");
         assert_eq!(status(&local, ("origin", origin)).await, at_local, "{origin}");

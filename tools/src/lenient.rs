@@ -44,6 +44,30 @@ pub fn requires<T: Tool>(name: &str) -> bool {
     words_of(published::<T>().get("required")).any(|required| required == name)
 }
 
+/// What a call asks for, in one spelling whatever the host's: text trimmed, and what was left out as its default. How it is
+/// asked for (`dry_run`, `idempotency_key`) is no part of it. As JSON, for comparing.
+#[must_use]
+pub fn asked<T: Tool>(params: &T::Params) -> String {
+    let mut asked = Map::new();
+    for (name, form) in published::<T>().get("properties").and_then(Value::as_object).into_iter().flatten() {
+        asked.extend(form.get("default").map(|default| (name.clone(), default.clone())));
+    }
+    if let Ok(Value::Object(given)) = serde_json::to_value(params) {
+        asked.extend(given.into_iter().map(|(name, value)| (name, trimmed(value))));
+    }
+    asked.remove("dry_run");
+    asked.remove("idempotency_key");
+    Value::Object(asked).to_string()
+}
+
+fn trimmed(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(text.trim()),
+        Value::Array(items) => items.into_iter().map(trimmed).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value,
+    }
+}
+
 /// The input schemas, built once per tool: they never change, and a call should not pay for them.
 static PUBLISHED: LazyLock<RwLock<HashMap<TypeId, Schema>>> = LazyLock::new(RwLock::default);
 

@@ -39,7 +39,7 @@ pub use access::*;
 pub use audit::*;
 pub use error::{ErrorBody, ErrorCode};
 pub use groups::*;
-pub use lenient::{read_params, requires};
+pub use lenient::{asked, read_params, requires};
 pub use people::*;
 pub use write::{Change, WriteOptions, WriteParams};
 
@@ -64,7 +64,7 @@ pub trait Tool {
     /// Arguments that callers look for here and that this tool never takes, each with the way that there is instead.
     const NEVER: &'static [(&'static str, &'static str)] = &[];
     /// The arguments. Read with [`read_params`].
-    type Params: DeserializeOwned + JsonSchema + Send + Sync + 'static;
+    type Params: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// The result of a call that was not refused.
     type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
 }

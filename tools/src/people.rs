@@ -86,12 +86,12 @@ impl From<DeliveryRoute> for DeliveryState {
     }
 }
 
-/// What became of a person's latest mail, and why it failed.
+/// What became of a person's latest mail, and why its latest try failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     /// What became of the mail.
     pub state: DeliveryState,
-    /// Why it failed, as a code; null otherwise.
+    /// Why the latest try failed, as a code; null where none did. A queued mail is tried again by itself.
     pub error: Option<String>,
 }
 
