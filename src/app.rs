@@ -7,6 +7,7 @@ use crate::{
     gather::{Evidence, Seen},
     keys::Keyring,
     mail::Mailer,
+    outbound::Outbound,
     service::signing_in::Knock,
     store::Pool,
 };
@@ -46,6 +47,8 @@ pub struct App {
     pub public_url: PublicUrl,
     /// How mail leaves.
     pub mail: Mailer,
+    /// The way to every address that somebody else chose.
+    pub outbound: Outbound,
     /// Password hashing, bounded.
     pub hasher: Hasher,
     /// Uses of credentials, gathered.
@@ -58,6 +61,8 @@ pub struct App {
     pub guesses: Limiter<IpAddr>,
     /// Passwords and requests for links per address.
     pub visits: Limiter<IpAddr>,
+    /// Codes of identity providers per sign-in under way.
+    pub trades: Limiter<[u8; 32]>,
     /// Requests for links that wait to be looked at.
     pub doorbell: Doorbell,
     /// Proxies that are believed about whom they speak for.
@@ -69,6 +74,9 @@ pub const GUESSES_PER_MINUTE: u32 = 20;
 
 /// Passwords that one address may try, and links that it may ask for, in a minute.
 pub const VISITS_PER_MINUTE: u32 = 30;
+
+/// Codes that one sign-in under way may bring back from its provider in a minute; there is one.
+pub const TRADES_PER_MINUTE: u32 = 3;
 
 /// Requests for links that wait at once; what comes on top is told to come back.
 const KNOCKS: usize = 1024;

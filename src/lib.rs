@@ -16,5 +16,6 @@ pub mod http;
 pub mod keys;
 pub mod mail;
 pub mod mcp;
+pub mod outbound;
 pub mod service;
 pub mod store;

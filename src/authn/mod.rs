@@ -4,4 +4,5 @@ pub mod credential;
 pub mod link;
 pub mod password;
 pub mod session;
+pub mod sso;
 pub mod totp;

@@ -3,7 +3,7 @@
 //! `permits` and `possible` together are the order of refusal: Administrators and others first, then the
 //! ceiling on giving, then state.
 
-use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing};
+use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing, sso::NewIdentity};
 use crate::domain::{
     CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Settings, Status, Timestamp, Untrusted, UserId,
     builtin,
@@ -392,7 +392,28 @@ impl Action for UnassignGroups {
     }
 }
 
-/// An invited person sets a password and is Active. The proof of being them is the link itself.
+/// By what somebody joins, and from then on comes in.
+#[derive(Clone, Debug)]
+pub enum Joining {
+    /// A password of their own, where the organization has no provider.
+    Password {
+        /// PHC string of it.
+        hash: String,
+        /// Whether the organization lets people in through a provider.
+        connected: bool,
+    },
+    /// An identity at the organization's provider.
+    Identity {
+        /// Which.
+        identity: NewIdentity,
+        /// Whether its connection is one of this organization's, under the lock.
+        connected: bool,
+        /// Whether the provider calls the invited address the person's own.
+        same_address: bool,
+    },
+}
+
+/// An invited person joins and is Active. The proof of being them is the link itself, or an identity with their address.
 #[derive(Clone, Debug)]
 pub struct AcceptInvite {
     /// Who joins.
@@ -409,8 +430,8 @@ pub struct AcceptInvite {
     pub name: PersonName,
     /// The search text that follows from the names.
     pub folded: String,
-    /// PHC string of the new password.
-    pub password_hash: String,
+    /// By what they come in.
+    pub joining: Joining,
 }
 
 impl Action for AcceptInvite {
@@ -432,7 +453,14 @@ impl Action for AcceptInvite {
         };
         let own = actor.is(self.person.person.id);
         // Good at exactly 7 days, dead one millisecond later (requirement 49).
-        if own && pending && !self.ended && self.now <= self.expires_at { Ok(()) } else { Err(Reason::DeadLink) }
+        if !own || !pending || self.ended || self.now > self.expires_at {
+            return Err(Reason::DeadLink);
+        }
+        let open = match &self.joining {
+            Joining::Password { connected, .. } => !connected,
+            Joining::Identity { connected, same_address, .. } => *connected && *same_address,
+        };
+        if open { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 

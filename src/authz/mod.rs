@@ -38,6 +38,7 @@ pub mod action;
 mod ceiling;
 pub mod door;
 pub mod second_factor;
+pub mod sso;
 
 pub use ceiling::missing;
 

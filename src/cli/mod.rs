@@ -3,6 +3,7 @@
 mod doctor;
 mod output;
 mod run;
+mod sso;
 mod welcome;
 
 use crate::{config::Options, domain::SecondFactorFor};
@@ -85,6 +86,9 @@ enum Command {
     ///
     /// Whoever holds it comes in as that person, so hand it over in a safe way. It is an entry of the audit log.
     SignInLink(OfUser),
+    /// Let people of an organization sign in through its identity provider: Google, Microsoft, any OpenID Connect provider.
+    #[command(subcommand)]
+    Sso(sso::Sso),
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(Audit),

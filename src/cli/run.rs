@@ -3,11 +3,11 @@
 use super::{
     Audit, Command, MailCommand, Org, Token, User,
     doctor::{self, in_the_clear, sender},
-    output,
+    output, sso,
     welcome::Welcome,
 };
 use crate::{
-    app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, VISITS_PER_MINUTE},
+    app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, TRADES_PER_MINUTE, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
     domain::{Catalogue, Clock, Email, InviteDomains, OtherDomains, Random, RequestId, Role, SecondFactorFor},
@@ -17,6 +17,7 @@ use crate::{
     http::server,
     keys::Keyring,
     mail::Mailer,
+    outbound::Outbound,
     service::{
         Call, mail,
         organizations::{self, FirstAdministrator},
@@ -31,7 +32,7 @@ use usher_tools as contract;
 
 pub(super) type Outcome = Result<ExitCode, String>;
 
-fn said(app: &App, error: &Error) -> String {
+pub(super) fn said(app: &App, error: &Error) -> String {
     let body = error.body(RequestId::new(app.clock.now(), &app.random));
     let message = body.message.trim_end_matches('.');
     // Here there are commands, not tools.
@@ -103,6 +104,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::Org(command) => org(command, &options).await,
         Command::User(command) => user(command, &options).await,
         Command::Token(command) => token(command, &options).await,
+        Command::Sso(command) => sso::run(command, &options).await,
         Command::SignInLink(of) => {
             let app = open(&options, Absent::Refuse).await?;
             let organization = organization(&app, &of.org).await?;
@@ -192,7 +194,7 @@ async fn listen(options: &Options) -> Result<TcpListener, String> {
 
 /// What a command does where the database is not there, or has no tables of usher's.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Absent {
+pub(super) enum Absent {
     /// Says so: it would have nothing to work on, and most likely looks in the wrong place.
     Refuse,
     /// Makes a SQLite file. On PostgreSQL that is for `usher migrate`, as the owner.
@@ -249,7 +251,7 @@ async fn open_database(options: &Options, absent: Absent) -> Result<(Database, s
 }
 
 /// Opens the database, the keyring and everything else.
-async fn open(options: &Options, absent: Absent) -> Result<SharedApp, String> {
+pub(super) async fn open(options: &Options, absent: Absent) -> Result<SharedApp, String> {
     open_for(options, None, absent).await.map(|(app, _)| app)
 }
 
@@ -266,6 +268,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         sender(options)?;
     }
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
+    let outbound = Outbound::new(&options.outbound_allow, options.outbound_ca.as_deref())?;
     let limits = options.limits()?;
     let catalogue = catalogue(options)?;
     let app = App {
@@ -275,6 +278,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         guesses: Limiter::new(GUESSES_PER_MINUTE, &clock),
         // Who lifts the limit on calls measures, or tries out.
         visits: Limiter::new(if limits.calls_per_minute == 0 { 0 } else { VISITS_PER_MINUTE }, &clock),
+        trades: Limiter::new(TRADES_PER_MINUTE, &clock),
         doorbell: Doorbell::default(),
         trusted_proxies: options.trusted_proxies.clone(),
         clock,
@@ -283,6 +287,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         catalogue,
         public_url,
         mail,
+        outbound,
         hasher: Hasher::default(),
         seen: Seen::default(),
         evidence: Evidence::default(),
@@ -452,7 +457,7 @@ fn interruption() -> Result<impl Future<Output = ()> + Send + 'static, String> {
     Ok(async { drop(tokio::signal::ctrl_c().await) })
 }
 
-async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
+pub(super) async fn organization(app: &App, slug: &str) -> Result<Organization, String> {
     organization_in(&app.pool, slug).await
 }
 

@@ -54,6 +54,8 @@ pub fn router(app: SharedApp) -> Router {
         .route("/invite/{token}", get(web::invite).post(web::accept))
         .route("/sign-in", get(web::door::sign_in).post(web::door::ask))
         .route("/sign-in/{organization}", get(web::door::sign_in_to).post(web::door::enter))
+        .route("/sign-in/sso/callback", get(web::sso::callback))
+        .route("/sign-in/sso/{journey}", get(web::sso::show).post(web::sso::act))
         .route("/link/{token}", get(web::door::link).post(web::door::open))
         .route("/sign-out", post(web::me::sign_out))
         .route("/me", get(web::me::me))
@@ -61,6 +63,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/me/password", post(web::me::password))
         .route("/me/second-factor", get(web::second_factor::look).post(web::second_factor::act))
         .route("/me/sessions", post(web::me::end_sessions))
+        .route("/me/identities", post(web::me::identities))
         .route("/me/switch", post(web::me::switch))
         .route("/assets/{name}", get(web::asset))
         .route("/healthz", get(healthz))
@@ -169,6 +172,7 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             app.calls.sweep();
             app.guesses.sweep();
             app.visits.sweep();
+            app.trades.sweep();
             warn(sweep(&app).await);
         }
     }

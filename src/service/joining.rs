@@ -4,13 +4,17 @@ use super::{Call, Done, Writing};
 use crate::{
     app::App,
     authn::{link, password},
-    authz::{self, Standing, action::AcceptInvite},
+    authz::{
+        self, Standing,
+        action::{AcceptInvite, Joining},
+    },
     domain::{PermissionSet, PersonName, RequestId, Role},
     error::Error,
     keys::sha256,
     store::{
         links::{self, Link},
         people::{self, Who},
+        sso,
     },
 };
 use zeroize::Zeroizing;
@@ -81,9 +85,13 @@ async fn accept_live(app: &App, token: &str, seen: &Link, call: &Call, form: &Ac
             now: writing.work.now(),
             name: name.clone(),
             folded: people::folded(name.first(), name.last(), &email, found.slack_id.as_deref()),
-            password_hash: password_hash.clone(),
+            joining: Joining::Password {
+                hash: password_hash.clone(),
+                connected: !sso::connections_locked(&mut writing.work).await?.is_empty(),
+            },
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        // A password is nobody else's, so this always goes through.
         people::accept(&mut writing.work, proof, &found).await?;
         writing.mails();
         Ok(Done { value: link, changed: true, about: super::About::default() })

@@ -16,6 +16,7 @@ pub mod parse;
 pub mod people;
 pub mod second_factor;
 pub mod signing_in;
+pub mod sso;
 pub mod tokens;
 pub mod view;
 

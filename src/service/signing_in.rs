@@ -9,13 +9,13 @@ use crate::{
     app::App,
     authn::{link, password, session::Browser},
     authz::{
-        self, Actor, CredentialKind, Scopes, Standing, Surface, SystemTask,
+        self, Actor, CredentialKind, PersonRef, Scopes, Standing, Surface, SystemTask,
         action::PersonFacts,
         door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
     },
     domain::{
-        Asked, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND, Status,
-        Timestamp,
+        Asked, ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND,
+        Status, Timestamp,
     },
     error::{Budget, Error},
     keys::sha256,
@@ -24,7 +24,7 @@ use crate::{
         links::LinkState,
         organizations::{self, Organization},
         people::{self, Who},
-        sessions,
+        sessions, sso,
     },
 };
 use uuid::Uuid;
@@ -87,20 +87,34 @@ pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
     if app.mail.route().is_none() {
         return Err(Error::MailUnavailable);
     }
-    let call = machine(app, account);
+    let call = machine(app, account.org);
     let known = door::is_known(&app.pool, account.person.key, Some(knock.mark)).await?;
     retrying(|| mail_link(app, &call, account, knock, known)).await
 }
 
 async fn mail_link(app: &App, call: &Call, account: &Account, knock: &Knock, known: bool) -> Result<(), Error> {
     let mut writing = Writing::begin::<SendLink>(app, call, false).await?;
-    let result = send_link(&mut writing, call, account, knock, known).await;
+    let asked = Asked { browser: Some(knock.label.clone()), connection: None };
+    let letter = Letter { kind: knock.kind, browser: (knock.mark, known), asked, detail: None };
+    let result = send_link(&mut writing, call, account.person, &letter).await;
     writing.finish(result).await
 }
 
-async fn send_link(writing: &mut Writing<'_>, call: &Call, account: &Account, knock: &Knock, known: bool) -> Result<Done<()>, Error> {
+/// What a link for somebody is about.
+pub(super) struct Letter {
+    pub(super) kind: LinkKind,
+    /// SHA-256 of the mark of the browser that asked, and whether the person has signed in from it before.
+    pub(super) browser: ([u8; 32], bool),
+    /// What the mail says beside it.
+    pub(super) asked: Asked,
+    /// What it is about beside its person, as JSON.
+    pub(super) detail: Option<String>,
+}
+
+/// Mails somebody a link, as far as the budget of their mailbox goes.
+pub(super) async fn send_link(writing: &mut Writing<'_>, call: &Call, person: PersonRef, letter: &Letter) -> Result<Done<()>, Error> {
     let nothing = Done { value: (), changed: false, about: About::default() };
-    let key = account.person.key;
+    let (key, (_, known)) = (person.key, letter.browser);
     for (limit, window) in LINK_BUDGET {
         let since = writing.work.now().plus(-window);
         if door::sent_to(&mut writing.work, key, known, since, limit).await? >= limit {
@@ -108,12 +122,12 @@ async fn send_link(writing: &mut Writing<'_>, call: &Call, account: &Account, kn
             return Ok(nothing);
         }
     }
-    let Some(found) = people::facts(&mut writing.work, &Who::Id(account.person.id)).await? else { return Ok(nothing) };
+    let Some(found) = people::facts(&mut writing.work, &Who::Id(person.id)).await? else { return Ok(nothing) };
     let settings = door::settings(&mut writing.work).await?;
-    let action = SendLink { person: found.facts, kind: knock.kind, settings };
+    let action = SendLink { person: found.facts, kind: letter.kind, settings };
     let Ok(proof) = authz::authorize(&call.actor, &writing.standing, action) else { return Ok(nothing) };
-    let asked = Asked { browser: Some(knock.label.clone()), connection: None };
-    let (new, _) = new_link(writing, key, knock.kind, Some((knock.mark, known)), Some(asked)).await?;
+    let (mut new, _) = new_link(writing, key, letter.kind, Some(letter.browser), Some(letter.asked.clone())).await?;
+    new.detail.clone_from(&letter.detail);
     door::send(&mut writing.work, proof, &new).await?;
     writing.mails();
     Ok(Done { value: (), changed: true, about: About::default() })
@@ -144,9 +158,9 @@ pub(super) async fn new_link(
     Ok((link, token))
 }
 
-fn machine(app: &App, account: &Account) -> Call {
+pub(super) fn machine(app: &App, org: authz::Org) -> Call {
     Call {
-        actor: Actor::system(account.org, SystemTask::SignIn),
+        actor: Actor::system(org, SystemTask::SignIn),
         standing: Standing::above_roles(),
         request_id: RequestId::new(app.clock.now(), &app.random),
         tool: None,
@@ -190,17 +204,17 @@ pub struct Opened {
 }
 
 /// A person who is about to come in, as they showed themselves.
-struct Arrival {
-    person: crate::authz::PersonRef,
-    org: authz::Org,
-    kind: CredentialKind,
-    credential: Uuid,
-    via: Via,
-    mailbox: [u8; 32],
+pub(super) struct Arrival {
+    pub(super) person: crate::authz::PersonRef,
+    pub(super) org: authz::Org,
+    pub(super) kind: CredentialKind,
+    pub(super) credential: Uuid,
+    pub(super) via: Via,
+    pub(super) mailbox: [u8; 32],
 }
 
 impl Arrival {
-    fn call(&self, request_id: RequestId) -> Call {
+    pub(super) fn call(&self, request_id: RequestId) -> Call {
         Call {
             actor: Actor::person(self.org, self.person, (self.kind, self.credential), Scopes { write: true }, Surface::Web, None),
             standing: Standing { role: Role::User, permissions: PermissionSet::default() },
@@ -212,22 +226,24 @@ impl Arrival {
 }
 
 /// What a sign-in writes beside who comes in.
-struct Admission<'a> {
-    browser: &'a Browser,
-    cookie: [u8; 32],
-    moved_from: Option<[u8; 32]>,
-    rehash: Option<String>,
+pub(super) struct Admission<'a> {
+    pub(super) browser: &'a Browser,
+    pub(super) cookie: [u8; 32],
+    pub(super) moved_from: Option<[u8; 32]>,
+    pub(super) rehash: Option<String>,
 }
 
 /// What was shown at the door, to be looked at again under the lock.
 #[derive(Clone, Copy)]
-enum Shown<'a> {
+pub(super) enum Shown<'a> {
     /// A password that was compared with this hash.
     Password(Option<&'a str>),
     /// A link's token.
     Link(&'a str),
     /// A mailbox, by its folded address, that a link just opened for another account.
     Mailbox(&'a str),
+    /// An identity, by a connection, its issuer and its subject.
+    Identity(ConnectionId, &'a str, &'a str),
     /// An invite that was just accepted.
     Invite,
 }
@@ -247,13 +263,24 @@ impl Shown<'_> {
                 let found = people::facts(work, &Who::EmailKey(email_key.to_owned())).await?;
                 Proof::Mailbox { same_address: found.is_some_and(|found| found.facts.person == person.person) }
             }
+            Self::Identity(connection, issuer, subject) => {
+                let connected = sso::connections_locked(work).await?.iter().any(|live| live.id == connection);
+                let linked = sso::linked_and_used(work, connection, issuer, subject).await?;
+                Proof::Identity { linked: connected && linked.is_some_and(|linked| linked.person == person.person) }
+            }
             Self::Invite => Proof::Invite,
         })
     }
 }
 
 /// Opens one session.
-async fn admit(app: &App, arrival: &Arrival, request_id: RequestId, admission: &Admission<'_>, shown: Shown<'_>) -> Result<(), Error> {
+pub(super) async fn admit(
+    app: &App,
+    arrival: &Arrival,
+    request_id: RequestId,
+    admission: &Admission<'_>,
+    shown: Shown<'_>,
+) -> Result<(), Error> {
     let call = arrival.call(request_id);
     retrying(|| admit_once(app, arrival, &call, admission, shown)).await
 }
@@ -377,7 +404,8 @@ pub async fn by_link(app: &App, token: &str, browser: &Browser, request_id: Requ
     let via = match seen.facts.kind {
         LinkKind::SignIn => Via::Link,
         LinkKind::Operator => Via::Operator,
-        LinkKind::Invite | LinkKind::Reset | LinkKind::Identity => return Err(Error::DeadLink),
+        LinkKind::Identity => return super::sso::by_mailbox(app, &seen, token, browser, request_id).await,
+        LinkKind::Invite | LinkKind::Reset => return Err(Error::DeadLink),
     };
     let cookie = browser.next_cookie(app);
     let hashed = sha256(cookie.as_bytes());

@@ -203,6 +203,25 @@ pub async fn by_hash(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result<Opti
     row.map(|row| read(&row, now)).transpose()
 }
 
+/// The invite of a person that was sent last, as of `now`.
+pub async fn newest_of(pool: &Pool, user_key: i64, now: Timestamp) -> Result<Option<Link>, StoreError> {
+    let row = pool.query(link_sql!("l.user_key = $1 ORDER BY l.generation DESC LIMIT 1")).bind(user_key).optional().await?;
+    row.map(|row| read(&row, now)).transpose()
+}
+
+/// The invite with this id, as of `now`.
+pub async fn by_id(pool: &Pool, id: LinkId, now: Timestamp) -> Result<Option<Link>, StoreError> {
+    let row = pool.query(link_sql!("l.id = $1")).bind(id.as_uuid()).optional().await?;
+    row.map(|row| read(&row, now)).transpose()
+}
+
+/// The same inside a unit of work.
+pub async fn by_id_locked(work: &mut Work, id: LinkId) -> Result<Option<Link>, StoreError> {
+    let now = work.now;
+    let row = work.tx.query(link_sql!("l.id = $1")).bind(id.as_uuid()).optional().await?;
+    row.map(|row| read(&row, now)).transpose()
+}
+
 /// The same inside a unit of work.
 pub async fn by_hash_locked(work: &mut Work, hash: [u8; 32]) -> Result<Option<Link>, StoreError> {
     let now = work.now;

@@ -23,6 +23,7 @@ pub mod second_factor;
 pub mod sessions;
 pub mod sql;
 mod sqlite;
+pub mod sso;
 pub mod work;
 
 pub use open::{Database, Grant, MigrationState, grant, migrate, migration_state};

@@ -71,6 +71,11 @@ pub async fn by_slug(pool: &Pool, slug: &str) -> Result<Option<Organization>, St
     pool.query(organization_sql!("WHERE o.slug = $1")).bind(slug).optional().await?.map(|row| read(&row)).transpose()
 }
 
+/// The one with this number.
+pub async fn by_number(pool: &Pool, number: i64) -> Result<Option<Organization>, StoreError> {
+    pool.query(organization_sql!("WHERE o.number = $1")).bind(number).optional().await?.map(|row| read(&row)).transpose()
+}
+
 /// The oldest one, if there is any.
 pub async fn first(pool: &Pool) -> Result<Option<Organization>, StoreError> {
     pool.query(organization_sql!("ORDER BY o.number LIMIT 1")).optional().await?.map(|row| read(&row)).transpose()

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org, PersonRef, Visible,
-        action::{AcceptInvite, DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
+        action::{AcceptInvite, DeactivateUser, InviteUser, Joining, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
     },
     domain::{Email, GroupId, PermissionSet, Role, Status, Timestamp, UserId},
 };
@@ -496,8 +496,9 @@ macro_rules! join {
     };
 }
 
-/// Makes an invited person Active with their password and corrected names; the link is used up.
-pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &Found) -> Result<(), StoreError> {
+/// Makes an invited person Active with their password or identity and corrected names; the link is used up. `false` where the
+/// identity opens another account.
+pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &Found) -> Result<bool, StoreError> {
     let (action, stamp) = proof.into_parts();
     let person = &action.person;
     let id = person.person.id;
@@ -507,13 +508,17 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
         (search::replacing!(sqlite, join!()), search::replacing!(postgres, join!()))
     };
     let (engine, org) = (work.tx.engine(), work.org.number);
+    let (hash, identity) = match &action.joining {
+        Joining::Password { hash, .. } => (Some(hash.as_str()), None),
+        Joining::Identity { identity, .. } => (None, Some(identity)),
+    };
     work.tx
         .query(engine.either(sqlite, postgres))
         .bind(person.person.key)
         .bind(search::replaced(engine, org, &person.folded, &action.folded))
         .bind(action.folded.as_str())
         .bind(work.now)
-        .bind(action.password_hash.as_str())
+        .bind(hash)
         .bind(action.name.first())
         .bind(action.name.last())
         .execute()
@@ -526,6 +531,12 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
         notices::administrator_made(work, id, by).await?;
     }
     let mut changes = vec![Change::plain("status", person.status.as_str(), Status::Active.as_str())];
+    if let Some(identity) = identity {
+        if !super::sso::insert(work, person.person.key, identity).await? {
+            return Ok(false);
+        }
+        changes.extend(super::sso::said(id, identity));
+    }
     for (field, before, after) in
         [("first_name", &before.first_name, action.name.first()), ("last_name", &before.last_name, action.name.last())]
     {
@@ -534,7 +545,8 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
         }
     }
     work.actor_name = Some(person.name.clone());
-    audit::append(work, Entry::done(stamp, changes)).await
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(true)
 }
 
 /// Marks when people were last seen; one statement, outside the lock.

@@ -14,6 +14,7 @@ use usher_mcp::{
     http::server,
     keys::Keyring,
     mail::Mailer,
+    outbound::Outbound,
     service::{Call, WriteOptions},
     store::Database,
 };
@@ -53,6 +54,7 @@ impl Inside {
             calls: Limiter::new(0, &clock),
             guesses: Limiter::new(0, &clock),
             visits: Limiter::new(0, &clock),
+            trades: Limiter::new(0, &clock),
             doorbell: usher_mcp::app::Doorbell::default(),
             trusted_proxies: Vec::new(),
             clock,
@@ -61,6 +63,7 @@ impl Inside {
             catalogue: Catalogue::builtin(),
             public_url: PublicUrl::parse("http://127.0.0.1:8080").expect("a URL"),
             mail: Mailer::new(None, None, folder.join("mail"), true).expect("a mail folder"),
+            outbound: Outbound::new(&[], None).expect("a client"),
             hasher: Hasher::default(),
             seen: Seen::default(),
             evidence: Evidence::default(),

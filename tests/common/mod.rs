@@ -4,6 +4,7 @@ pub mod database;
 pub mod hosts;
 pub mod inside;
 pub mod invariants;
+pub mod oidc;
 pub mod smtp;
 
 use serde_json::{Value, json};

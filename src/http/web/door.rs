@@ -12,11 +12,15 @@ use super::{
 };
 use crate::{
     app::SharedApp,
+    authn::sso::Asking,
     domain::{LinkKind, RequestId},
     error::Error,
     gather,
     http::auth::{CallerAddress, retry_after_seconds},
-    service::signing_in::{self, Knock},
+    service::{
+        signing_in::{self, Knock},
+        sso::Purpose,
+    },
     store::{
         door::Link,
         links::LinkState,
@@ -121,7 +125,7 @@ fn visits(app: &SharedApp, CallerAddress(address): CallerAddress) -> Result<(), 
     address.map_or(Ok(()), |address| app.visits.check(&neighbourhood(address)))
 }
 
-fn too_many(app: &SharedApp, wait: i64) -> Response {
+pub(super) fn too_many(app: &SharedApp, wait: i64) -> Response {
     let retry_after_seconds = retry_after_seconds(wait);
     let view = super::views::TooManyTriesPage { base: app.public_url.base(), retry_after_seconds };
     let mut response = page(app, &view);
@@ -176,10 +180,16 @@ struct Said<'a> {
     waits: bool,
 }
 
-fn door_page(app: &SharedApp, organization: &Organization, said: &Said<'_>) -> Response {
+async fn door_page(app: &SharedApp, organization: &Organization, said: &Said<'_>) -> Response {
+    let providers = match super::sso::providers(app, organization.org).await {
+        Ok(providers) => providers,
+        Err(error) => return unavailable(app, &error),
+    };
     page(
         app,
         &SignInToPage {
+            providers: &providers,
+            sso_required: organization.settings.sso_required,
             base: app.public_url.base(),
             organization: &organization.name,
             slug: &organization.slug,
@@ -195,7 +205,7 @@ fn door_page(app: &SharedApp, organization: &Organization, said: &Said<'_>) -> R
 /// `GET /sign-in/{org}`.
 pub async fn sign_in_to(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>) -> Response {
     match organization(&app, segment).await {
-        Ok(organization) => door_page(&app, &organization, &Said::default()),
+        Ok(organization) => door_page(&app, &organization, &Said::default()).await,
         Err(response) => response,
     }
 }
@@ -218,11 +228,14 @@ pub async fn enter(
         Err(response) => return response,
     };
     if sent.act == "show" {
-        return door_page(&app, &organization, &Said { email: &sent.email, show: Some(&password), ..Said::default() });
+        return door_page(&app, &organization, &Said { email: &sent.email, show: Some(&password), ..Said::default() }).await;
+    }
+    if let Some(connection) = sent.act.strip_prefix(super::sso::GO) {
+        return super::sso::set_out(&app, (caller, &headers), organization.org, connection, Purpose::Enter, Asking::default()).await;
     }
     if sent.email.trim().is_empty() {
         let error = Some("Type the address that you were invited with.");
-        return door_page(&app, &organization, &Said { error, ..Said::default() });
+        return door_page(&app, &organization, &Said { error, ..Said::default() }).await;
     }
     match sent.act.as_str() {
         "link" => return knocked(&app, caller, &headers, &sent, Some(&organization), LinkKind::SignIn),
@@ -240,13 +253,13 @@ pub async fn enter(
         Err(Error::SignInRefused) => {
             app.evidence.stranger(app.clock.now(), "wrong_password", "web", gather::hashed(&app, caller.0));
             let said = Said { email: &sent.email, error: Some(REFUSED), ..Said::default() };
-            with_cookies(door_page(&app, &organization, &said), [mark])
+            with_cookies(door_page(&app, &organization, &said).await, [mark])
         }
         Err(Error::RateLimited { retry_after_ms, .. }) => {
             let seconds = retry_after_seconds(retry_after_ms);
             let words = format!("Too many tries in a row. Wait {seconds} seconds, or have a link sent to you.");
             let said = Said { email: &sent.email, error: Some(&words), waits: true, ..Said::default() };
-            let mut response = with_cookies(door_page(&app, &organization, &said), [mark]);
+            let mut response = with_cookies(door_page(&app, &organization, &said).await, [mark]);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
         }

@@ -8,20 +8,28 @@ use super::{
     page, said, unavailable, unread,
     views::{
         FieldError, Moment,
-        me::{MePage, MovedPage, Other, SessionRow},
+        me::{Identity, MePage, MovedPage, Other, SessionRow},
     },
     visitor::{self, Held, Visitor, with_cookies},
 };
 use crate::{
     app::SharedApp,
-    authz::door::{Via, Which, moved_on},
+    authn::sso::Asking,
+    authz::door::{FRESH, Via, Which, moved_on},
     domain::{CredentialId, UserId},
     error::Error,
-    service::{me as own, people, retrying},
-    store::sessions::{self, Session},
+    http::auth::CallerAddress,
+    service::{
+        me as own, people, retrying,
+        sso::{self, Purpose},
+    },
+    store::{
+        sessions::{self, Session},
+        sso as sso_rows,
+    },
 };
 use axum::{
-    Form,
+    Extension, Form,
     extract::{RawQuery, State, rejection::FormRejection},
     http::HeaderMap,
     response::Response,
@@ -30,10 +38,13 @@ use usher_tools::UpdateUserParams;
 use zeroize::Zeroizing;
 
 /// What was just done, by a word in the address; nothing else in it gets onto the page.
-const DONE: [(&str, &str); 5] = [
+const DONE: [(&str, &str); 8] = [
     ("done=name", "Your name is saved. Past entries of the audit log keep the old one."),
     ("done=password", "Your password is saved, and all other sessions have ended."),
     ("done=sessions", "Those sessions have ended."),
+    ("done=joined", "You are in. Check your name below; it is yours to correct."),
+    ("done=linked", "That sign-in opens your account from now on."),
+    ("done=unlinked", "That sign-in opens your account no more."),
     ("done=switch", "You look at another account now."),
     ("done=factor", "Your second factor is gone, and all other sessions have ended."),
 ];
@@ -50,6 +61,9 @@ pub struct OwnForm {
     password: String,
     end: String,
     to: String,
+    connect: String,
+    issuer: String,
+    subject: String,
 }
 
 impl std::fmt::Debug for OwnForm {
@@ -78,6 +92,22 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             this: listed.id == session.id,
         })
         .collect();
+    let (identities, providers) =
+        match (sso_rows::of_person(&app.pool, session.person.key).await, super::sso::providers(app, session.org).await) {
+            (Ok(identities), Ok(providers)) => (identities, providers),
+            (Err(error), _) => return unavailable(app, &error.into()),
+            (_, Err(error)) => return unavailable(app, &error),
+        };
+    let identities: Vec<Identity> = identities
+        .into_iter()
+        .map(|identity| Identity {
+            connection: identity.connection,
+            live: identity.live,
+            email: identity.email.unwrap_or_default(),
+            issuer: identity.issuer,
+            subject: identity.subject,
+        })
+        .collect();
     let others: Vec<Other> = visitor.others.iter().map(other).collect();
     page(
         app,
@@ -95,6 +125,8 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             has_second_factor: session.has_second_factor,
             others: &others,
             sessions: &rows,
+            identities: &identities,
+            providers: &providers,
             said: done,
             errors,
         },
@@ -249,6 +281,40 @@ pub async fn end_sessions(State(app): State<SharedApp>, headers: HeaderMap, sent
     match end(&app, &visitor, which).await {
         Ok(_) if which == Which::All && visitor.others.is_empty() => with_cookies(go_to(&app, "/sign-in"), [visitor::closed(&app)]),
         Ok(_) => go_to(&app, "/me?done=sessions"),
+        Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
+        Err(error) => unavailable(&app, &error),
+    }
+}
+
+/// `POST /me/identities`: to a provider for one more, or one less.
+pub async fn identities(
+    State(app): State<SharedApp>,
+    Extension(caller): Extension<CallerAddress>,
+    headers: HeaderMap,
+    sent: Result<Form<OwnForm>, FormRejection>,
+) -> Response {
+    let (visitor, sent) = match sender(&app, &headers, sent).await {
+        Ok(both) => both,
+        Err(response) => return response,
+    };
+    let session = &visitor.now;
+    let names = (session.first_name.as_str(), session.last_name.as_str());
+    if let Some(connection) = sent.connect.strip_prefix(super::sso::GO) {
+        if app.clock.now().since(session.proved_at) > FRESH {
+            let message = "A sign-in is connected within 10 minutes of signing in. Sign out, sign in again, and connect it then.";
+            return show(&app, &visitor, names, None, &[FieldError { field: "identity", message }]).await;
+        }
+        let purpose = Purpose::Link(session.person.id.as_uuid());
+        let asking = Asking { hint: None, another: true };
+        return super::sso::set_out(&app, (caller, &headers), session.org, connection, purpose, asking).await;
+    }
+    match sso::unlink_own(&app, &visitor.call(&app), session.person, &sent.issuer, &sent.subject).await {
+        Ok(true) => go_to(&app, "/me?done=unlinked"),
+        Ok(false) => go_to(&app, "/me"),
+        Err(Error::SignInRefused) => {
+            let message = "It is the only way in that your organization leaves open. Connect another one first.";
+            show(&app, &visitor, names, None, &[FieldError { field: "identity", message }]).await
+        }
         Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
         Err(error) => unavailable(&app, &error),
     }

@@ -7,18 +7,21 @@
 pub mod door;
 pub mod me;
 pub mod second_factor;
+pub mod sso;
 pub mod views;
 pub mod visitor;
 
 use super::auth::{CallerAddress, retry_after_seconds};
 use crate::{
     app::SharedApp,
+    authn::sso::Asking,
     domain::{LinkId, RequestId},
     error::Error,
     gather,
     service::{
         joining::{self, Acceptance},
         retrying, signing_in,
+        sso::Purpose,
     },
     store::links::{Link, LinkState},
 };
@@ -186,14 +189,18 @@ pub async fn invite(
     let request_id = RequestId::new(app.clock.now(), &app.random);
     match shown.link(&app).await {
         Ok(Some(found)) if found.state != LinkState::Live => dead(&app, &found),
-        Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]),
+        Ok(Some(found)) if shown.id.is_some() => form(&app, &found, &found.first_name, &found.last_name, None, &[]).await,
         Ok(Some(found)) => move_to_cookie(&app, "invite", found.id, &shown.token),
         Ok(None) => stranger(&app, caller),
         Err(error) => failed(&app, request_id, &error),
     }
 }
 
-fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str>, errors: &[FieldError<'_>]) -> Response {
+async fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str>, errors: &[FieldError<'_>]) -> Response {
+    let providers = match sso::providers(app, link.org).await {
+        Ok(providers) => providers,
+        Err(error) => return unavailable(app, &error),
+    };
     let (iso, words) = (link.expires_at.to_rfc3339(), link.expires_at.short_utc());
     let action = format!("{}/invite/{}", app.public_url.base(), link.id);
     let person = format!("{} {}", link.first_name, link.last_name);
@@ -208,6 +215,7 @@ fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Option<&str
             email: &link.email,
             role: link.role.shown(),
             until: Moment { iso: &iso, words: &words },
+            providers: &providers,
             first_name: first,
             last_name: last,
             show_password: show,
@@ -269,7 +277,15 @@ pub async fn accept(
         Err(error) => return failed(&app, request_id, &error),
     };
     if sent.act == "show" && found.state == LinkState::Live {
-        return form(&app, &found, &sent.first_name, &sent.last_name, Some(&password), &[]);
+        return form(&app, &found, &sent.first_name, &sent.last_name, Some(&password), &[]).await;
+    }
+    if let Some(connection) = sent.act.strip_prefix(sso::GO) {
+        if found.state != LinkState::Live {
+            return dead(&app, &found);
+        }
+        let hint = crate::domain::Email::parse(&found.email).ok();
+        let asking = Asking { hint: hint.as_ref(), another: false };
+        return sso::set_out(&app, (caller, &headers), found.org, connection, Purpose::Join(found.id.as_uuid()), asking).await;
     }
     let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
     match retrying(|| joining::accept(&app, &shown.token, request_id, &acceptance)).await {
@@ -299,13 +315,15 @@ pub async fn accept(
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];
-            form(&app, &found, &sent.first_name, &sent.last_name, None, &errors)
+            form(&app, &found, &sent.first_name, &sent.last_name, None, &errors).await
         }
         Err(Error::DeadLink) => match shown.link(&app).await {
             Ok(Some(now)) => dead(&app, &now),
             Ok(None) => stranger(&app, caller),
             Err(error) => failed(&app, request_id, &error),
         },
+        // The organization was connected to a provider: the page shows that way now.
+        Err(Error::SignInRefused) => form(&app, &found, &sent.first_name, &sent.last_name, None, &[]).await,
         Err(error) => failed(&app, request_id, &error),
     }
 }

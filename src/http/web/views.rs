@@ -15,6 +15,7 @@
 pub mod door;
 pub mod me;
 pub mod second_factor;
+pub mod sso;
 
 use askama::Template;
 use http::StatusCode;
@@ -158,6 +159,8 @@ pub struct AcceptPage<'a> {
     pub role: &'a str,
     /// End of the link.
     pub until: Moment<'a>,
+    /// The connections through which people join; without any they choose a password.
+    pub providers: &'a [sso::Provider],
     /// First name in the form: as invited, or as typed.
     pub first_name: &'a str,
     /// Last name in the form: as invited, or as typed.

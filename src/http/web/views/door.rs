@@ -36,6 +36,10 @@ pub struct SignInToPage<'a> {
     pub organization: &'a str,
     /// Its slug.
     pub slug: &'a str,
+    /// The connections that sign in.
+    pub providers: &'a [super::sso::Provider],
+    /// Whether people sign in through those only.
+    pub sso_required: bool,
     /// The address as typed.
     pub email: &'a str,
     /// Whether a mailed link signs in.

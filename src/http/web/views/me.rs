@@ -13,6 +13,21 @@ pub struct Other {
     pub organization: String,
 }
 
+/// An identity at a provider that opens the account.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Name of the connection.
+    pub connection: String,
+    /// Whether the organization still has it.
+    pub live: bool,
+    /// The address there, if one was given.
+    pub email: String,
+    /// The issuer.
+    pub issuer: String,
+    /// The subject.
+    pub subject: String,
+}
+
 /// A session of the person, in whatever browser.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionRow<'a> {
@@ -60,6 +75,10 @@ pub struct MePage<'a> {
     pub others: &'a [Other],
     /// All sessions of the person.
     pub sessions: &'a [SessionRow<'a>],
+    /// The identities at providers that open this account.
+    pub identities: &'a [Identity],
+    /// The connections through which one more can be linked.
+    pub providers: &'a [super::sso::Provider],
     /// What was just done.
     pub said: Option<&'a str>,
     /// What was not taken.

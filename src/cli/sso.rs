@@ -1,0 +1,234 @@
+//! `usher sso`: identity providers of organizations.
+
+use super::{
+    output,
+    run::{Absent, Outcome, open, organization, said},
+};
+use crate::{
+    app::App,
+    authn::sso::{GOOGLE, Issuer, Secret},
+    config::Options,
+    domain::Invalid,
+    service::{
+        Call,
+        sso::{self, Failed, NewConnection},
+    },
+    store::sso as rows,
+};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use std::{io::BufRead as _, path::PathBuf, process::ExitCode};
+
+/// A provider whose issuer is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Preset {
+    /// Google accounts and Workspace.
+    Google,
+    /// One tenant of Microsoft Entra ID; several with --tenants.
+    Microsoft,
+    /// Any OpenID Connect provider, by --issuer.
+    Other,
+}
+
+/// Where the secret of a registration comes from: never from the command line, which others on the machine can read.
+#[derive(Args, Debug)]
+pub(super) struct Registration {
+    /// The client id that the provider gave out.
+    #[arg(long)]
+    client_id: String,
+    /// A file with the client secret in its first line. Without it: `USHER_SSO_CLIENT_SECRET`, `USHER_SSO_CLIENT_SECRET_FILE`, else
+    /// the first line of standard input.
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+}
+
+impl Registration {
+    fn secret(&self) -> Result<Secret, String> {
+        let file = self.client_secret_file.clone().or_else(|| std::env::var_os("USHER_SSO_CLIENT_SECRET_FILE").map(PathBuf::from));
+        let text = match (file, std::env::var("USHER_SSO_CLIENT_SECRET")) {
+            (Some(file), _) => {
+                std::fs::read_to_string(&file).map_err(|error| format!("the client secret: {} cannot be read ({error})", file.display()))?
+            }
+            (None, Ok(secret)) => secret,
+            (None, Err(_)) => {
+                let mut line = String::new();
+                std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("the client secret: {error}"))?;
+                line
+            }
+        };
+        Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Sso {
+    /// Connect a provider. Register this server there first: its redirect address is your public URL with
+    /// /sign-in/sso/callback behind it.
+    Add {
+        /// Slug of the organization.
+        #[arg(long)]
+        org: String,
+        /// Which provider.
+        #[arg(long)]
+        preset: Preset,
+        /// The provider's issuer, letter by letter; with --preset other.
+        #[arg(long)]
+        issuer: Option<String>,
+        /// Your Directory (tenant) ID; with --preset microsoft.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Several tenants, each of which may sign in; with --preset microsoft.
+        #[arg(long, value_delimiter = ',', value_name = "ID,…")]
+        tenants: Vec<String>,
+        /// What people read on the button.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        registration: Registration,
+        /// Let an address count that the provider says nothing of. Only for an issuer that is your own, such as one tenant of
+        /// Microsoft, which never calls an address verified.
+        #[arg(long)]
+        trust_unverified_email: bool,
+    },
+    /// List connections, without their secrets.
+    List {
+        /// Slug of the organization.
+        #[arg(long)]
+        org: String,
+    },
+    /// Ask the provider whether it is there and is the one that was connected.
+    Test(OfConnection),
+    /// End a connection. Who is signed in stays so until their session ends.
+    Remove(OfConnection),
+    /// Put another client id and secret in place, at the same provider. Whom the provider names anew for it confirms once by a
+    /// link to their mailbox.
+    Relink {
+        #[command(flatten)]
+        of: OfConnection,
+        #[command(flatten)]
+        registration: Registration,
+    },
+    /// Let people sign in through the provider only; lists who is not linked yet.
+    Require {
+        /// Slug of the organization.
+        #[arg(long)]
+        org: String,
+        /// Let the other ways open again.
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct OfConnection {
+    /// Slug of the organization.
+    #[arg(long)]
+    org: String,
+    /// Id of the connection; not needed where there is one.
+    #[arg(long)]
+    connection: Option<String>,
+}
+
+fn read(invalid: &Invalid) -> String {
+    match &invalid.hint {
+        Some(hint) => format!("{} {hint}", invalid.message),
+        None => invalid.message.clone().into_owned(),
+    }
+}
+
+fn failed(app: &App, failed: &Failed) -> String {
+    match failed {
+        Failed::Provider(fault) => format!("{fault} ({})", fault.as_str()),
+        Failed::Ours(error) => said(app, error),
+    }
+}
+
+/// The issuer of a preset, and what its button says.
+fn issuer(preset: Preset, issuer: Option<&str>, tenant: Option<&str>, tenants: &[String]) -> Result<(Issuer, &'static str), String> {
+    let wrong = |words: &str| Err(words.to_owned());
+    match (preset, issuer, tenant) {
+        (Preset::Google, None, None) => Ok((Issuer::parse(GOOGLE, tenants).map_err(|invalid| read(&invalid))?, "Google")),
+        (Preset::Microsoft, None, Some(tenant)) => Ok((Issuer::microsoft(tenant, tenants).map_err(|invalid| read(&invalid))?, "Microsoft")),
+        (Preset::Microsoft, None, None) if !tenants.is_empty() => {
+            Ok((Issuer::microsoft("organizations", tenants).map_err(|invalid| read(&invalid))?, "Microsoft"))
+        }
+        (Preset::Other, Some(issuer), None) => Ok((Issuer::parse(issuer, tenants).map_err(|invalid| read(&invalid))?, "single sign-on")),
+        (Preset::Google, _, _) => wrong("--preset google takes neither --issuer nor --tenant"),
+        (Preset::Microsoft, _, _) => {
+            wrong("--preset microsoft needs --tenant with your Directory (tenant) ID, or --tenants, and takes no --issuer")
+        }
+        (Preset::Other, _, _) => wrong("--preset other needs --issuer, and takes no --tenant"),
+    }
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
+    let app = open(options, Absent::Refuse).await?;
+    match command {
+        Sso::Add { org, preset, issuer: given, tenant, tenants, name, registration, trust_unverified_email } => {
+            let organization = organization(&app, &org).await?;
+            let (issuer, usual) = issuer(preset, given.as_deref(), tenant.as_deref(), &tenants)?;
+            let new = NewConnection {
+                name: name.unwrap_or_else(|| usual.to_owned()),
+                issuer: issuer.clone(),
+                client_id: registration.client_id.clone(),
+                client_secret: registration.secret()?,
+                trusts_unverified_email: trust_unverified_email,
+            };
+            let call = Call::on_the_host(&app, organization.org);
+            let id = sso::connect(&app, &call, new).await.map_err(|error| failed(&app, &error))?;
+            let redirect = sso::redirect_uri(&app);
+            let value = json!({"id": id.to_string(), "issuer": issuer.as_str(), "redirect_uri": redirect});
+            let words = format!("Connected. Its redirect address must be registered at the provider:\n{redirect}");
+            output::result(options.json, &value, &words);
+        }
+        Sso::List { org } => {
+            let organization = organization(&app, &org).await?;
+            let all = rows::connections(&app.pool, organization.org).await.map_err(|error| error.to_string())?;
+            let value: Vec<_> = all
+                .iter()
+                .map(|c| {
+                    json!({"id": c.id.to_string(), "name": c.name, "issuer": c.issuer, "tenants": c.tenants, "client_id": c.client_id,
+                           "trusts_unverified_email": c.trusts_unverified_email, "created_at": c.created_at.to_rfc3339()})
+                })
+                .collect();
+            let words: Vec<String> = all.iter().map(|c| format!("{} {:24} {}", c.id, c.name, c.issuer)).collect();
+            output::result(options.json, &json!(value), &words.join("\n"));
+        }
+        Sso::Test(of) => {
+            let organization = organization(&app, &of.org).await?;
+            let found = sso::test(&app, organization.org, of.connection.as_deref()).await.map_err(|error| failed(&app, &error))?;
+            let value = json!({"ok": true, "id": found.id.to_string(), "issuer": found.issuer, "redirect_uri": sso::redirect_uri(&app)});
+            output::result(options.json, &value, "The provider answers as itself. Sign in once to try the registration, too.");
+        }
+        Sso::Remove(of) => {
+            let organization = organization(&app, &of.org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let id = sso::remove(&app, &call, of.connection.as_deref()).await.map_err(|error| said(&app, &error))?;
+            output::result(options.json, &json!({"id": id.to_string()}), "Removed.");
+        }
+        Sso::Relink { of, registration } => {
+            let organization = organization(&app, &of.org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let id = sso::relink(&app, &call, of.connection.as_deref(), &registration.client_id, registration.secret()?)
+                .await
+                .map_err(|error| failed(&app, &error))?;
+            output::result(options.json, &json!({"id": id.to_string()}), "Changed. Whom the provider names anew confirms once by mail.");
+        }
+        Sso::Require { org, off } => {
+            let organization = organization(&app, &org).await?;
+            let call = Call::on_the_host(&app, organization.org);
+            let missing = sso::require(&app, &call, !off).await.map_err(|error| said(&app, &error))?;
+            let value: Vec<_> = missing.iter().map(|(id, email)| json!({"user_id": id.to_string(), "email": email})).collect();
+            let emails: Vec<&str> = missing.iter().map(|(_, email)| email.as_str()).collect();
+            let words = match (off, emails.as_slice()) {
+                (true, _) => "The other ways are open again.".to_owned(),
+                (false, []) => "Required. Everybody is linked.".to_owned(),
+                (false, emails) => format!("Required. Not linked yet, and so by their first sign-in there:\n{}", emails.join("\n")),
+            };
+            output::result(options.json, &json!({"required": !off, "not_linked": value}), &words);
+        }
+    }
+    app.pool.close().await;
+    Ok(ExitCode::SUCCESS)
+}

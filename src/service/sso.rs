@@ -1,0 +1,684 @@
+//! Identity providers of organizations: connecting them, and coming in through them.
+//!
+//! A browser goes to the provider ([`begin`]) and comes back ([`come_back`]). What it came back with is looked at
+//! ([`meet`]), and only a form of the person's own acts on it: [`enter`], [`join`], [`ask_mailbox`], [`link_own`]. Between the
+//! steps the browser carries everything itself, sealed; each step looks at the database anew, and the acting ones again under
+//! the lock.
+
+use super::{
+    About, Call, Done, Writing,
+    signing_in::{self, Admission, Arrival, Letter, Opened, Shown},
+};
+use crate::{
+    app::App,
+    authn::{
+        session::Browser,
+        sso::{self, Asking, Fault, Flow, Identity, Issuer, Provider, Returned, Secret},
+    },
+    authz::{
+        self, CredentialKind, Org, PersonRef,
+        action::{AcceptInvite, Joining},
+        door::{SendLink, Via},
+        sso::{ChangeProvider, ConnectProvider, LinkIdentity, LinkProof, NewIdentity, RemoveProvider, RequireSso, UnlinkIdentity},
+    },
+    domain::{Asked, ConnectionId, Email, LinkId, LinkKind, MINUTE, PersonName, RequestId, Status, Untrusted, UserId},
+    error::{Budget, Error},
+    gather::Named,
+    keys::{Cell, sha256},
+    store::{
+        door,
+        links::{self, Link, LinkState},
+        people::{self, Who},
+        sessions::Session,
+        sso::{self as rows, Connection, Linked},
+    },
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How long somebody may take at the provider, and on our page afterwards, in milliseconds.
+const PATIENCE: i64 = 10 * MINUTE;
+
+/// Why nobody came in through a provider.
+#[derive(Debug)]
+pub enum Failed {
+    /// It is the provider's, or the connection's.
+    Provider(Fault),
+    /// It is ours.
+    Ours(Error),
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self::Provider(fault)
+    }
+}
+
+impl<E: Into<Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Ours(error.into())
+    }
+}
+
+/// Where providers send browsers back to: the address that is registered with them.
+#[must_use]
+pub fn redirect_uri(app: &App) -> String {
+    format!("{}/sign-in/sso/callback", app.public_url.as_str())
+}
+
+fn cell(org: i64, row: &str) -> Cell<'_> {
+    Cell { org, table: "sso_connections", row, column: "client_secret" }
+}
+
+fn seal(app: &App, org: Org, id: ConnectionId, secret: &str) -> String {
+    app.keyring.seal_cell(&app.random, &cell(org.number, &rows::row_of(id)), secret.as_bytes())
+}
+
+/// The provider of a connection, its secret unsealed.
+fn provider(app: &App, connection: &Connection) -> Result<Provider, Error> {
+    let broken = || Error::Internal("a connection's row does not read: add it anew".to_owned());
+    let tenants: Vec<String> = connection.tenants.iter().flat_map(|tenants| tenants.split(',')).map(str::to_owned).collect();
+    let issuer = Issuer::parse(&connection.issuer, &tenants).map_err(|_| broken())?;
+    let row = rows::row_of(connection.id);
+    let secret = app.keyring.open_cell(&cell(connection.org.number, &row), &connection.sealed_secret).ok_or_else(broken)?;
+    let secret = Secret::new(String::from_utf8(secret.to_vec()).map_err(|_| broken())?);
+    Provider::new(issuer, &connection.client_id, secret, connection.trusts_unverified_email).map_err(|_| broken())
+}
+
+// ---- connecting ----
+
+/// A connection to be.
+#[derive(Debug)]
+pub struct NewConnection {
+    /// What people read on the button.
+    pub name: String,
+    /// Who signs.
+    pub issuer: Issuer,
+    /// The registration at the provider.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// Whether an address counts that the provider does not call verified.
+    pub trusts_unverified_email: bool,
+}
+
+/// Connects a provider, after it was seen to answer as itself.
+///
+/// # Errors
+/// A value that does not read, or a provider that does not answer.
+pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<ConnectionId, Failed> {
+    let name = Untrusted::parse_name("name", &new.name, 40)?;
+    let provider = Provider::new(new.issuer.clone(), &new.client_id, new.client_secret.clone(), new.trusts_unverified_email)?;
+    sso::test(&app.outbound, &provider).await?;
+    let org = call.actor.org();
+    let mut writing = Writing::begin::<ConnectProvider>(app, call, false).await?;
+    let result = async {
+        let id = ConnectionId::new(writing.work.now(), &app.random);
+        let tenants: Vec<String> = new.issuer.tenants().iter().map(ToString::to_string).collect();
+        let action = ConnectProvider {
+            id,
+            name,
+            issuer: new.issuer.as_str().to_owned(),
+            tenants: (!tenants.is_empty()).then(|| tenants.join(",")),
+            client_id: new.client_id.clone(),
+            sealed_secret: seal(app, org, id, new.client_secret.expose()),
+            trusts_unverified_email: new.trusts_unverified_email,
+        };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        rows::connect(&mut writing.work, proof).await?;
+        Ok(Done { value: id, changed: true, about: About::default() })
+    }
+    .await;
+    Ok(writing.finish(result).await?)
+}
+
+/// The connection that a command or a form names, or the only one.
+fn named(connections: Vec<Connection>, id: Option<&str>) -> Result<Connection, Error> {
+    let wanted = id.map(|id| ConnectionId::parse(id.trim()));
+    let count = connections.len();
+    let mut found = connections.into_iter().filter(|connection| match wanted {
+        None => count == 1,
+        Some(id) => id == Some(connection.id),
+    });
+    found.next().ok_or(Error::Conflict("There is no such connection, or several and none was named: `usher sso list` shows their ids."))
+}
+
+/// Whether a connection's provider answers as itself.
+///
+/// # Errors
+/// No such connection, or what is wrong with it.
+pub async fn test(app: &App, org: Org, id: Option<&str>) -> Result<Connection, Failed> {
+    let connection = named(rows::connections(&app.pool, org).await?, id)?;
+    sso::test(&app.outbound, &provider(app, &connection)?).await?;
+    Ok(connection)
+}
+
+/// Puts another registration at the same provider in place of a connection's. Where the provider names people anew for it,
+/// each of them confirms by a link to their mailbox at their next sign-in.
+///
+/// # Errors
+/// No such connection, or a provider that does not answer.
+pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, client_secret: Secret) -> Result<ConnectionId, Failed> {
+    let org = call.actor.org();
+    let before = named(rows::connections(&app.pool, org).await?, id)?;
+    let issuer = provider(app, &before)?.issuer().clone();
+    let after = Provider::new(issuer, client_id, client_secret.clone(), before.trusts_unverified_email)?;
+    sso::test(&app.outbound, &after).await?;
+    let mut writing = Writing::begin::<ChangeProvider>(app, call, false).await?;
+    let result = async {
+        let connection = named(rows::connections_locked(&mut writing.work).await?, Some(&before.id.to_string()))?;
+        let sealed_secret = seal(app, org, connection.id, client_secret.expose());
+        let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        rows::change(&mut writing.work, proof).await?;
+        Ok(Done { value: connection.id, changed: true, about: About::default() })
+    }
+    .await;
+    Ok(writing.finish(result).await?)
+}
+
+/// Ends a connection.
+///
+/// # Errors
+/// No such connection, or the last one while SSO is required.
+pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<ConnectionId, Error> {
+    let mut writing = Writing::begin::<RemoveProvider>(app, call, false).await?;
+    let result = async {
+        let all = rows::connections_locked(&mut writing.work).await?;
+        let others = all.len().saturating_sub(1);
+        let connection = named(all, id)?;
+        let sso_required = door::settings(&mut writing.work).await?.sso_required;
+        let action = RemoveProvider { connection: connection.facts(), sso_required, others };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)
+            .map_err(|_| Error::Conflict("SSO is required, and this is its last connection: run `usher sso require --off` first."))?;
+        rows::remove(&mut writing.work, proof).await?;
+        Ok(Done { value: connection.id, changed: true, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Decides whether people sign in through a provider only; answers who is not linked yet.
+///
+/// # Errors
+/// While no Administrator came in through it, or none has a password for the day on which it is broken.
+pub async fn require(app: &App, call: &Call, required: bool) -> Result<Vec<(UserId, String)>, Error> {
+    let mut writing = Writing::begin::<RequireSso>(app, call, false).await?;
+    let result = async {
+        let settings = door::settings(&mut writing.work).await?;
+        let (proven, break_glass) = rows::administrators_ready(&mut writing.work).await?;
+        let changed = settings.sso_required != required;
+        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, proven, break_glass }).map_err(|_| {
+            Error::Conflict(if proven {
+                "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
+            } else {
+                "No active Administrator has signed in through a connection yet: let one do so first."
+            })
+        })?;
+        if changed {
+            rows::require(&mut writing.work, proof, settings).await?;
+        }
+        Ok(Done { value: (), changed, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await?;
+    Ok(rows::not_linked(&app.pool, call.actor.org()).await?)
+}
+
+// ---- going there and coming back ----
+
+/// What for somebody goes to the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// To come in.
+    Enter,
+    /// To accept the invite with this id, whose link they hold.
+    Join(Uuid),
+    /// To link an identity to their own account, signed in as this person.
+    Link(Uuid),
+}
+
+/// What a browser carries to the provider and back.
+#[derive(Serialize, Deserialize)]
+struct Underway {
+    org: i64,
+    connection: Uuid,
+    purpose: Purpose,
+    flow: Flow,
+    /// SHA-256 of the browser's mark: a cookie that somebody planted in another browser is good for nothing there.
+    mark: [u8; 32],
+    until: i64,
+}
+
+/// What a browser carries from the provider to our page: who it came back as.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Back {
+    org: i64,
+    connection: Uuid,
+    /// What for.
+    pub purpose: Purpose,
+    issuer: String,
+    subject: String,
+    /// The address that the provider gave.
+    pub email: Option<String>,
+    email_verified: bool,
+    /// The provider's suggestion.
+    pub first_name: Option<String>,
+    /// The provider's suggestion.
+    pub last_name: Option<String>,
+    mark: [u8; 32],
+    until: i64,
+}
+
+const UNDERWAY: &[u8] = b"sso under way";
+const BACK: &[u8] = b"sso back";
+
+fn sealed<T: Serialize>(app: &App, context: &[u8], value: &T) -> Result<String, Error> {
+    let text = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(app.keyring.seal(&app.random, context, &text))
+}
+
+fn unsealed<T: for<'a> Deserialize<'a>>(app: &App, context: &[u8], text: &str) -> Option<T> {
+    serde_json::from_slice(&app.keyring.open(context, text)?).ok()
+}
+
+/// Where to send the browser, and what it carries there and back.
+#[derive(Debug)]
+pub struct Begun {
+    /// The provider's page.
+    pub url: url::Url,
+    /// A short name of this journey, from its state: what it carries is kept under it.
+    pub journey: String,
+    /// What it carries, sealed.
+    pub luggage: String,
+}
+
+/// The short name of a journey: nothing of its state shows in it.
+#[must_use]
+pub fn journey(state: &str) -> String {
+    sha256(state.as_bytes()).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Sends somebody to a connection of this organization's.
+///
+/// # Errors
+/// No such connection here, or a provider that does not answer.
+pub async fn begin(app: &App, org: Org, connection: &str, purpose: Purpose, asking: Asking<'_>, mark: [u8; 32]) -> Result<Begun, Failed> {
+    let connection = named(rows::connections(&app.pool, org).await?, Some(connection))?;
+    let (url, flow) = sso::begin(&app.outbound, &app.random, &provider(app, &connection)?, &redirect_uri(app), asking).await?;
+    let state = url.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state.into_owned()).unwrap_or_default();
+    let until = app.clock.now().plus(PATIENCE).as_millis();
+    let underway = Underway { org: org.number, connection: connection.id.as_uuid(), purpose, flow, mark, until };
+    Ok(Begun { url, journey: journey(&state), luggage: sealed(app, UNDERWAY, &underway)? })
+}
+
+/// The connection of an organization under a number from a sealed value, if both are still there.
+async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<Connection>, Error> {
+    let organization = crate::store::organizations::by_number(&app.pool, org).await?;
+    let Some(organization) = organization.filter(|organization| organization.suspended_at.is_none()) else { return Ok(None) };
+    let all = rows::connections(&app.pool, organization.org).await?;
+    Ok(all.into_iter().find(|live| live.id.as_uuid() == connection))
+}
+
+/// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed.
+///
+/// # Errors
+/// [`Fault::State`] for a browser that began nothing, or took too long; else what the provider did wrong.
+pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Option<[u8; 32]>) -> Result<String, Failed> {
+    let underway: Underway = unsealed(app, UNDERWAY, luggage).ok_or(Fault::State)?;
+    if app.clock.now().as_millis() > underway.until || mark != Some(underway.mark) {
+        return Err(Fault::State.into());
+    }
+    // One journey brings one code; whoever sends more would have us knock at the provider for nothing.
+    app.trades
+        .check(&sha256(luggage.as_bytes()))
+        .map_err(|retry_after_ms| Error::RateLimited { budget: Budget::SignIn, retry_after_ms })?;
+    let connection = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
+    let provider = provider(app, &connection)?;
+    let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri(app), &underway.flow, returned).await?;
+    let Identity { issuer, subject, email, email_verified, first_name, last_name } = identity;
+    let back = Back {
+        org: underway.org,
+        connection: underway.connection,
+        purpose: underway.purpose,
+        issuer,
+        subject,
+        email: email.map(|email| email.typed().to_owned()),
+        email_verified,
+        first_name,
+        last_name,
+        mark: underway.mark,
+        until: app.clock.now().plus(PATIENCE).as_millis(),
+    };
+    Ok(sealed(app, BACK, &back)?)
+}
+
+/// Who stands before our page, and what they could do there.
+#[derive(Debug)]
+pub enum Meeting {
+    /// The identity opens this account.
+    Enter(Box<Linked>),
+    /// An invite waits for this address.
+    Join(Box<Link>),
+    /// The invite for this address has ended.
+    InviteEnded(Box<Link>),
+    /// The invite is for another address.
+    OtherAddress(Box<Link>),
+    /// An Active account has this address, and no identity like this one: its mailbox decides.
+    Mailbox(String),
+    /// The identity can be linked to the signed-in person's own account.
+    Link,
+    /// The account is deactivated; with the identity's own account, where it opens one.
+    Deactivated(Option<Box<Linked>>),
+    /// The identity opens an account already, and not the one it was brought for.
+    Taken,
+    /// The provider does not say that the address is the person's.
+    Unverified,
+    /// Nobody was invited with this address.
+    Stranger,
+}
+
+/// Somebody who came back, and what was found of them.
+#[derive(Debug)]
+pub struct Met {
+    /// What they carry.
+    pub back: Back,
+    /// Through which connection.
+    pub connection: Connection,
+    /// The organization's slug.
+    pub slug: String,
+    /// Its name.
+    pub organization: String,
+    /// What they could do.
+    pub meeting: Meeting,
+}
+
+impl Back {
+    fn address(&self) -> Option<Email> {
+        self.email.as_deref().filter(|_| self.email_verified).and_then(|email| Email::parse(email).ok())
+    }
+
+    fn identity(&self) -> NewIdentity {
+        NewIdentity {
+            connection: ConnectionId::from_uuid(self.connection),
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            email: self.email.clone(),
+        }
+    }
+}
+
+/// Looks who came back. Changes nothing.
+///
+/// # Errors
+/// [`Fault::State`] for what is no luggage of ours, or too old.
+pub async fn meet(app: &App, luggage: &str, mark: Option<[u8; 32]>) -> Result<Met, Failed> {
+    let back: Back = unsealed(app, BACK, luggage).ok_or(Fault::State)?;
+    if app.clock.now().as_millis() > back.until || mark != Some(back.mark) {
+        return Err(Fault::State.into());
+    }
+    let connection = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
+    let organization = crate::store::organizations::by_number(&app.pool, back.org).await?.ok_or(Fault::State)?;
+    let meeting = meeting(app, &connection, &back).await?;
+    Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting })
+}
+
+async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meeting, Failed> {
+    let (org, now) = (connection.org, app.clock.now());
+    if let Some(linked) = rows::linked(&app.pool, org, &back.issuer, &back.subject).await? {
+        return Ok(match (linked.status, back.purpose) {
+            (Status::Deactivated, _) => Meeting::Deactivated(Some(Box::new(linked))),
+            (Status::Active, Purpose::Enter) => Meeting::Enter(Box::new(linked)),
+            (Status::Active | Status::Pending, _) => Meeting::Taken,
+        });
+    }
+    if let Purpose::Link(_) = back.purpose {
+        return Ok(Meeting::Link);
+    }
+    let Some(address) = back.address() else { return Ok(Meeting::Unverified) };
+    let account = door::account(&app.pool, org, address.key()).await?;
+    let invite = match back.purpose {
+        Purpose::Join(id) => links::by_id(&app.pool, LinkId::from_uuid(id), now).await?,
+        Purpose::Enter | Purpose::Link(_) => match &account {
+            Some(account) if account.status == Status::Pending => links::newest_of(&app.pool, account.person.key, now).await?,
+            Some(_) | None => None,
+        },
+    };
+    if let Some(invite) = invite.filter(|invite| invite.org == org) {
+        let invited = Email::parse(&invite.email)?;
+        return Ok(match invite.state {
+            _ if invited.key() != address.key() => Meeting::OtherAddress(Box::new(invite)),
+            LinkState::Live => Meeting::Join(Box::new(invite)),
+            LinkState::Expired | LinkState::Superseded | LinkState::Withdrawn | LinkState::Used | LinkState::Suspended => {
+                Meeting::InviteEnded(Box::new(invite))
+            }
+        });
+    }
+    Ok(match account.map(|account| account.status) {
+        Some(Status::Active) => Meeting::Mailbox(address.typed().to_owned()),
+        Some(Status::Deactivated) => Meeting::Deactivated(None),
+        Some(Status::Pending) | None => Meeting::Stranger,
+    })
+}
+
+/// Notes that somebody deactivated came to the door; they are told so, and nothing changes (R-B55).
+pub fn turned_away(app: &App, met: &Met, linked: Option<&Linked>, request_id: RequestId) {
+    let Some(linked) = linked else { return };
+    let call = arrival(app, met.connection.org, linked.person, &linked.email_key, met.connection.id).call(request_id);
+    let name = format!("{} {}", linked.first_name, linked.last_name);
+    let named = Named::User(linked.person.id);
+    let code = Error::UserDeactivated.code().as_str();
+    // Whoever it is about is the actor, whose name is at hand: which entry was the last does not matter.
+    app.evidence.refused(app.clock.now(), &call.actor, &name, "sign_in:sso", None, named, code, request_id, 0);
+}
+
+// ---- acting on it ----
+
+fn arrival(app: &App, org: Org, person: PersonRef, email_key: &str, connection: ConnectionId) -> Arrival {
+    Arrival {
+        person,
+        org,
+        kind: CredentialKind::Identity,
+        credential: connection.as_uuid(),
+        via: Via::Sso,
+        mailbox: app.keyring.mailbox(email_key),
+    }
+}
+
+/// Opens a session under a new cookie, to which the browser's other accounts move.
+async fn come_in(app: &App, arrival: &Arrival, browser: &Browser, request_id: RequestId, shown: Shown<'_>) -> Result<Opened, Error> {
+    let cookie = browser.next_cookie(app);
+    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash: None };
+    signing_in::admit(app, arrival, request_id, &admission, shown).await?;
+    Ok(Opened { cookie })
+}
+
+/// Comes in by an identity that opens an account; and into every other organization that asks this very issuer by this very
+/// client, where the identity opens one, too (B06).
+///
+/// # Errors
+/// [`Error::SignInRefused`] and the like where it opens nothing any more.
+pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, request_id: RequestId) -> Result<Opened, Error> {
+    let (issuer, subject) = (met.back.issuer.as_str(), met.back.subject.as_str());
+    let connection = &met.connection;
+    let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
+    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject)).await?;
+    let hashed = sha256(opened.cookie.as_bytes());
+    for (org, other) in rows::elsewhere(&app.pool, connection, issuer, subject).await? {
+        let there = arrival(app, org, other.person, &other.email_key, other.connection);
+        // The cookie has moved already; a session that the same person still has there ends here.
+        let admission = Admission { browser, cookie: hashed, moved_from: Some(hashed), rehash: None };
+        match signing_in::admit(app, &there, request_id, &admission, Shown::Identity(other.connection, issuer, subject)).await {
+            // Deactivated there: that one stays shut, the others go on.
+            Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(opened)
+}
+
+/// Accepts the invite that waits for the identity's address, and comes in.
+///
+/// # Errors
+/// Names that do not read, or a link that has ended meanwhile.
+pub async fn join(
+    app: &App,
+    met: &Met,
+    link: &Link,
+    names: (&str, &str),
+    browser: &Browser,
+    request_id: RequestId,
+) -> Result<Opened, Error> {
+    let name = PersonName::parse(names.0, names.1)?;
+    let email = Email::parse(&link.email)?;
+    let arrival = arrival(app, met.connection.org, link.person, email.key(), met.connection.id);
+    let call = arrival.call(request_id);
+    super::retrying(|| accept(app, &call, met, link.id, &name)).await?;
+    come_in(app, &arrival, browser, request_id, Shown::Invite).await
+}
+
+async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonName) -> Result<(), Error> {
+    let mut writing = Writing::begin::<AcceptInvite>(app, call, true).await?;
+    let result = async {
+        let link = links::by_id_locked(&mut writing.work, link).await?.ok_or(Error::DeadLink)?;
+        let found = people::facts(&mut writing.work, &Who::Id(link.person.id)).await?.ok_or(Error::DeadLink)?;
+        let email = Email::parse(&found.email)?;
+        let joining = Joining::Identity {
+            identity: met.back.identity(),
+            connected: is_connected(&mut writing, met.connection.id).await?,
+            same_address: met.back.address().is_some_and(|address| address.key() == email.key()),
+        };
+        let action = AcceptInvite {
+            person: found.facts.clone(),
+            link: link.id,
+            expires_at: link.expires_at,
+            ended: link.state != LinkState::Live,
+            now: writing.work.now(),
+            name: name.clone(),
+            folded: people::folded(name.first(), name.last(), &email, found.slack_id.as_deref()),
+            joining,
+        };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        if !people::accept(&mut writing.work, proof, &found).await? {
+            return Err(TAKEN);
+        }
+        Ok(Done { value: (), changed: true, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// The identity opens another account.
+const TAKEN: Error = Error::Conflict("This sign-in opens another account here already.");
+
+async fn is_connected(writing: &mut Writing<'_>, connection: ConnectionId) -> Result<bool, Error> {
+    Ok(rows::connections_locked(&mut writing.work).await?.iter().any(|live| live.id == connection))
+}
+
+/// Mails the account with the identity's address a link that connects both, in this browser.
+///
+/// # Errors
+/// No way to send mail, or the database.
+pub async fn ask_mailbox(app: &App, met: &Met, mark: [u8; 32]) -> Result<(), Error> {
+    if app.mail.route().is_none() {
+        return Err(Error::MailUnavailable);
+    }
+    let Some(address) = met.back.address() else { return Ok(()) };
+    let account = door::account(&app.pool, met.connection.org, address.key()).await?.filter(|account| account.status == Status::Active);
+    let Some(account) = account else { return Ok(()) };
+    let call = signing_in::machine(app, account.org);
+    let detail = serde_json::to_string(&met.back.identity()).map_err(|error| Error::Internal(error.to_string()))?;
+    super::retrying(|| async {
+        let known = door::is_known(&app.pool, account.person.key, Some(mark)).await?;
+        let asked = Asked { browser: None, connection: Some(met.connection.id) };
+        let letter = Letter { kind: LinkKind::Identity, browser: (mark, known), asked, detail: Some(detail.clone()) };
+        let mut writing = Writing::begin::<SendLink>(app, &call, false).await?;
+        let result = signing_in::send_link(&mut writing, &call, account.person, &letter).await;
+        writing.finish(result).await
+    })
+    .await
+}
+
+/// Connects an identity by the link that its account's mailbox got, in the browser that came with it, and comes in.
+///
+/// # Errors
+/// [`Error::DeadLink`] for a link that is not good here and now.
+pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Browser, request_id: RequestId) -> Result<Opened, Error> {
+    let detail = seen.detail.as_deref().ok_or(Error::DeadLink)?;
+    let identity: NewIdentity = serde_json::from_str(detail).map_err(|_| Error::DeadLink)?;
+    let arrival = arrival(app, seen.org, seen.person, &seen.email_key, identity.connection);
+    let call = arrival.call(request_id);
+    super::retrying(|| async {
+        let mut writing = Writing::begin::<LinkIdentity>(app, &call, true).await?;
+        let result = async {
+            let link = door::by_hash_locked(&mut writing.work, sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
+            let proof = LinkProof::Mailbox { link: link.facts, browser: browser.mark, same: link.detail.as_deref() == Some(detail) };
+            link_identity(&mut writing, &call, seen.person, &identity, proof).await
+        }
+        .await;
+        writing.finish(result).await
+    })
+    .await?;
+    let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject);
+    come_in(app, &arrival, browser, request_id, shown).await
+}
+
+async fn link_identity(
+    writing: &mut Writing<'_>,
+    call: &Call,
+    person: PersonRef,
+    identity: &NewIdentity,
+    proof: LinkProof,
+) -> Result<Done<()>, Error> {
+    let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
+    let connected = is_connected(writing, identity.connection).await?;
+    let now = writing.work.now();
+    let action = LinkIdentity { person: found.facts, identity: identity.clone(), connected, proof, now };
+    let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+    if !rows::link(&mut writing.work, proof).await? {
+        return Err(TAKEN);
+    }
+    Ok(Done { value: (), changed: true, about: About::default() })
+}
+
+/// Links an identity to the signed-in person's own account, for which it was brought.
+///
+/// # Errors
+/// [`Error::SignInRefused`] without a fresh proof of oneself; [`Error::Conflict`] for one that opens an account already.
+pub async fn link_own(app: &App, call: &Call, session: &Session, met: &Met) -> Result<(), Error> {
+    let own = met.back.purpose == Purpose::Link(session.person.id.as_uuid()) && met.connection.org == session.org;
+    if !own {
+        return Err(Error::SignInRefused);
+    }
+    let identity = met.back.identity();
+    super::retrying(|| async {
+        let mut writing = Writing::begin::<LinkIdentity>(app, call, true).await?;
+        let proof = LinkProof::Fresh { proved_at: session.proved_at };
+        let result = link_identity(&mut writing, call, session.person, &identity, proof).await;
+        writing.finish(result).await
+    })
+    .await
+}
+
+/// Takes an identity away from the signed-in person's own account.
+///
+/// # Errors
+/// [`Error::SignInRefused`] for the last one where there is no other way in.
+pub async fn unlink_own(app: &App, call: &Call, person: PersonRef, issuer: &str, subject: &str) -> Result<bool, Error> {
+    super::retrying(|| async {
+        let mut writing = Writing::begin::<UnlinkIdentity>(app, call, true).await?;
+        let result = async {
+            let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
+            let sso_required = door::settings(&mut writing.work).await?.sso_required;
+            let others = rows::live_of(&mut writing.work, person.key).await?.saturating_sub(1);
+            let identity = (issuer.to_owned(), subject.to_owned());
+            let proof =
+                authz::authorize(&call.actor, &writing.standing, UnlinkIdentity { person: found.facts, identity, sso_required, others })?;
+            let changed = rows::unlink(&mut writing.work, proof).await?;
+            Ok(Done { value: changed, changed, about: About::default() })
+        }
+        .await;
+        writing.finish(result).await
+    })
+    .await
+}

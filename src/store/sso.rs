@@ -1,0 +1,400 @@
+//! Connections to providers, and the identities there that open accounts here.
+//!
+//! Both are looked up within one organization only, so that one organization's provider never opens another's door.
+
+use super::{
+    audit::{self, Change, Entry, Said},
+    people::{group_said, theirs},
+    sql::{Pool, Row, StoreError},
+    work::Work,
+};
+use crate::{
+    authz::{
+        Authorized, Org, PersonRef,
+        sso::{ChangeProvider, ConnectProvider, ConnectionFacts, LinkIdentity, NewIdentity, RemoveProvider, RequireSso, UnlinkIdentity},
+    },
+    domain::{ConnectionId, Settings, Status, Timestamp, UserId},
+};
+use uuid::Uuid;
+
+/// A live connection. `Debug` shows the secret sealed only.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Which.
+    pub id: ConnectionId,
+    /// Whose.
+    pub org: Org,
+    /// What people read on the button.
+    pub name: String,
+    /// The issuer, byte by byte.
+    pub issuer: String,
+    /// The tenants that count there, separated by commas.
+    pub tenants: Option<String>,
+    /// The registration at the provider.
+    pub client_id: String,
+    /// Its secret, sealed for this very row.
+    pub sealed_secret: String,
+    /// Whether an address counts that the provider does not call verified.
+    pub trusts_unverified_email: bool,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+impl Connection {
+    /// What a rule sees.
+    #[must_use]
+    pub fn facts(&self) -> ConnectionFacts {
+        ConnectionFacts { id: self.id, name: self.name.clone(), client_id: self.client_id.clone() }
+    }
+}
+
+const LIVE: &str = "SELECT id, name, issuer, tenants, client_id, client_secret, trusts_unverified_email, created_at
+   FROM sso_connections WHERE org = $1 AND removed_at IS NULL ORDER BY created_at, id";
+
+fn read(row: &Row, org: Org) -> Result<Connection, StoreError> {
+    let mut c = row.columns();
+    Ok(Connection {
+        id: ConnectionId::from_uuid(c.take()?),
+        org,
+        name: c.take()?,
+        issuer: c.take()?,
+        tenants: c.take()?,
+        client_id: c.take()?,
+        sealed_secret: c.take()?,
+        trusts_unverified_email: c.take::<i64>()? != 0,
+        created_at: c.time()?,
+    })
+}
+
+/// The live connections of an organization, oldest first.
+pub async fn connections(pool: &Pool, org: Org) -> Result<Vec<Connection>, StoreError> {
+    pool.query(LIVE).bind(org.number).all().await?.iter().map(|row| read(row, org)).collect()
+}
+
+/// The same under the lock.
+pub async fn connections_locked(work: &mut Work) -> Result<Vec<Connection>, StoreError> {
+    let org = work.org;
+    work.tx.query(LIVE).bind(org.number).all().await?.iter().map(|row| read(row, org)).collect()
+}
+
+/// Stores a connection.
+pub async fn connect(work: &mut Work, proof: Authorized<ConnectProvider>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (org, now) = (work.org.number, work.now);
+    work.tx
+        .query(
+            "INSERT INTO sso_connections (id, org, name, issuer, tenants, client_id, client_secret, trusts_unverified_email, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(action.id.as_uuid())
+        .bind(org)
+        .bind(action.name.as_str())
+        .bind(action.issuer.as_str())
+        .bind(action.tenants.as_deref())
+        .bind(action.client_id.as_str())
+        .bind(action.sealed_secret.as_str())
+        .bind(i64::from(action.trusts_unverified_email))
+        .bind(now)
+        .execute()
+        .await?;
+    let changes = vec![
+        Change::set("connection_id", Said::Plain(action.id.to_string())),
+        Change::set("name", group_said(action.name.as_str())),
+        Change::set("issuer", group_said(&action.issuer)),
+        Change::set("client_id", group_said(&action.client_id)),
+        Change::set("trusts_unverified_email", Said::Plain(action.trusts_unverified_email.to_string())),
+    ];
+    audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Puts another registration in place of a connection's.
+pub async fn change(work: &mut Work, proof: Authorized<ChangeProvider>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let org = work.org.number;
+    work.tx
+        .query("UPDATE sso_connections SET client_id = $3, client_secret = $4 WHERE id = $1 AND org = $2")
+        .bind(action.connection.id.as_uuid())
+        .bind(org)
+        .bind(action.client_id.as_str())
+        .bind(action.sealed_secret.as_str())
+        .execute()
+        .await?;
+    let changes = vec![
+        Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
+        Change { field: "client_id", before: group_said(&action.connection.client_id), after: group_said(&action.client_id) },
+    ];
+    audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Ends a connection; its secret goes with it.
+pub async fn remove(work: &mut Work, proof: Authorized<RemoveProvider>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (org, now) = (work.org.number, work.now);
+    work.tx
+        .query("UPDATE sso_connections SET removed_at = $3, client_secret = '' WHERE id = $1 AND org = $2")
+        .bind(action.connection.id.as_uuid())
+        .bind(org)
+        .bind(now)
+        .execute()
+        .await?;
+    let changes = vec![
+        Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
+        Change { field: "name", before: group_said(&action.connection.name), after: Said::Nothing },
+    ];
+    audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Writes whether people sign in through the provider only.
+pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Settings) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let org = work.org.number;
+    let was = before.sso_required;
+    let settings = Settings { sso_required: action.required, ..before };
+    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(org).bind(settings.to_text()).execute().await?;
+    audit::append(work, Entry::done(stamp, vec![Change::plain("sso_required", was.to_string(), action.required.to_string())])).await
+}
+
+/// Whether an active Administrator came in through a live connection, and whether one has a password.
+pub async fn administrators_ready(work: &mut Work) -> Result<(bool, bool), StoreError> {
+    let org = work.org.number;
+    let row = work
+        .tx
+        .query(
+            "SELECT (SELECT count(*) FROM users u JOIN sso_identities i ON i.user_key = u.key JOIN sso_connections c ON c.id = i.connection_id
+                      WHERE u.org = $1 AND u.role = 'administrator' AND u.status = 'active' AND i.last_used_at IS NOT NULL
+                        AND c.removed_at IS NULL),
+                    (SELECT count(*) FROM users WHERE org = $1 AND role = 'administrator' AND status = 'active' AND password_hash IS NOT NULL)",
+        )
+        .bind(org)
+        .one()
+        .await?;
+    Ok((row.get::<i64>(0)? > 0, row.get::<i64>(1)? > 0))
+}
+
+/// Active people whom no identity at a live connection opens: id and address, oldest first.
+pub async fn not_linked(pool: &Pool, org: Org) -> Result<Vec<(UserId, String)>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT u.id, u.email FROM users u WHERE u.org = $1 AND u.status = 'active' AND NOT EXISTS
+               (SELECT 1 FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id
+                 WHERE i.user_key = u.key AND c.removed_at IS NULL) ORDER BY u.key",
+        )
+        .bind(org.number)
+        .all()
+        .await?;
+    rows.iter().map(|row| Ok((UserId::from_uuid(row.get(0)?), row.get(1)?))).collect()
+}
+
+/// The account that an identity opens.
+#[derive(Clone, Debug)]
+pub struct Linked {
+    /// Who.
+    pub person: PersonRef,
+    /// First name now.
+    pub first_name: String,
+    /// Last name now.
+    pub last_name: String,
+    /// Address as typed at the invite.
+    pub email: String,
+    /// Its folded key.
+    pub email_key: String,
+    /// Status now.
+    pub status: Status,
+    /// By which connection it was linked.
+    pub connection: ConnectionId,
+}
+
+const LINKED: &str = "SELECT u.key, u.id, u.first_name, u.last_name, u.email, u.email_key, u.status, i.connection_id
+   FROM sso_identities i JOIN users u ON u.key = i.user_key WHERE i.org = $1 AND i.issuer = $2 AND i.subject = $3";
+
+fn read_linked(row: &Row) -> Result<Linked, StoreError> {
+    let mut c = row.columns();
+    Ok(Linked {
+        person: PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) },
+        first_name: c.take()?,
+        last_name: c.take()?,
+        email: c.take()?,
+        email_key: c.take()?,
+        status: c.parse(Status::parse)?,
+        connection: ConnectionId::from_uuid(c.take()?),
+    })
+}
+
+/// The account of one organization that an identity opens.
+pub async fn linked(pool: &Pool, org: Org, issuer: &str, subject: &str) -> Result<Option<Linked>, StoreError> {
+    let row = pool.query(LINKED).bind(org.number).bind(issuer).bind(subject).optional().await?;
+    row.as_ref().map(read_linked).transpose()
+}
+
+/// The same under the lock, and notes that it was used now, through this connection. Where the rest of the transaction is
+/// taken back, so is this.
+pub async fn linked_and_used(work: &mut Work, connection: ConnectionId, issuer: &str, subject: &str) -> Result<Option<Linked>, StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    let row = work.tx.query(LINKED).bind(org).bind(issuer).bind(subject).optional().await?;
+    let linked = row.as_ref().map(read_linked).transpose()?;
+    if linked.is_some() {
+        work.tx
+            .query("UPDATE sso_identities SET last_used_at = $4, connection_id = $5 WHERE org = $1 AND issuer = $2 AND subject = $3")
+            .bind(org)
+            .bind(issuer)
+            .bind(subject)
+            .bind(now)
+            .bind(connection.as_uuid())
+            .execute()
+            .await?;
+    }
+    Ok(linked)
+}
+
+/// Organizations in which this very identity opens an account through the same issuer and client: only those, because a
+/// proof counts where the provider was asked for, and nowhere else (B06).
+pub async fn elsewhere(pool: &Pool, at: &Connection, issuer: &str, subject: &str) -> Result<Vec<(Org, Linked)>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT u.key, u.id, u.first_name, u.last_name, u.email, u.email_key, u.status, i.connection_id, o.number, o.id
+               FROM sso_identities i JOIN users u ON u.key = i.user_key JOIN organizations o ON o.number = i.org
+               JOIN sso_connections c ON c.id = i.connection_id
+              WHERE i.issuer = $1 AND i.subject = $2 AND c.issuer = $3 AND c.client_id = $4 AND c.removed_at IS NULL
+                AND i.org <> $5 AND o.suspended_at IS NULL ORDER BY u.key",
+        )
+        .bind(issuer)
+        .bind(subject)
+        .bind(at.issuer.as_str())
+        .bind(at.client_id.as_str())
+        .bind(at.org.number)
+        .all()
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let org = Org { number: row.get(8)?, id: crate::domain::OrgId::from_uuid(row.get(9)?) };
+            Ok((org, read_linked(row)?))
+        })
+        .collect()
+}
+
+/// An identity as its person sees it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The connection's name.
+    pub connection: String,
+    /// Whether the connection is still there.
+    pub live: bool,
+    /// The issuer.
+    pub issuer: String,
+    /// The subject.
+    pub subject: String,
+    /// The address that the provider gave.
+    pub email: Option<String>,
+    /// Since when.
+    pub linked_at: Timestamp,
+}
+
+/// The identities that open a person's account, oldest first.
+pub async fn of_person(pool: &Pool, user_key: i64) -> Result<Vec<Listed>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT c.name, c.removed_at, i.issuer, i.subject, i.email, i.linked_at
+               FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id WHERE i.user_key = $1 ORDER BY i.linked_at",
+        )
+        .bind(user_key)
+        .all()
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let mut c = row.columns();
+            Ok(Listed {
+                connection: c.take()?,
+                live: c.maybe_time()?.is_none(),
+                issuer: c.take()?,
+                subject: c.take()?,
+                email: c.take()?,
+                linked_at: c.time()?,
+            })
+        })
+        .collect()
+}
+
+/// How many identities at live connections open a person's account, under the lock.
+pub async fn live_of(work: &mut Work, user_key: i64) -> Result<usize, StoreError> {
+    let row = work
+        .tx
+        .query(
+            "SELECT count(*) FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id
+              WHERE i.user_key = $1 AND c.removed_at IS NULL",
+        )
+        .bind(user_key)
+        .one()
+        .await?;
+    Ok(usize::try_from(row.get::<i64>(0)?).unwrap_or_default())
+}
+
+/// Inserts an identity inside a write that has its own entry; `false` where it opens an account already, which keeps it.
+pub(super) async fn insert(work: &mut Work, user_key: i64, identity: &NewIdentity) -> Result<bool, StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    let inserted = work
+        .tx
+        .query(
+            "INSERT INTO sso_identities (org, issuer, subject, connection_id, user_key, email, linked_at, last_used_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (org, issuer, subject) DO NOTHING",
+        )
+        .bind(org)
+        .bind(identity.issuer.as_str())
+        .bind(identity.subject.as_str())
+        .bind(identity.connection.as_uuid())
+        .bind(user_key)
+        .bind(identity.email.as_deref())
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(inserted > 0)
+}
+
+/// What an entry says of an identity: the provider's own word for the person is a value of theirs.
+pub(super) fn said(person: UserId, identity: &NewIdentity) -> Vec<Change> {
+    vec![
+        Change::set("connection_id", Said::Plain(identity.connection.to_string())),
+        Change::set("subject", theirs(person, identity.subject.as_str())),
+    ]
+}
+
+/// Links an identity to an account; `false` where it opens one already.
+pub async fn link(work: &mut Work, proof: Authorized<LinkIdentity>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    if !insert(work, action.person.person.key, &action.identity).await? {
+        return Ok(false);
+    }
+    if let crate::authz::sso::LinkProof::Mailbox { link, .. } = &action.proof {
+        super::door::use_up(work, link.id).await?;
+    }
+    work.actor_name = Some(action.person.name);
+    audit::append(work, Entry::done(stamp, said(action.person.person.id, &action.identity))).await?;
+    Ok(true)
+}
+
+/// Takes an identity away from an account; `false` when it was not linked to it.
+pub async fn unlink(work: &mut Work, proof: Authorized<UnlinkIdentity>) -> Result<bool, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (org, (issuer, subject)) = (work.org.number, action.identity);
+    let gone = work
+        .tx
+        .query("DELETE FROM sso_identities WHERE org = $1 AND issuer = $2 AND subject = $3 AND user_key = $4")
+        .bind(org)
+        .bind(issuer.as_str())
+        .bind(subject.as_str())
+        .bind(action.person.person.key)
+        .execute()
+        .await?;
+    if gone == 0 {
+        return Ok(false);
+    }
+    let before = theirs(action.person.person.id, subject);
+    audit::append(work, Entry::done(stamp, vec![Change { field: "subject", before, after: Said::Nothing }])).await?;
+    Ok(true)
+}
+
+/// The row of a connection, as a sealed cell names it.
+#[must_use]
+pub fn row_of(id: ConnectionId) -> String {
+    let id: Uuid = id.as_uuid();
+    id.simple().to_string()
+}

@@ -1,0 +1,174 @@
+//! Signing in through an identity provider.
+
+mod attacks;
+mod browser;
+mod commands;
+mod entering;
+mod joining;
+mod lies;
+mod own;
+mod protocol;
+
+use crate::common::{
+    Engine, Options, Server,
+    oidc::{self, Idp},
+};
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use url::Url;
+use usher_mcp::{
+    authn::sso::{self, Asking, Fault, Flow, Identity, Issuer, Provider, Returned, Secret},
+    domain::{Clock, Random},
+    outbound::Outbound,
+};
+
+/// Where providers send people back to, in tests without a server.
+const REDIRECT: &str = "http://127.0.0.1:8080/sign-in/sso/callback";
+
+/// The way out, with this machine allowed.
+fn outbound() -> Outbound {
+    Outbound::new(&["127.0.0.0/8".parse().expect("a block")], None).expect("a client")
+}
+
+fn connected(issuer: &str, secret: &str) -> Provider {
+    let issuer = Issuer::parse(issuer, &[]).expect("an issuer");
+    Provider::new(issuer, Idp::CLIENT, Secret::new(secret.to_owned()), false).expect("a provider")
+}
+
+async fn begin(provider: &Provider) -> (Url, Flow) {
+    sso::begin(&outbound(), &Random::os(), provider, REDIRECT, Asking::default()).await.expect("the provider answers")
+}
+
+async fn finish(provider: &Provider, flow: &Flow, returned: &Returned) -> Result<Identity, Fault> {
+    sso::finish(&outbound(), &Clock::system(), provider, REDIRECT, flow, returned).await
+}
+
+fn returned(url: &Url) -> Returned {
+    serde_json::from_value(oidc::query(url)).expect("what a provider sends along")
+}
+
+/// The whole way of one person through a real provider.
+async fn through(provider: &Provider, browser: &Client, person: &str) -> Result<Identity, Fault> {
+    let (url, flow) = begin(provider).await;
+    let back = oidc::sign_in(browser, url.as_str(), person).await;
+    finish(provider, &flow, &returned(&back)).await
+}
+
+fn parameter(url: &Url, name: &str) -> Value {
+    oidc::query(url)[name].clone()
+}
+
+/// What lets a server, and a command beside it, call providers on this machine.
+const ALLOWED: [&str; 2] = ["--outbound-allow", "127.0.0.0/8"];
+
+/// A server that may call providers on this machine.
+async fn server(engine: Engine) -> Server {
+    Server::quickstart_with(engine, &Options::arguments(&ALLOWED)).await
+}
+
+/// A real provider that knows a server.
+async fn provider_for(server: &Server) -> Idp {
+    Idp::real(&format!("{}/sign-in/sso/callback", server.address()), &[]).await
+}
+
+/// Connects an organization; the connection's id.
+async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
+    let file = server.data_dir.path().join("secret");
+    std::fs::write(&file, format!("{secret}\n")).expect("a file");
+    let file = file.display().to_string();
+    let mut command = vec!["sso", "add", "--json", "--org", org, "--preset", "other", "--issuer", issuer, "--client-id", Idp::CLIENT];
+    command.extend(["--client-secret-file", &file, "--name", "Example Login"]);
+    command.extend(ALLOWED);
+    server.cli(&command).await["id"].as_str().expect("an id").to_owned()
+}
+
+/// A server whose one organization is connected to a provider of its own.
+async fn joined_up(engine: Engine) -> (Server, Idp, String) {
+    let server = server(engine).await;
+    let idp = provider_for(&server).await;
+    let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+    (server, idp, connection)
+}
+
+async fn invite(server: &Server, email: &str) -> String {
+    server.ok("invite_user", json!({"email": email, "first_name": "Ana", "last_name": "Ruiz"})).await;
+    server.link_to(email).await
+}
+
+async fn status(server: &Server, email: &str) -> Value {
+    server.ok("get_user", json!({"user": email})).await["user"]["status"].clone()
+}
+
+/// A page as a browser got it.
+struct Seen {
+    status: u16,
+    place: String,
+    html: String,
+    refresh: Option<String>,
+    location: Option<String>,
+    cookies: Vec<String>,
+}
+
+impl Seen {
+    async fn of(response: Response) -> Self {
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
+        let (refresh, location) = (header("refresh"), header("location"));
+        let (status, place) = (response.status().as_u16(), response.url().to_string());
+        let cookies = response.headers().get_all("set-cookie").iter().map(|value| value.to_str().expect("text").to_owned()).collect();
+        Self { status, place, refresh, location, cookies, html: response.text().await.expect("a body") }
+    }
+
+    /// The page's heading.
+    fn heading(&self) -> &str {
+        self.html.split("<h1 id=\"h\">").nth(1).and_then(|rest| rest.split("</h1>").next()).unwrap_or_default()
+    }
+
+    /// Where a page of ours sends the browser, to a provider.
+    fn onward(&self) -> String {
+        self.refresh.as_deref().and_then(|refresh| refresh.strip_prefix("0; url=")).unwrap_or_else(|| panic!("{}", self.html)).to_owned()
+    }
+}
+
+/// Gets a page, and goes where it is sent on this server.
+async fn get(browser: &Client, place: &str) -> Seen {
+    let mut seen = Seen::of(browser.get(place).send().await.expect("a page")).await;
+    while let Some(location) = seen.location.clone() {
+        let next = Url::parse(&seen.place).expect("a URL").join(&location).expect("a URL");
+        seen = Seen::of(browser.get(next).send().await.expect("a page")).await;
+    }
+    seen
+}
+
+async fn post(browser: &Client, place: &str, form: &[(&str, &str)]) -> Seen {
+    Seen::of(browser.post(place).form(form).send().await.expect("an answer")).await
+}
+
+/// Sends the browser to a provider from a page of ours, lets this person sign in there, and comes back.
+async fn via(browser: &Client, place: &str, connection: &str, person: &str) -> Seen {
+    let out = post(browser, place, &[("do", &format!("sso:{connection}"))]).await;
+    let back = oidc::sign_in(browser, &out.onward(), person).await;
+    get(browser, back.as_str()).await
+}
+
+/// To the door of an organization, to its provider, and back.
+async fn through_the_door(browser: &Client, server: &Server, connection: &str, person: &str) -> Seen {
+    sign_in_at(browser, server, &server.org, connection, person).await
+}
+
+/// To the door of any organization of the server's.
+async fn sign_in_at(browser: &Client, server: &Server, org: &str, connection: &str, person: &str) -> Seen {
+    via(browser, &format!("{}/sign-in/{org}", server.address()), connection, person).await
+}
+
+/// Who the browser is here, if anybody.
+async fn me(browser: &Client, server: &Server) -> Option<String> {
+    let seen = Seen::of(browser.get(format!("{}/me", server.address())).send().await.expect("a page")).await;
+    (seen.status == 200).then_some(seen.html)
+}
+
+/// What the audit log says of somebody, newest first: action and outcome.
+async fn log_of(server: &Server, email: &str) -> Vec<(String, String)> {
+    let events = server.ok("list_audit_events", json!({"user": email, "limit": 100})).await;
+    let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    events["events"].as_array().expect("events").iter().map(|event| (text(event, "action"), text(event, "outcome"))).collect()
+}

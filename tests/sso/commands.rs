@@ -1,0 +1,185 @@
+//! `usher sso` on the host.
+
+use super::{ALLOWED, connect, get, joined_up, me, post, provider_for, sign_in_at};
+use crate::common::{
+    Engine, PASSWORD, Server,
+    database::Connection,
+    oidc::{Idp, browser},
+    on_both,
+};
+use serde_json::{Value, json};
+
+async fn sso(server: &Server, words: &[&str]) -> Value {
+    let mut command = vec!["sso"];
+    command.extend(words);
+    command.extend(["--org", &server.org, "--json"]);
+    command.extend(ALLOWED);
+    server.cli(&command).await
+}
+
+async fn refused(server: &Server, words: &[&str]) -> String {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_usher"));
+    command.arg("sso").args(words).args(["--org", &server.org]).args(ALLOWED);
+    command.env("USHER_DATA_DIR", server.data_dir.path()).env("USHER_LOG", "warn").env("USHER_SSO_CLIENT_SECRET", Idp::SECRET);
+    let output = command.output().await.expect("it runs");
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The secret as the database holds it.
+async fn kept(server: &Server) -> String {
+    let connection = Connection::to(server).await;
+    let rows = connection.rows("SELECT client_secret FROM sso_connections").await;
+    connection.close().await;
+    rows[0]["client_secret"].clone().expect("a text")
+}
+
+#[tokio::test]
+async fn a_connection_is_added_listed_tested_and_removed_and_its_secret_is_never_shown() {
+    on_both(async |engine| {
+        let (server, idp, connection) = joined_up(engine).await;
+        let listed = sso(&server, &["list"]).await;
+        assert_eq!(listed[0]["id"], json!(connection));
+        assert_eq!((&listed[0]["issuer"], &listed[0]["client_id"]), (&json!(idp.issuer), &json!("usher")));
+        assert!(!listed.to_string().contains("secret"), "{listed}");
+        assert_eq!(sso(&server, &["test"]).await["ok"], true);
+        // In the database it lies sealed.
+        let row = kept(&server).await;
+        assert!(row.starts_with("1.") && !row.contains(Idp::SECRET), "{row}");
+        let log = server.ok("list_audit_events", json!({"limit": 100})).await.to_string();
+        assert!(log.contains("sso:connected") && !log.contains(Idp::SECRET));
+
+        assert_eq!(sso(&server, &["remove"]).await["id"], json!(connection));
+        assert_eq!(sso(&server, &["list"]).await, json!([]));
+        assert_eq!(kept(&server).await, "");
+        let door = get(&browser(), &format!("{}/sign-in/{}", server.address(), server.org)).await;
+        assert!(!door.html.contains("Example Login"));
+        assert_eq!(post(&browser(), &door.place, &[("do", &format!("sso:{connection}"))]).await.status, 404);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_provider_is_not_connected_and_the_words_say_why() {
+    let server = super::server(Engine::Sqlite).await;
+    let idp = provider_for(&server).await;
+    let slash = format!("{}/", idp.issuer);
+    for (words, said) in [
+        (vec!["add", "--preset", "other", "--issuer", &slash, "--client-id", "usher"], "check the issuer, letter by letter"),
+        (vec!["add", "--preset", "other", "--issuer", "http://127.0.0.1:1", "--client-id", "usher"], "cannot be reached"),
+        (vec!["add", "--preset", "other", "--issuer", "https://10.0.0.1", "--client-id", "usher"], "--outbound-allow"),
+        (vec!["add", "--preset", "other", "--issuer", "nonsense", "--client-id", "usher"], "not the address of an identity provider"),
+        (vec!["add", "--preset", "other", "--client-id", "usher"], "--preset other needs --issuer"),
+        (vec!["add", "--preset", "google", "--tenant", "x", "--client-id", "usher"], "--preset google takes neither"),
+        (vec!["add", "--preset", "microsoft", "--client-id", "usher"], "--tenant"),
+        (vec!["add", "--preset", "microsoft", "--tenant", "common", "--client-id", "usher"], "Directory (tenant) ID"),
+        (vec!["add", "--preset", "google", "--client-id", "usher", "--trust-unverified-email"], "serves more than one organization"),
+        (vec!["test"], "no such connection"),
+        (vec!["remove", "--connection", "nonsense"], "no such connection"),
+    ] {
+        let error = refused(&server, &words).await;
+        assert!(error.contains(said), "{words:?}: {error}");
+        assert!(!error.contains(Idp::SECRET));
+    }
+    assert_eq!(sso(&server, &["list"]).await, json!([]));
+}
+
+#[tokio::test]
+async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        server.administrator("ana@example.com").await;
+        server.member("bo@example.com", &[]).await;
+        let idp = provider_for(&server).await;
+        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        if engine == Engine::Sqlite {
+            assert!(refused(&server, &["require"]).await.contains("has signed in through a connection"));
+        }
+        // Ana links her sign-in by her mailbox.
+        let browser_of_ana = browser();
+        let back = sign_in_at(&browser_of_ana, &server, &server.org, &connection, "ana").await;
+        post(&browser_of_ana, &back.place, &[("do", "go")]).await;
+        let shown = get(&browser_of_ana, &server.newest_link_to("ana@example.com", 2).await).await;
+        post(&browser_of_ana, &shown.place, &[("do", "go")]).await;
+        let required = sso(&server, &["require"]).await;
+        let not_linked: Vec<_> = required["not_linked"].as_array().unwrap().iter().map(|one| one["email"].as_str().unwrap()).collect();
+        assert_eq!((&required["required"], not_linked), (&json!(true), vec!["admin@example.com", "bo@example.com"]));
+
+        let door = format!("{}/sign-in/{}", server.address(), server.org);
+        let by_password = async |email: &str| {
+            let browser = browser();
+            post(&browser, &door, &[("email", email), ("password", PASSWORD), ("do", "password")]).await;
+            me(&browser, &server).await.is_some()
+        };
+        assert!(!by_password("bo@example.com").await, "a member comes in through the provider only");
+        assert!(by_password("ana@example.com").await, "an Administrator has a way in when it breaks");
+        assert!(!get(&browser(), &door).await.html.contains("Email me a sign-in link"));
+        // The last connection stays while it is the only way.
+        if engine == Engine::Sqlite {
+            assert!(refused(&server, &["remove"]).await.contains("SSO is required"));
+        }
+        assert_eq!(sso(&server, &["require", "--off"]).await["required"], false);
+        assert!(by_password("bo@example.com").await);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b115_another_registration_at_the_provider_has_a_way_out() {
+    on_both(async |engine| {
+        let (server, idp, connection) = joined_up(engine).await;
+        super::invite(&server, "ana@example.com").await;
+        let browser_of_ana = browser();
+        let back = sign_in_at(&browser_of_ana, &server, &server.org, &connection, "ana").await;
+        post(&browser_of_ana, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+        // The new registration names everybody anew.
+        idp.order(&json!({"client_id": "usher-2", "client_secret": "another", "pairwise": true})).await;
+        let file = server.data_dir.path().join("another");
+        std::fs::write(&file, "another").unwrap();
+        let file = file.display().to_string();
+        sso(&server, &["relink", "--client-id", "usher-2", "--client-secret-file", &file]).await;
+        let fresh = browser();
+        let back = sign_in_at(&fresh, &server, &server.org, &connection, "ana").await;
+        assert_eq!(back.heading(), "Is this account yours?", "{}", back.html);
+        post(&fresh, &back.place, &[("do", "go")]).await;
+        let shown = get(&fresh, &server.newest_link_to("ana@example.com", 2).await).await;
+        post(&fresh, &shown.place, &[("do", "go")]).await;
+        assert!(me(&fresh, &server).await.is_some());
+        let log = server.ok("list_audit_events", json!({"action": "sso:relinked"})).await;
+        assert_eq!(log["events"][0]["actor"]["kind"], "cli");
+    })
+    .await;
+}
+
+/// Runs one of the scripts in `examples/sso`; what it said, and whether it went through.
+async fn example(script: &str, words: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sso").join(script);
+    let mut command = tokio::process::Command::new(path);
+    command.args(words).env("USHER", env!("CARGO_BIN_EXE_usher")).envs(environment.iter().copied());
+    let output = command.output().await.expect("it runs");
+    (output.status.success(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+#[tokio::test]
+async fn the_examples_connect() {
+    let server = super::server(Engine::Sqlite).await;
+    let idp = provider_for(&server).await;
+    let file = server.data_dir.path().join("secret");
+    std::fs::write(&file, Idp::SECRET).unwrap();
+    let (file, folder) = (file.display().to_string(), server.data_dir.path().display().to_string());
+    let environment = [("USHER_DATA_DIR", folder.as_str()), ("USHER_OUTBOUND_ALLOW", "127.0.0.0/8")];
+    let (done, said) = example("openid", &[&server.org, &idp.issuer, "Example Login", Idp::CLIENT, &file], &environment).await;
+    assert!(done && said.contains("/sign-in/sso/callback"), "{said}");
+    assert_eq!(sso(&server, &["list"]).await[0]["name"], "Example Login");
+    // No test calls Google or Microsoft: their scripts are understood, and find no database.
+    let nowhere = [("USHER_DATA_DIR", "/nonexistent/usher")];
+    for (script, words) in [
+        ("google", vec!["my-organization", "id.apps.googleusercontent.com", &file]),
+        ("microsoft", vec!["my-organization", "72f988bf-86f1-41af-91ab-2d7cd011db47", "id", &file]),
+    ] {
+        let (done, said) = example(script, &words, &nowhere).await;
+        assert!(!done && said.contains("there is nothing of usher's"), "{script}: {said}");
+    }
+}

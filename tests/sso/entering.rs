@@ -1,0 +1,176 @@
+//! Coming in through the organization's provider, and not coming in.
+
+use super::{Seen, connect, get, invite, joined_up, log_of, me, post, status, through_the_door};
+use crate::common::{
+    Engine, Server,
+    oidc::{Idp, browser, sign_in},
+    on_both, until,
+};
+use reqwest::Client;
+use serde_json::json;
+
+/// Ana, who joined by password before there was a provider.
+async fn with_ana(engine: Engine) -> (Server, Idp, String) {
+    let server = super::server(engine).await;
+    server.member("ana@example.com", &[]).await;
+    let idp = super::provider_for(&server).await;
+    let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+    (server, idp, connection)
+}
+
+/// Asks for the link to Ana's own mailbox.
+async fn asked(browser: &Client, server: &Server, connection: &str, mails: usize) -> String {
+    let back = through_the_door(browser, server, connection, "ana").await;
+    assert_eq!((back.status, back.heading()), (200, "Is this account yours?"), "{}", back.html);
+    let sent = post(browser, &back.place, &[("do", "go")]).await;
+    assert_eq!(sent.heading(), "Look into your mailbox");
+    server.newest_link_to("ana@example.com", mails).await
+}
+
+#[tokio::test]
+async fn an_address_alone_links_nothing_and_its_own_mailbox_decides() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = with_ana(engine).await;
+        let browser = browser();
+        let link = asked(&browser, &server, &connection, 2).await;
+        assert!(me(&browser, &server).await.is_none());
+        // Another browser, a scanner's too, gets nowhere with the link.
+        let other = super::oidc::browser();
+        assert_eq!(get(&other, &link).await.status, 403);
+        let shown = get(&browser, &link).await;
+        assert_eq!((shown.status, shown.heading()), (200, "Connect your sign-in"), "{}", shown.html);
+        assert!(me(&browser, &server).await.is_none());
+        assert_eq!(post(&browser, &shown.place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
+        assert!(me(&browser, &server).await.unwrap().contains("Example Login"));
+        assert_eq!(get(&browser, &link).await.status, 410, "it works once");
+        let log = log_of(&server, "ana@example.com").await;
+        for action in ["identity:link_sent", "identity:linked", "sign_in:sso"] {
+            assert!(log.contains(&(action.to_owned(), "done".to_owned())), "{log:?}");
+        }
+        // Now the identity itself opens the account.
+        let back = through_the_door(&other, &server, &connection, "ana").await;
+        assert_eq!(back.heading(), "Sign in");
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_to_the_mailbox_is_good_for_ten_minutes() {
+    let (server, _idp, connection) = with_ana(Engine::Sqlite).await;
+    let browser = browser();
+    let link = asked(&browser, &server, &connection, 2).await;
+    for (ms, good) in [(599_000, true), (2_000, false)] {
+        assert!(server.tamper(&format!("UPDATE links SET expires_at = expires_at - {ms} WHERE kind = 'identity'")).await);
+        assert_eq!(get(&browser, &link).await.status == 200, good, "{ms}");
+    }
+}
+
+#[tokio::test]
+async fn r_b55_somebody_deactivated_is_told_so_and_nothing_changes() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = joined_up(engine).await;
+        invite(&server, "ana@example.com").await;
+        let browser = browser();
+        let back = through_the_door(&browser, &server, &connection, "ana").await;
+        post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+        let ready = through_the_door(&browser, &server, &connection, "ana").await;
+        assert_eq!(ready.heading(), "Sign in");
+
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        assert!(me(&browser, &server).await.is_none(), "her session ended with it");
+        // The page that stood open, a new way through the provider, and the mailbox of an account that was never linked.
+        let late = post(&browser, &ready.place, &[("do", "go")]).await;
+        assert_eq!((late.status, late.heading()), (403, "Your account is deactivated"), "{}", late.html);
+        let again = through_the_door(&browser, &server, &connection, "ana").await;
+        assert_eq!((again.status, again.heading()), (403, "Your account is deactivated"), "{}", again.html);
+        assert!(me(&browser, &server).await.is_none());
+        assert_eq!(status(&server, "ana@example.com").await, "deactivated");
+        assert_eq!(server.ok("list_users", json!({"query": "ana@"})).await["total"], 1);
+        let refused = ("sign_in:sso".to_owned(), "refused".to_owned());
+        until("the refusal", async || log_of(&server, "ana@example.com").await.contains(&refused).then_some(())).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
+    let (server, _idp, connection) = joined_up(Engine::Sqlite).await;
+    invite(&server, "ana@example.com").await;
+    let door = format!("{}/sign-in/{}", server.address(), server.org);
+    let value = format!("sso:{connection}");
+    let browser = browser();
+    let out = post(&browser, &door, &[("do", &value)]).await;
+    let back = sign_in(&browser, &out.onward(), "ana").await;
+    assert!(back.as_str().starts_with(&format!("{}/sign-in/sso/callback?", server.address())), "{back}");
+
+    let thief = get(&super::oidc::browser(), back.as_str()).await;
+    assert_eq!((thief.status, thief.heading()), (403, "This sign-in belongs to another page"), "{}", thief.html);
+    // Not even with the journey's cookie planted in it: a browser is known by a cookie that nobody else can set.
+    let planted = out.cookies.iter().find(|cookie| cookie.starts_with("usher_sso_")).expect("a cookie");
+    let planted = planted.split(';').next().expect("a pair");
+    let other = super::oidc::browser();
+    get(&other, &door).await;
+    let seen = Seen::of(other.get(back.clone()).header("cookie", planted).send().await.expect("a page")).await;
+    assert_eq!((seen.status, seen.heading()), (403, "This sign-in belongs to another page"), "{}", seen.html);
+    let met = get(&browser, back.as_str()).await;
+    assert_eq!(met.heading(), "You are invited");
+    let replayed = get(&browser, back.as_str()).await;
+    assert_eq!(replayed.status, 403, "{}", replayed.html);
+    // A journey's page without its cookie is nobody's.
+    assert_eq!(get(&super::oidc::browser(), &met.place).await.status, 403);
+
+    // Two journeys in one browser do not mix.
+    let [first, second] = [post(&browser, &door, &[("do", &value)]).await, post(&browser, &door, &[("do", &value)]).await];
+    let (a, b) = (sign_in(&browser, &first.onward(), "ana").await, sign_in(&browser, &second.onward(), "ana").await);
+    assert_eq!(get(&browser, b.as_str()).await.status, 200);
+    assert_eq!(get(&browser, a.as_str()).await.status, 200);
+
+    // Whoever turns back at the provider is told so.
+    let third = post(&browser, &door, &[("do", &value)]).await;
+    let state = super::parameter(&third.onward().parse().unwrap(), "state");
+    let iss = super::parameter(&a, "iss");
+    let (state, iss) = (state.as_str().unwrap(), iss.as_str().unwrap());
+    let declined = get(&browser, &format!("{}/sign-in/sso/callback?error=access_denied&state={state}&iss={iss}", server.address())).await;
+    assert_eq!(declined.heading(), "You did not come through", "{}", declined.html);
+    assert_eq!(status(&server, "ana@example.com").await, "pending");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_or_lies_lets_nobody_in_and_harms_nothing_else() {
+    let server = super::server(Engine::Sqlite).await;
+    let idp = Idp::liar().await;
+    let connection = connect(&server, &server.org, &idp.issuer, "secret").await;
+    invite(&server, "ana@example.com").await;
+    let door = format!("{}/sign-in/{}", server.address(), server.org);
+    let value = format!("sso:{connection}");
+    let browser = browser();
+    for order in [
+        json!({"sign": "none"}),
+        json!({"sign": "secret"}),
+        json!({"claims": {"aud": "another"}}),
+        json!({"claims": {"exp": 1}}),
+        json!({"claims": {"nonce": "replayed"}}),
+        json!({"claims": {"iss": "https://elsewhere.example"}}),
+        json!({"at": "token", "does": "500"}),
+        json!({"at": "keys", "does": "huge"}),
+    ] {
+        idp.order(&json!({})).await;
+        let out = post(&browser, &door, &[("do", &value)]).await;
+        let url = out.onward().parse().unwrap();
+        let (state, nonce) = (super::parameter(&url, "state"), super::parameter(&url, "nonce"));
+        idp.order(&order).await;
+        let back =
+            format!("{}/sign-in/sso/callback?code=c.{}&state={}", server.address(), nonce.as_str().unwrap(), state.as_str().unwrap());
+        let seen = get(&browser, &back).await;
+        assert!(matches!(seen.status, 403 | 502), "{order}: {}", seen.html);
+        assert!(me(&browser, &server).await.is_none());
+    }
+    idp.order(&json!({"at": "document", "does": "500"})).await;
+    let out: Seen = post(&browser, &door, &[("do", &value)]).await;
+    assert_eq!((out.status, out.heading()), (502, "Single sign-on does not work at present"), "{}", out.html);
+    drop(idp);
+    assert_eq!(post(&browser, &door, &[("do", &value)]).await.status, 502);
+    assert_eq!(status(&server, "ana@example.com").await, "pending");
+    assert_eq!(get(&browser, &door).await.status, 200);
+}

@@ -1,0 +1,144 @@
+//! Accepting an invite through the organization's provider.
+
+use super::{get, invite, joined_up, log_of, me, post, status, through_the_door, via};
+use crate::common::{Engine, PASSWORD, Server, oidc::browser, on_both};
+use serde_json::json;
+
+#[tokio::test]
+async fn b10_an_invite_leads_to_the_organizations_provider_and_joins_only_after_it() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = joined_up(engine).await;
+        let link = invite(&server, "ana@example.com").await;
+        let browser = browser();
+        let opened = get(&browser, &link).await;
+        assert!(
+            opened.html.contains("Join with <bdi>Example Login</bdi>") && !opened.html.contains("type=\"password\""),
+            "{}",
+            opened.html
+        );
+
+        let back = via(&browser, &opened.place, &connection, "ana").await;
+        assert_eq!((back.status, back.heading()), (200, "You are invited"), "{}", back.html);
+        assert!(!back.place.contains("code=") && !back.place.contains("state="), "no secret in the address: {}", back.place);
+        // The invited names stand in the form; the provider's are a suggestion (B08).
+        assert!(back.html.contains("value=\"Ana\"") && back.html.contains("value=\"Ruiz\"") && back.html.contains("Anna Provider"));
+        // Looking changes nothing, however often.
+        assert_eq!(get(&browser, &back.place).await.status, 200);
+        assert_eq!(status(&server, "ana@example.com").await, "pending");
+        assert!(me(&browser, &server).await.is_none());
+
+        let wrong = post(&browser, &back.place, &[("do", "go"), ("first_name", ""), ("last_name", "Ruiz")]).await;
+        assert_eq!(wrong.status, 422, "{}", wrong.html);
+        let joined = post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana Lena"), ("last_name", "Ruiz")]).await;
+        assert_eq!((joined.status, joined.location.as_deref()), (303, Some("/me?done=joined")), "{}", joined.html);
+        assert!(me(&browser, &server).await.unwrap().contains("Ana Lena Ruiz"));
+        let user = server.ok("get_user", json!({"user": "ana@example.com"})).await["user"].clone();
+        assert_eq!((&user["status"], &user["first_name"]), (&json!("active"), &json!("Ana Lena")));
+        assert_eq!(user["email"], "ana@example.com");
+        let log = log_of(&server, "ana@example.com").await;
+        for action in ["invite:accepted", "sign_in:sso"] {
+            assert!(log.contains(&(action.to_owned(), "done".to_owned())), "{log:?}");
+        }
+
+        // From then on the identity opens the account, in any browser; the link is used up.
+        let elsewhere = super::oidc::browser();
+        let back = through_the_door(&elsewhere, &server, &connection, "ana").await;
+        assert_eq!((back.status, back.heading()), (200, "Sign in"), "{}", back.html);
+        assert!(me(&elsewhere, &server).await.is_none(), "nothing before the button");
+        assert_eq!(post(&elsewhere, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
+        assert!(me(&elsewhere, &server).await.unwrap().contains("Ana Lena"));
+        assert!(get(&super::oidc::browser(), &link).await.html.contains("You have already joined"));
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_address_does_not_open_an_invite_and_leaves_it_as_it_was() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = joined_up(engine).await;
+        let link = invite(&server, "ana@example.com").await;
+        let browser = browser();
+        let place = get(&browser, &link).await.place;
+        let back = via(&browser, &place, &connection, "eve").await;
+        assert_eq!((back.status, back.heading()), (403, "Another address"), "{}", back.html);
+        assert!(back.html.contains("ana@example.com") && back.html.contains("eve@elsewhere.example"));
+        // A form made by hand does nothing either.
+        assert_eq!(post(&browser, &back.place, &[("do", "go"), ("first_name", "E"), ("last_name", "E")]).await.status, 403);
+        assert_eq!(status(&server, "ana@example.com").await, "pending");
+        // The way on: another account of the provider's, which is asked for.
+        let again = post(&browser, &back.place, &[("do", "again")]).await;
+        let onward = again.onward();
+        assert!(onward.contains("prompt=login") && onward.contains("login_hint=ana%40example.com"), "{onward}");
+        let back = get(&browser, super::oidc::sign_in(&browser, &onward, "ana").await.as_str()).await;
+        let joined = post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+        assert_eq!(joined.location.as_deref(), Some("/me?done=joined"), "{}", joined.html);
+        assert_eq!(status(&server, "ana@example.com").await, "active");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b113_an_address_that_is_not_verified_joins_nothing() {
+    let (server, _idp, connection) = joined_up(Engine::Sqlite).await;
+    for (person, email) in
+        [("bo", "bo@example.com"), ("cy", "cy@example.com"), ("nobody", "nobody@example.com"), ("odd", "odd@example.com")]
+    {
+        let link = invite(&server, email).await;
+        let browser = browser();
+        let place = get(&browser, &link).await.place;
+        let back = via(&browser, &place, &connection, person).await;
+        assert_eq!((back.status, back.heading()), (403, "Your address is not verified"), "{person}: {}", back.html);
+        assert_eq!(through_the_door(&browser, &server, &connection, person).await.status, 403);
+        assert_eq!(status(&server, email).await, "pending");
+    }
+}
+
+#[tokio::test]
+async fn r_b02_r_b116_the_door_joins_too_where_an_invite_waits_whatever_the_case_of_the_address() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = joined_up(engine).await;
+        invite(&server, "kim.vale@example.com").await;
+        // Opening the invite, and stopping at the provider, changes nothing; the door works the next day.
+        let browser = browser();
+        let back = through_the_door(&browser, &server, &connection, "kim").await;
+        assert_eq!((back.status, back.heading()), (200, "You are invited"), "{}", back.html);
+        let joined = post(&browser, &back.place, &[("do", "go"), ("first_name", "Kim"), ("last_name", "Vale")]).await;
+        assert_eq!(joined.location.as_deref(), Some("/me?done=joined"), "{}", joined.html);
+        let users = server.ok("list_users", json!({"query": "kim.vale"})).await;
+        assert_eq!((&users["total"], &users["users"][0]["email"]), (&json!(1), &json!("kim.vale@example.com")));
+        assert_eq!(users["users"][0]["status"], "active");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invite_that_has_ended_says_so_at_the_door() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = joined_up(engine).await;
+        invite(&server, "ana@example.com").await;
+        let age = "UPDATE links SET sent_at = sent_at - 604801000, expires_at = expires_at - 604801000 WHERE ended_at IS NULL";
+        assert!(server.tamper(age).await);
+        let browser = browser();
+        let back = through_the_door(&browser, &server, &connection, "ana").await;
+        assert_eq!((back.status, back.heading()), (403, "Your invite has ended"), "{}", back.html);
+        post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+        assert_eq!(status(&server, "ana@example.com").await, "pending");
+        // A stranger to the organization is told just that.
+        let stranger = through_the_door(&super::oidc::browser(), &server, &connection, "eve").await;
+        assert_eq!((stranger.status, stranger.heading()), (403, "You are not invited"), "{}", stranger.html);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_does_not_join_where_a_provider_does() {
+    on_both(async |engine: Engine| {
+        let (server, _idp, _): (Server, _, _) = joined_up(engine).await;
+        let link = invite(&server, "ana@example.com").await;
+        let answer = server.accept(&link, "Ana", "Ruiz", PASSWORD).await;
+        assert!(answer.text().await.unwrap().contains("Join with"));
+        assert_eq!(status(&server, "ana@example.com").await, "pending");
+    })
+    .await;
+}
