@@ -419,7 +419,7 @@ async fn postgres_is_migrated_by_its_owner_and_served_as_a_lesser_role() {
     let no_owner = refusal(&with(&["migrate"], &serving).output().await.expect("usher runs"));
     assert!(no_owner.contains("permission denied") && no_owner.contains("as the database's owner"), "{no_owner}");
     let no_role = refusal(&with(&["migrate", "--serving-role", "usher_no_such_role"], &owner).output().await.expect("usher runs"));
-    assert!(no_role.contains("usher_no_such_role") && no_role.contains("create the role first"), "{no_role}");
+    assert!(no_role.contains("there is no such role") && no_role.contains("CREATE ROLE"), "{no_role}");
     let (server, _) = rest.rsplit_once('/').expect("a database");
     let no_database = format!("postgres://{role}@{server}/usher_no_such_database");
     let no_database = refusal(&with(&["org", "list"], &no_database).output().await.expect("usher runs"));

@@ -61,6 +61,7 @@ async fn r_b104_an_entry_says_who_did_what_to_whom_by_what_and_what_changed() {
                 ("access_groups:assign", Some("add_to_access_group"), "mcp"),
                 ("users:invite", Some("resend_invite"), "mcp"),
                 ("invite:accepted", None, "web"),
+                ("sign_in:invite", None, "web"),
                 ("users:deactivate", Some("deactivate_user"), "mcp"),
                 ("users:deactivate", Some("reactivate_user"), "mcp"),
             ]

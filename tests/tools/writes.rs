@@ -146,6 +146,9 @@ async fn a_dry_run_is_refused_and_warned_as_the_call_itself() {
 
         for email in ["second@example.com", "third@example.com"] {
             assert_eq!(server.ok("invite_user", with(&person(email), "role", json!("Administrator"))).await["warnings"], json!([]));
+            // Who has not joined counts for nothing.
+            let link = server.link_to(email).await;
+            assert_eq!(server.accept(&link, "Second", "Third", crate::common::PASSWORD).await.status(), 200);
         }
         for (tool, arguments) in [
             ("invite_user", with(&person("fourth@example.com"), "role", json!("Administrator"))),
