@@ -1,6 +1,6 @@
 //! What people are told of after it happened: each event sends its mail to whom it concerns, once.
 
-use super::{A_LONG_TIME, Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
+use super::{Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
 use crate::{
     common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, smtp::Sink, until},
     signing_in::{Browser, drawn_for},
