@@ -35,6 +35,37 @@ impl PersonFacts {
     pub(super) fn target(&self) -> Target {
         Target::User { id: self.person.id, name: self.name.clone() }
     }
+
+    /// What is one's own is nobody else's.
+    pub(super) fn own(&self, actor: &Actor) -> Result<(), Reason> {
+        if actor.is(self.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
+    }
+
+    /// Only an Active person comes in, and has what is theirs.
+    pub(super) fn active(&self) -> Result<(), Reason> {
+        match self.status {
+            Status::Active => Ok(()),
+            Status::Pending => Err(Reason::NotPending),
+            Status::Deactivated => Err(Reason::Deactivated),
+        }
+    }
+
+    /// Ana Ruiz, for the tests of rules.
+    #[cfg(test)]
+    pub(super) fn of_ana(status: Status, role: Role) -> Self {
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        let id = UserId::new(now, &crate::domain::Random::seeded(3));
+        Self {
+            person: PersonRef { key: 1, id },
+            name: "Ana Ruiz".to_owned(),
+            role,
+            status,
+            permissions: PermissionSet::default(),
+            version: 1,
+            invite_generation: 1,
+            folded: String::new(),
+        }
+    }
 }
 
 /// An access group as a rule sees it, read under the lock.
@@ -494,11 +525,7 @@ impl Action for CreateToken {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        match self.person.status {
-            Status::Active => Ok(()),
-            Status::Pending => Err(Reason::NotPending),
-            Status::Deactivated => Err(Reason::Deactivated),
-        }
+        self.person.active()
     }
 }
 

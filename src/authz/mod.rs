@@ -295,6 +295,12 @@ impl Standing {
         Self { role: Role::Administrator, permissions: PermissionSet::default() }
     }
 
+    /// Whoever holds nothing but what they just showed: a link, a password, a session that waits.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { role: Role::User, permissions: PermissionSet::default() }
+    }
+
     /// Whether the actor is an Administrator.
     #[must_use]
     pub fn is_administrator(&self) -> bool {

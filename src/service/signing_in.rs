@@ -4,7 +4,7 @@
 //! link is only noted ([`knock`]); who lives behind the address is looked up afterwards, by [`answer`]. A password is
 //! compared with a hash that belongs to nobody where there is no account.
 
-use super::{About, Call, Done, WriteOptions, Writing, retrying};
+use super::{About, Call, Done, Writing, retrying};
 use crate::{
     app::App,
     authn::{link, password, session::Browser},
@@ -14,8 +14,7 @@ use crate::{
         door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
     },
     domain::{
-        Asked, ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND,
-        Status, Timestamp,
+        Asked, ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, RequestId, SECOND, Status, Timestamp,
     },
     error::{Budget, Error},
     keys::sha256,
@@ -159,13 +158,7 @@ pub(super) async fn new_link(
 }
 
 pub(super) fn machine(app: &App, org: authz::Org) -> Call {
-    Call {
-        actor: Actor::system(org, SystemTask::SignIn),
-        standing: Standing::above_roles(),
-        request_id: RequestId::new(app.clock.now(), &app.random),
-        tool: None,
-        options: WriteOptions::default(),
-    }
+    Call::numbered(app, Actor::system(org, SystemTask::SignIn), Standing::above_roles())
 }
 
 /// A link that the operator carries to somebody: any browser, one use, ten minutes.
@@ -215,13 +208,9 @@ pub(super) struct Arrival {
 
 impl Arrival {
     pub(super) fn call(&self, request_id: RequestId) -> Call {
-        Call {
-            actor: Actor::person(self.org, self.person, (self.kind, self.credential), Scopes { write: true }, Surface::Web, None),
-            standing: Standing { role: Role::User, permissions: PermissionSet::default() },
-            request_id,
-            tool: None,
-            options: WriteOptions::default(),
-        }
+        let credential = (self.kind, self.credential);
+        let actor = Actor::person(self.org, self.person, credential, Scopes { write: true }, Surface::Web, None);
+        Call::new(actor, Standing::nothing(), request_id)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     app::SharedApp,
     authn::sso::Asking,
-    authz::door::{FRESH, Via, Which, moved_on},
+    authz::door::{FRESH, Via, Which},
     domain::{CredentialId, UserId},
     error::Error,
     http::auth::CallerAddress,
@@ -175,8 +175,7 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, sent: Result<Form<OwnForm>
         Ok(None) => return Err(go_to(app, "/sign-in")),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    let drawn_for = UserId::parse(&sent.drawn_for);
-    if drawn_for.is_none() || moved_on(drawn_for, visitor.now.person.id) {
+    if UserId::parse(&sent.drawn_for) != Some(visitor.now.person.id) {
         let typed: Vec<(&str, &str)> = [("First name", sent.first_name.as_str()), ("Last name", sent.last_name.as_str())]
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
@@ -199,10 +198,7 @@ pub(super) async fn holder(app: &SharedApp, headers: &HeaderMap, drawn_for: &str
         Ok(None) => return Err(go_to(app, "/sign-in")),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    match UserId::parse(drawn_for) {
-        Some(drawn_for) if !moved_on(Some(drawn_for), held.chosen.person.id) => Ok(held),
-        Some(_) | None => Err(moved(app, &held.chosen, &[])),
-    }
+    if UserId::parse(drawn_for) == Some(held.chosen.person.id) { Ok(held) } else { Err(moved(app, &held.chosen, &[])) }
 }
 
 /// `POST /me/name` (B08).

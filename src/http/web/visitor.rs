@@ -10,9 +10,8 @@ use crate::{
         credential::base62,
         session::{self, Browser},
     },
-    domain::RequestId,
     keys::sha256,
-    service::{Call, WriteOptions, signing_in::Opened},
+    service::{Call, signing_in::Opened},
     store::{
         StoreError,
         sessions::{self, Session},
@@ -144,13 +143,7 @@ impl Visitor {
 
     /// A call of theirs.
     pub(super) fn call(&self, app: &SharedApp) -> Call {
-        Call {
-            actor: session::actor(&self.now),
-            standing: self.now.standing.clone(),
-            request_id: RequestId::new(app.clock.now(), &app.random),
-            tool: None,
-            options: WriteOptions::default(),
-        }
+        Call::numbered(app, session::actor(&self.now), self.now.standing.clone())
     }
 }
 
