@@ -42,7 +42,7 @@ use visitor::{cookie, neighbourhood};
 use zeroize::Zeroizing;
 
 /// How long the cookie with the link's token lives, in seconds.
-const COOKIE_SECONDS: u32 = 1800;
+const COOKIE_SECONDS: i64 = 1800;
 
 fn page(app: &SharedApp, view: &impl View) -> Response {
     let page = views::render(view);
@@ -89,23 +89,13 @@ fn cookie_name(place: &str, id: LinkId) -> String {
     format!("usher_{place}_{}", id.as_uuid().simple())
 }
 
-/// The cookie that holds a link's token, for that link's page alone.
-fn set_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str, seconds: u32) -> String {
-    let secure = if app.public_url.is_https() { "; Secure" } else { "" };
-    format!(
-        "{}={token}; Path={}/{place}/{id}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
-        cookie_name(place, id),
-        app.public_url.base()
-    )
-}
-
-/// Moves from the address with a link's token to the one with its id, the token in a cookie (requirement 50).
+/// Moves from the address with a link's token to the one with its id, the token in a cookie for that page alone
+/// (requirement 50).
 fn move_to_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str) -> Response {
-    let mut response = door::go_to(app, &format!("/{place}/{id}"));
-    if let Ok(value) = HeaderValue::from_str(&set_cookie(app, place, id, token, COOKIE_SECONDS)) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
-    response
+    let path = format!("/{place}/{id}");
+    let below = format!("{}{path}", app.public_url.base());
+    let cookie = visitor::set_at(app, &cookie_name(place, id), token, &below, COOKIE_SECONDS);
+    visitor::with_cookies(door::go_to(app, &path), [cookie])
 }
 
 /// The same for a request that has no number yet.
@@ -131,18 +121,26 @@ fn dead(app: &SharedApp, link: &Link) -> Response {
     page(app, &DeadLinkPage { base: app.public_url.base(), organization: &link.organization, why, date })
 }
 
-/// A token that is no link's. Where an address has tried many of those it is told to wait.
-fn stranger(app: &SharedApp, CallerAddress(address): CallerAddress) -> Response {
+/// A token that is no invite's.
+fn stranger(app: &SharedApp, caller: CallerAddress) -> Response {
+    guessed(app, caller, &UnknownLinkPage { base: app.public_url.base() })
+}
+
+/// Shows what a token that is no link's is answered. Where an address has tried many of those it is told to wait.
+fn guessed(app: &SharedApp, CallerAddress(address): CallerAddress, view: &impl View) -> Response {
     app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, address));
     match address.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
-        Ok(()) => page(app, &UnknownLinkPage { base: app.public_url.base() }),
-        Err(wait) => {
-            let retry_after_seconds = retry_after_seconds(wait);
-            let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds });
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
-            response
-        }
+        Ok(()) => page(app, view),
+        Err(wait) => too_many(app, wait),
     }
+}
+
+/// Too much from one place in too short a time.
+fn too_many(app: &SharedApp, wait: i64) -> Response {
+    let retry_after_seconds = retry_after_seconds(wait);
+    let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds });
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+    response
 }
 
 /// What an address shows of a link: the token itself, or the id of a link whose cookie then holds the token, if it is there.
