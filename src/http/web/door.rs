@@ -3,7 +3,7 @@
 //! What is answered never depends on whether an address is known. GET shows, POST acts, as with invites.
 
 use super::{
-    Shown, guessed, move_to_cookie, page, too_many, unavailable, unread,
+    Sent, Shown, guessed, move_to_cookie, page, too_many, unavailable,
     views::{
         Fault, Moment,
         door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
@@ -28,11 +28,8 @@ use crate::{
     },
 };
 use axum::{
-    Extension, Form,
-    extract::{
-        Path, State,
-        rejection::{FormRejection, PathRejection},
-    },
+    Extension,
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -130,12 +127,8 @@ pub async fn ask(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
     headers: HeaderMap,
-    sent: Result<Form<DoorForm>, FormRejection>,
+    Sent(sent): Sent<DoorForm>,
 ) -> Response {
-    let sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     if sent.act == "organization" {
         let slug = sent.organization.trim().trim_start_matches('/').to_lowercase();
         return match organizations::by_slug(&app.pool, &slug).await {
@@ -208,12 +201,8 @@ pub async fn enter(
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<DoorForm>, FormRejection>,
+    Sent(mut sent): Sent<DoorForm>,
 ) -> Response {
-    let mut sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let organization = match organization(&app, segment).await {
         Ok(organization) => organization,
@@ -358,12 +347,8 @@ pub async fn open(
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<LinkForm>, FormRejection>,
+    Sent(mut sent): Sent<LinkForm>,
 ) -> Response {
-    let mut sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let shown = Shown::read("link", segment, &headers);
     let mut browser = visitor::browser(&app, &headers);

@@ -28,12 +28,13 @@ use crate::{
 use axum::{
     Extension, Form,
     extract::{
-        Path, State,
+        FromRequest, Path, Request, State,
         rejection::{FormRejection, PathRejection},
     },
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::de::DeserializeOwned;
 use views::{
     AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, PAGE_HEADERS,
     TooManyTriesPage, UnknownLinkPage, View,
@@ -222,6 +223,30 @@ async fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Optio
     )
 }
 
+/// A form as it was sent. One that cannot be read is answered before its page is asked.
+#[derive(Debug)]
+pub struct Sent<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<SharedApp> for Sent<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Response> {
+        match Form::from_request(request, app).await {
+            Ok(Form(sent)) => Ok(Self(sent)),
+            Err(rejection) => Err(fault(app, unread(&rejection))),
+        }
+    }
+}
+
+/// Why a form could not be read.
+fn unread(rejection: &FormRejection) -> Fault {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::UnsupportedMedia,
+        _ => Fault::BadRequest,
+    }
+}
+
 /// The accepting form.
 #[derive(serde::Deserialize)]
 pub struct AcceptForm {
@@ -241,27 +266,14 @@ impl std::fmt::Debug for AcceptForm {
     }
 }
 
-/// Why a form could not be read.
-fn unread(rejection: &FormRejection) -> Fault {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::UnsupportedMedia,
-        _ => Fault::BadRequest,
-    }
-}
-
 /// `POST /invite/{id}`.
 pub async fn accept(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<AcceptForm>, FormRejection>,
+    Sent(mut sent): Sent<AcceptForm>,
 ) -> Response {
-    let mut sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return fault(&app, unread(&rejection)),
-    };
     // The address itself may be posted to by a program that never took the cookie.
     let shown = Shown::read("invite", segment, &headers);
     if shown.is_left_alone() {

@@ -6,8 +6,9 @@
 //! does it. So no link that anybody sends, and no program that opens links, signs anybody in.
 
 use super::{
+    Sent,
     door::{go_to, visits},
-    page, said, too_many, unavailable, unread,
+    page, said, too_many, unavailable,
     views::{
         Fault as Page, FieldError,
         sso::{GoPage, MeetPage, Provider, StopPage},
@@ -26,10 +27,10 @@ use crate::{
     store::sso::connections,
 };
 use axum::{
-    Extension, Form,
+    Extension,
     extract::{
         Path, Query, State,
-        rejection::{FormRejection, PathRejection, QueryRejection},
+        rejection::{PathRejection, QueryRejection},
     },
     http::{HeaderMap, HeaderValue, header},
     response::Response,
@@ -284,12 +285,8 @@ pub async fn act(
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<JourneyForm>, FormRejection>,
+    Sent(sent): Sent<JourneyForm>,
 ) -> Response {
-    let sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     let journey = journey_of(segment);
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     let mut browser = visitor::browser(&app, &headers);
