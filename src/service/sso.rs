@@ -7,7 +7,7 @@
 
 use super::{
     About, Call, Done, Writing,
-    signing_in::{self, Admission, Arrival, Letter, Opened, Shown},
+    signing_in::{self, Arrival, Letter, Opened, Shown, come_in, come_in_beside},
 };
 use crate::{
     app::App,
@@ -24,10 +24,11 @@ use crate::{
     domain::{Asked, ConnectionId, Email, LinkId, LinkKind, MINUTE, PersonName, RequestId, Status, Untrusted, UserId},
     error::{Budget, Error},
     gather::Named,
-    keys::{Cell, sha256},
+    keys::{Cell, hex, sha256},
     store::{
         door,
         links::{self, Link, LinkState},
+        organizations::{self, Organization},
         people::{self, Who},
         sessions::Session,
         sso::{self as rows, Connection, Linked},
@@ -296,7 +297,7 @@ pub struct Begun {
 /// The short name of a journey: nothing of its state shows in it.
 #[must_use]
 pub fn journey(state: &str) -> String {
-    sha256(state.as_bytes()).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex(&sha256(state.as_bytes())[..8])
 }
 
 /// Sends somebody to a connection of this organization's.
@@ -312,12 +313,13 @@ pub async fn begin(app: &App, org: Org, connection: &str, purpose: Purpose, aski
     Ok(Begun { url, journey: journey(&state), luggage: sealed(app, UNDERWAY, &underway)? })
 }
 
-/// The connection of an organization under a number from a sealed value, if both are still there.
-async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<Connection>, Error> {
-    let organization = crate::store::organizations::by_number(&app.pool, org).await?;
+/// The organization under a number from a sealed value, and its connection, if both are still there.
+async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<(Organization, Connection)>, Error> {
+    let organization = organizations::by_number(&app.pool, org).await?;
     let Some(organization) = organization.filter(|organization| organization.suspended_at.is_none()) else { return Ok(None) };
     let all = rows::connections(&app.pool, organization.org).await?;
-    Ok(all.into_iter().find(|live| live.id.as_uuid() == connection))
+    let live = all.into_iter().find(|live| live.id.as_uuid() == connection);
+    Ok(live.map(|live| (organization, live)))
 }
 
 /// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed.
@@ -333,7 +335,7 @@ pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Opti
     app.trades
         .check(&sha256(luggage.as_bytes()))
         .map_err(|retry_after_ms| Error::RateLimited { budget: Budget::SignIn, retry_after_ms })?;
-    let connection = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
+    let (_, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
     let provider = provider(app, &connection)?;
     let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri(app), &underway.flow, returned).await?;
     let Identity { issuer, subject, email, email_verified, first_name, last_name } = identity;
@@ -417,8 +419,7 @@ pub async fn meet(app: &App, luggage: &str, mark: Option<[u8; 32]>) -> Result<Me
     if app.clock.now().as_millis() > back.until || mark != Some(back.mark) {
         return Err(Fault::State.into());
     }
-    let connection = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
-    let organization = crate::store::organizations::by_number(&app.pool, back.org).await?.ok_or(Fault::State)?;
+    let (organization, connection) = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
     let meeting = meeting(app, &connection, &back).await?;
     Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting })
 }
@@ -485,14 +486,6 @@ fn arrival(app: &App, org: Org, person: PersonRef, email_key: &str, connection: 
     }
 }
 
-/// Opens a session under a new cookie, to which the browser's other accounts move.
-async fn come_in(app: &App, arrival: &Arrival, browser: &Browser, request_id: RequestId, shown: Shown<'_>) -> Result<Opened, Error> {
-    let cookie = browser.next_cookie(app);
-    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash: None };
-    signing_in::admit(app, arrival, request_id, &admission, shown).await?;
-    Ok(Opened { cookie })
-}
-
 /// Comes in by an identity that opens an account; and into every other organization that asks this very issuer by this very
 /// client, where the identity opens one, too (B06).
 ///
@@ -502,17 +495,10 @@ pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, req
     let (issuer, subject) = (met.back.issuer.as_str(), met.back.subject.as_str());
     let connection = &met.connection;
     let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
-    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject)).await?;
-    let hashed = sha256(opened.cookie.as_bytes());
+    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject), None).await?;
     for (org, other) in rows::elsewhere(&app.pool, connection, issuer, subject).await? {
         let there = arrival(app, org, other.person, &other.email_key, other.connection);
-        // The cookie has moved already; a session that the same person still has there ends here.
-        let admission = Admission { browser, cookie: hashed, moved_from: Some(hashed), rehash: None };
-        match signing_in::admit(app, &there, request_id, &admission, Shown::Identity(other.connection, issuer, subject)).await {
-            // Deactivated there: that one stays shut, the others go on.
-            Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => {}
-            Err(error) => return Err(error),
-        }
+        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject), &opened).await?;
     }
     Ok(opened)
 }
@@ -534,7 +520,7 @@ pub async fn join(
     let arrival = arrival(app, met.connection.org, link.person, email.key(), met.connection.id);
     let call = arrival.call(request_id);
     super::retrying(|| accept(app, &call, met, link.id, &name)).await?;
-    come_in(app, &arrival, browser, request_id, Shown::Invite).await
+    come_in(app, &arrival, browser, request_id, Shown::Invite, None).await
 }
 
 async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonName) -> Result<(), Error> {
@@ -545,7 +531,7 @@ async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonNa
         let email = Email::parse(&found.email)?;
         let joining = Joining::Identity {
             identity: met.back.identity(),
-            connected: is_connected(&mut writing, met.connection.id).await?,
+            connected: rows::is_connected(&mut writing.work, met.connection.id).await?,
             same_address: met.back.address().is_some_and(|address| address.key() == email.key()),
         };
         let action = AcceptInvite {
@@ -570,10 +556,6 @@ async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonNa
 
 /// The identity opens another account.
 const TAKEN: Error = Error::Conflict("This sign-in opens another account here already.");
-
-async fn is_connected(writing: &mut Writing<'_>, connection: ConnectionId) -> Result<bool, Error> {
-    Ok(rows::connections_locked(&mut writing.work).await?.iter().any(|live| live.id == connection))
-}
 
 /// Mails the account with the identity's address a link that connects both, in this browser.
 ///
@@ -620,7 +602,7 @@ pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Bro
     })
     .await?;
     let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject);
-    come_in(app, &arrival, browser, request_id, shown).await
+    come_in(app, &arrival, browser, request_id, shown, None).await
 }
 
 async fn link_identity(
@@ -631,7 +613,7 @@ async fn link_identity(
     proof: LinkProof,
 ) -> Result<Done<()>, Error> {
     let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
-    let connected = is_connected(writing, identity.connection).await?;
+    let connected = rows::is_connected(&mut writing.work, identity.connection).await?;
     let now = writing.work.now();
     let action = LinkIdentity { person: found.facts, identity: identity.clone(), connected, proof, now };
     let proof = authz::authorize(&call.actor, &writing.standing, action)?;

@@ -77,6 +77,11 @@ pub async fn connections_locked(work: &mut Work) -> Result<Vec<Connection>, Stor
     work.tx.query(LIVE).bind(org.number).all().await?.iter().map(|row| read(row, org)).collect()
 }
 
+/// Whether a connection is live, under the lock.
+pub async fn is_connected(work: &mut Work, id: ConnectionId) -> Result<bool, StoreError> {
+    Ok(connections_locked(work).await?.iter().any(|live| live.id == id))
+}
+
 /// Stores a connection.
 pub async fn connect(work: &mut Work, proof: Authorized<ConnectProvider>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
