@@ -1,10 +1,15 @@
-//! Identity providers of organizations: connecting them, and coming in through them.
+//! Identity providers of organizations: connecting them (`connecting`), and coming in through them.
 //!
 //! A browser goes to the provider ([`begin`]) and comes back ([`come_back`]). What it came back with is looked at
 //! ([`meet`]), and only a form of the person's own acts on it: [`enter`], [`join`], [`ask_mailbox`], [`link_own`]. Between the
 //! steps the browser carries everything itself, sealed; each step looks at the database anew, and the acting ones again under
 //! the lock.
 
+mod connecting;
+
+pub use connecting::{NewConnection, connect, relink, remove, require, test};
+
+use self::connecting::named;
 use super::{
     About, Call, Done, Writing,
     signing_in::{self, Arrival, Letter, Opened, Shown, come_in, come_in_beside},
@@ -19,9 +24,9 @@ use crate::{
         self, CredentialKind, Org, PersonRef,
         action::{AcceptInvite, Joining},
         door::{SendLink, Via},
-        sso::{ChangeProvider, ConnectProvider, LinkIdentity, LinkProof, NewIdentity, RemoveProvider, RequireSso, UnlinkIdentity},
+        sso::{LinkIdentity, LinkProof, NewIdentity, UnlinkIdentity},
     },
-    domain::{Asked, ConnectionId, Email, LinkId, LinkKind, MINUTE, PersonName, RequestId, Status, Untrusted, UserId},
+    domain::{Asked, ConnectionId, Email, LinkId, LinkKind, MINUTE, PersonName, RequestId, Status},
     error::{Budget, Error},
     gather::Named,
     keys::{Cell, hex, sha256},
@@ -71,10 +76,6 @@ fn cell(org: i64, row: &str) -> Cell<'_> {
     Cell { org, table: "sso_connections", row, column: "client_secret" }
 }
 
-fn seal(app: &App, org: Org, id: ConnectionId, secret: &str) -> String {
-    app.keyring.seal_cell(&app.random, &cell(org.number, &rows::row_of(id)), secret.as_bytes())
-}
-
 /// The provider of a connection, its secret unsealed.
 fn provider(app: &App, connection: &Connection) -> Result<Provider, Error> {
     let broken = || Error::Internal("a connection's row does not read: add it anew".to_owned());
@@ -84,146 +85,6 @@ fn provider(app: &App, connection: &Connection) -> Result<Provider, Error> {
     let secret = app.keyring.open_cell(&cell(connection.org.number, &row), &connection.sealed_secret).ok_or_else(broken)?;
     let secret = Secret::new(String::from_utf8(secret.to_vec()).map_err(|_| broken())?);
     Provider::new(issuer, &connection.client_id, secret, connection.trusts_unverified_email).map_err(|_| broken())
-}
-
-// ---- connecting ----
-
-/// A connection to be.
-#[derive(Debug)]
-pub struct NewConnection {
-    /// What people read on the button.
-    pub name: String,
-    /// Who signs.
-    pub issuer: Issuer,
-    /// The registration at the provider.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
-    /// Whether an address counts that the provider does not call verified.
-    pub trusts_unverified_email: bool,
-}
-
-/// Connects a provider, after it was seen to answer as itself.
-///
-/// # Errors
-/// A value that does not read, or a provider that does not answer.
-pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<ConnectionId, Failed> {
-    let name = Untrusted::parse_name("name", &new.name, 40)?;
-    let provider = Provider::new(new.issuer.clone(), &new.client_id, new.client_secret.clone(), new.trusts_unverified_email)?;
-    sso::test(&app.outbound, &provider).await?;
-    let org = call.actor.org();
-    let mut writing = Writing::begin::<ConnectProvider>(app, call, false).await?;
-    let result = async {
-        let id = ConnectionId::new(writing.work.now(), &app.random);
-        let tenants: Vec<String> = new.issuer.tenants().iter().map(ToString::to_string).collect();
-        let action = ConnectProvider {
-            id,
-            name,
-            issuer: new.issuer.as_str().to_owned(),
-            tenants: (!tenants.is_empty()).then(|| tenants.join(",")),
-            client_id: new.client_id.clone(),
-            sealed_secret: seal(app, org, id, new.client_secret.expose()),
-            trusts_unverified_email: new.trusts_unverified_email,
-        };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        rows::connect(&mut writing.work, proof).await?;
-        Ok(Done { value: id, changed: true, about: About::default() })
-    }
-    .await;
-    Ok(writing.finish(result).await?)
-}
-
-/// The connection that a command or a form names, or the only one.
-fn named(connections: Vec<Connection>, id: Option<&str>) -> Result<Connection, Error> {
-    let wanted = id.map(|id| ConnectionId::parse(id.trim()));
-    let count = connections.len();
-    let mut found = connections.into_iter().filter(|connection| match wanted {
-        None => count == 1,
-        Some(id) => id == Some(connection.id),
-    });
-    found.next().ok_or(Error::Conflict("There is no such connection, or several and none was named: `usher sso list` shows their ids."))
-}
-
-/// Whether a connection's provider answers as itself.
-///
-/// # Errors
-/// No such connection, or what is wrong with it.
-pub async fn test(app: &App, org: Org, id: Option<&str>) -> Result<Connection, Failed> {
-    let connection = named(rows::connections(&app.pool, org).await?, id)?;
-    sso::test(&app.outbound, &provider(app, &connection)?).await?;
-    Ok(connection)
-}
-
-/// Puts another registration at the same provider in place of a connection's. Where the provider names people anew for it,
-/// each of them confirms by a link to their mailbox at their next sign-in.
-///
-/// # Errors
-/// No such connection, or a provider that does not answer.
-pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, client_secret: Secret) -> Result<ConnectionId, Failed> {
-    let org = call.actor.org();
-    let before = named(rows::connections(&app.pool, org).await?, id)?;
-    let issuer = provider(app, &before)?.issuer().clone();
-    let after = Provider::new(issuer, client_id, client_secret.clone(), before.trusts_unverified_email)?;
-    sso::test(&app.outbound, &after).await?;
-    let mut writing = Writing::begin::<ChangeProvider>(app, call, false).await?;
-    let result = async {
-        let connection = named(rows::connections_locked(&mut writing.work).await?, Some(&before.id.to_string()))?;
-        let sealed_secret = seal(app, org, connection.id, client_secret.expose());
-        let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        rows::change(&mut writing.work, proof).await?;
-        Ok(Done { value: connection.id, changed: true, about: About::default() })
-    }
-    .await;
-    Ok(writing.finish(result).await?)
-}
-
-/// Ends a connection.
-///
-/// # Errors
-/// No such connection, or the last one while SSO is required.
-pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<ConnectionId, Error> {
-    let mut writing = Writing::begin::<RemoveProvider>(app, call, false).await?;
-    let result = async {
-        let all = rows::connections_locked(&mut writing.work).await?;
-        let others = all.len().saturating_sub(1);
-        let connection = named(all, id)?;
-        let sso_required = door::settings(&mut writing.work).await?.sso_required;
-        let action = RemoveProvider { connection: connection.facts(), sso_required, others };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)
-            .map_err(|_| Error::Conflict("SSO is required, and this is its last connection: run `usher sso require --off` first."))?;
-        rows::remove(&mut writing.work, proof).await?;
-        Ok(Done { value: connection.id, changed: true, about: About::default() })
-    }
-    .await;
-    writing.finish(result).await
-}
-
-/// Decides whether people sign in through a provider only; answers who is not linked yet.
-///
-/// # Errors
-/// While no Administrator came in through it, or none has a password for the day on which it is broken.
-pub async fn require(app: &App, call: &Call, required: bool) -> Result<Vec<(UserId, String)>, Error> {
-    let mut writing = Writing::begin::<RequireSso>(app, call, false).await?;
-    let result = async {
-        let settings = door::settings(&mut writing.work).await?;
-        let (proven, break_glass) = rows::administrators_ready(&mut writing.work).await?;
-        let changed = settings.sso_required != required;
-        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, proven, break_glass }).map_err(|_| {
-            Error::Conflict(if proven {
-                "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
-            } else {
-                "No active Administrator has signed in through a connection yet: let one do so first."
-            })
-        })?;
-        if changed {
-            rows::require(&mut writing.work, proof, settings).await?;
-        }
-        Ok(Done { value: (), changed, about: About::default() })
-    }
-    .await;
-    writing.finish(result).await?;
-    Ok(rows::not_linked(&app.pool, call.actor.org()).await?)
 }
 
 // ---- going there and coming back ----
