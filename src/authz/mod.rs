@@ -37,6 +37,7 @@
 pub mod action;
 mod ceiling;
 pub mod door;
+pub mod organization;
 pub mod second_factor;
 pub mod sso;
 
