@@ -214,7 +214,8 @@ fn parse_windows(text: &str) -> Result<Vec<(i64, i64)>, String> {
                 "d" => DAY,
                 _ => return Err(wrong()),
             };
-            if count <= 0 || many <= 0 { Err(wrong()) } else { Ok((count, many * unit)) }
+            let window = many.checked_mul(unit).ok_or_else(wrong)?;
+            if count <= 0 || window <= 0 { Err(wrong()) } else { Ok((count, window)) }
         })
         .collect()
 }

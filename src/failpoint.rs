@@ -28,6 +28,8 @@ pub enum Fault {
     Skip,
     /// The process dies on the spot, as under `kill -9`.
     Abort,
+    /// The step panics, as a mistake of ours would.
+    Panic,
 }
 
 #[cfg(feature = "failpoints")]
@@ -64,6 +66,7 @@ mod on {
                     "lost" => Fault::Lost,
                     "skip" => Fault::Skip,
                     "abort" => Fault::Abort,
+                    "panic" => Fault::Panic,
                     _ => continue,
                 };
                 faults.set(name, fault, nth);
@@ -92,6 +95,9 @@ mod on {
         }
 
         /// Counts a pass and says what is to happen. [`Fault::Abort`] does not return.
+        ///
+        /// # Panics
+        /// With [`Fault::Panic`], which is what that one is for.
         #[must_use]
         pub fn hit(&self, name: &'static str) -> Option<Fault> {
             let fault = {
@@ -110,10 +116,11 @@ mod on {
                     Some(_) | None => None,
                 }
             };
-            if fault == Some(Fault::Abort) {
-                std::process::abort();
+            match fault {
+                Some(Fault::Abort) => std::process::abort(),
+                Some(Fault::Panic) => panic!("failpoint"),
+                Some(Fault::Error | Fault::Lost | Fault::Skip) | None => fault,
             }
-            fault
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::{config::Options, domain::SecondFactorFor};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::PossibleValuesParser};
 use std::{ffi::OsStr, process::ExitCode};
 
+/// What the first organization is called where nobody says.
+const FIRST_ORGANIZATION: &str = "My organization";
+
 const ABOUT: &str = "usher keeps an organization's roster, and lets AI tools manage it as the person who asked.";
 
 const AFTER_HELP: &str = "\
@@ -44,7 +47,7 @@ enum Command {
     /// Run again it makes nothing new, and serves.
     Quickstart {
         /// Name of the organization.
-        #[arg(long, default_value = "My organization")]
+        #[arg(long, default_value = FIRST_ORGANIZATION)]
         org: String,
         /// Address of the first Administrator.
         #[arg(long, default_value = "admin@example.com")]
@@ -174,6 +177,9 @@ enum User {
         /// Slug of the organization.
         #[arg(long)]
         org: String,
+        /// Only this person: an address or an id.
+        #[arg(long)]
+        user: Option<String>,
     },
     /// Make somebody an Administrator.
     Promote(OfUser),

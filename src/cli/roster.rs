@@ -41,7 +41,14 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
                            "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains})
                 })
                 .collect();
-            let words: Vec<String> = all.iter().map(|o| format!("{:24} {} ({} people)", o.slug, o.name, o.people)).collect();
+            let words: Vec<String> = all
+                .iter()
+                .map(|o| {
+                    let people = if o.people == 1 { "1 person".to_owned() } else { format!("{} people", o.people) };
+                    let state = if o.suspended_at.is_some() { ", suspended" } else { "" };
+                    format!("{:24} {} ({people}{state})", o.slug, o.name)
+                })
+                .collect();
             output::result(options.json, &json!(value), &words.join("\n"));
         }
         Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
@@ -77,17 +84,22 @@ async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, 
 pub(super) async fn user(command: User, options: &Options) -> Outcome {
     let app = open(options, Absent::Refuse).await?;
     match command {
-        User::List { org } => {
+        User::List { org, user } => {
             let organization = organization(&app, &org).await?;
             let call = Call::on_the_host(&app, organization.org);
             let mut params = contract::ListUsersParams { limit: Some(100), ..Default::default() };
             let mut users = Vec::new();
-            loop {
-                let page = people::list(&app, &call, organization.people, &params).await.map_err(|error| said(&app, &error))?;
-                users.extend(page.users);
-                match page.next_cursor {
-                    Some(next) => params.cursor = Some(next),
-                    None => break,
+            if let Some(user) = user {
+                let params = contract::GetUserParams { user };
+                users.push(people::get(&app, &call, &params).await.map_err(|error| said(&app, &error))?.user);
+            } else {
+                loop {
+                    let page = people::list(&app, &call, organization.people, &params).await.map_err(|error| said(&app, &error))?;
+                    users.extend(page.users);
+                    match page.next_cursor {
+                        Some(next) => params.cursor = Some(next),
+                        None => break,
+                    }
                 }
             }
             let words: Vec<String> = users
@@ -148,7 +160,8 @@ pub(super) async fn token(command: Token, options: &Options) -> Outcome {
                            "last_used_at": t.last_used_at.map(Timestamp::to_rfc3339), "revoked_at": t.revoked_at.map(Timestamp::to_rfc3339)})
                 })
                 .collect();
-            let words: Vec<String> = all.iter().map(|t| format!("{} {:32} {}", t.id, t.email, t.label)).collect();
+            let words: Vec<String> =
+                all.iter().map(|t| format!("{} {:32} {:32} {}", t.id, t.email, token_state(t, app.clock.now()), t.label)).collect();
             output::result(options.json, &json!(value), &words.join("\n"));
         }
         Token::Revoke { org, id } => {
@@ -159,4 +172,16 @@ pub(super) async fn token(command: Token, options: &Options) -> Outcome {
     }
     app.pool.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a token is good for, in words.
+fn token_state(token: &store::credentials::Token, now: Timestamp) -> String {
+    if let Some(revoked) = token.revoked_at {
+        return format!("ended {}", revoked.short_utc());
+    }
+    if token.expires_at <= now {
+        return format!("expired {}", token.expires_at.short_utc());
+    }
+    let read_only = if token.scopes.write { "" } else { "read-only, " };
+    format!("{read_only}until {}", token.expires_at.short_utc())
 }

@@ -1,7 +1,7 @@
 //! Each command, from its flags to its result.
 
 use super::{
-    Audit, Command, MailCommand,
+    Audit, Command, FIRST_ORGANIZATION, MailCommand,
     doctor::{self, in_the_clear, sender},
     output, roster, sso,
     welcome::Welcome,
@@ -126,6 +126,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             let ok = verdict.first_bad.is_none();
             let words = match verdict.first_bad {
                 None => format!("Unbroken: {} entries.", verdict.entries),
+                Some(bad) if bad > verdict.entries => format!("Broken: entry {bad} is missing, and whatever came after it."),
                 Some(bad) => format!("Broken at entry {bad} of {}.", verdict.entries),
             };
             let value = json!({"ok": ok, "entries": verdict.entries, "head": verdict.head, "first_bad": verdict.first_bad});
@@ -236,7 +237,10 @@ async fn prepare(options: &Options, database: &Database, absent: Absent) -> Resu
 pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
     let extended = options.data_dir.join("permissions.json");
     match std::fs::read_to_string(&extended) {
-        Ok(text) => Catalogue::extended(&text).map_err(|invalid| format!("{}: {}", extended.display(), invalid.message)),
+        Ok(text) => Catalogue::extended(&text).map_err(|invalid| {
+            let words = format!("{}: {} {}", extended.display(), invalid.message, invalid.hint.unwrap_or_default());
+            words.trim_end().to_owned()
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Catalogue::builtin()),
         Err(error) => Err(format!("{} cannot be read: {error}", extended.display())),
     }
@@ -354,6 +358,12 @@ async fn make_absent(app: &SharedApp, name: &str, admin: FirstAdministrator<'_>)
         Ok::<_, String>(first.map(|organization| Made { organization, secrets: None }))
     };
     if let Some(found) = found().await? {
+        if name != FIRST_ORGANIZATION && name != found.organization.name {
+            tracing::warn!(
+                "there is an organization already, so --org makes none: usher org create makes another, usher org rename names {} anew",
+                found.organization.slug
+            );
+        }
         if credentials::list(&app.pool, found.organization.org, None).await.map_err(|error| error.to_string())?.is_empty() {
             tracing::warn!("nobody has a token yet: usher token create --org {} --user EMAIL", found.organization.slug);
         }

@@ -47,8 +47,13 @@ pub fn router(app: SharedApp) -> Router {
     let mcp = Router::new()
         .route_service("/mcp", service.clone())
         .route_service("/mcp/{organization}", service)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::mcp));
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::mcp))
+        // Programs ask here, so they are told in JSON.
+        .route("/mcp/", any(nothing_here))
+        .route("/mcp/{organization}/", any(nothing_here))
+        .route("/mcp/{organization}/{*path}", any(nothing_here));
     let base = app.public_url.base().to_owned();
+    let host = Arc::clone(&app);
     let pages = Router::new()
         .route("/", get(web::index))
         .route("/invite/{token}", get(web::invite).post(web::accept))
@@ -68,11 +73,12 @@ pub fn router(app: SharedApp) -> Router {
         .route("/assets/{name}", get(web::asset))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/.well-known", any(well_known))
-        .route("/.well-known/", any(well_known))
-        .route("/.well-known/{*path}", any(well_known))
+        .route("/.well-known", any(nothing_here))
+        .route("/.well-known/", any(nothing_here))
+        .route("/.well-known/{*path}", any(nothing_here))
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
+        .layer(CatchPanicLayer::custom(move |_| web::panicked(&host)))
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), web::visitor::same_site));
     let routes = pages.merge(mcp);
@@ -111,7 +117,7 @@ async fn readyz(State(app): State<SharedApp>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"state": state}).to_string()).into_response()
 }
 
-async fn well_known() -> Response {
+async fn nothing_here() -> Response {
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], r#"{"error":"not_found"}"#).into_response()
 }
 
@@ -186,7 +192,11 @@ fn warn<T>(result: Result<T, StoreError>) {
     }
 }
 
-/// Serves these routes until `stop` ends; calls in flight finish first, and what was gathered is written.
+/// How long calls in flight are waited for at the end. A statement of theirs ends sooner than whoever only sends half a
+/// request, and that one must not keep the process from ending.
+const LAST_CALLS: Duration = Duration::from_secs(10);
+
+/// Serves these routes until `stop` ends; calls in flight finish first, up to [`LAST_CALLS`], and what was gathered is written.
 pub async fn serve(
     app: SharedApp,
     routes: Router,
@@ -197,7 +207,17 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     tasks.spawn(background(Arc::clone(&app), token.clone(), tasks.clone()));
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
+    let stopping = CancellationToken::new();
+    let told = stopping.clone();
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        stop.await;
+        told.cancel();
+    });
+    let too_late = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(LAST_CALLS).await;
+    };
+    let served = tokio::select! { served = serving => served, () = too_late => Ok(()) };
     token.cancel();
     // A relay that does not answer must not hold the end up.
     app.mail.close();

@@ -99,6 +99,11 @@ fn move_to_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str) -> Resp
     visitor::with_cookies(door::go_to(app, &path), [cookie])
 }
 
+/// A mistake of ours stopped the making of a page; the log has its words, and the number that the page shows.
+pub fn panicked(app: &SharedApp) -> Response {
+    unavailable(app, &Error::Internal("panic".to_owned()))
+}
+
 /// The same for a request that has no number yet.
 fn unavailable(app: &SharedApp, error: &Error) -> Response {
     failed(app, RequestId::new(app.clock.now(), &app.random), error)
