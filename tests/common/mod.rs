@@ -5,6 +5,7 @@ pub mod hosts;
 pub mod inside;
 pub mod invariants;
 pub mod oidc;
+pub mod slack;
 pub mod smtp;
 
 use serde_json::{Value, json};

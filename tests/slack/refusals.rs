@@ -1,0 +1,1 @@
+//! What Slack may answer instead, and that no invite, acceptance or mail suffers by it.

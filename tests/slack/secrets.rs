@@ -1,0 +1,1 @@
+//! The token opens a workspace. It stands nowhere in clear.
