@@ -151,13 +151,11 @@ impl Action for FoundInSlack {
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
         still_there(&self.person)?;
-        let open = match (self.has_one, self.decided, self.why) {
-            // Also what an older version wrote, which looked nobody up.
-            (true, Some(SlackBy::Hand) | None, _) => false,
-            (false, Some(SlackBy::Hand), LookUp::Joining) => false,
-            (true, Some(SlackBy::LookUp), _) | (false, Some(SlackBy::Hand), LookUp::Asked) | (false, Some(SlackBy::LookUp) | None, _) => {
-                true
-            }
+        let open = match self.decided {
+            Some(SlackBy::LookUp) => true,
+            Some(SlackBy::Hand) => !self.has_one && self.why == LookUp::Asked,
+            // One that is there was written by an older version, which looked nobody up.
+            None => !self.has_one,
         };
         if open && self.connected { Ok(()) } else { Err(Reason::WayClosed) }
     }

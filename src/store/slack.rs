@@ -157,13 +157,12 @@ pub(super) async fn look_up_joined(work: &mut Work, user_key: i64) -> Result<(),
 pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
     let (org, now) = (work.org.number, work.now);
-    let keys = match &action.person {
-        Some(person) => vec![person.person.key],
-        None => {
-            let sql = "SELECT key FROM users WHERE org = $1 AND status <> 'deactivated' AND slack_id IS NULL ORDER BY key";
-            let rows = work.tx.query(sql).bind(org).all().await?;
-            rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?
-        }
+    let keys = if let Some(person) = &action.person {
+        vec![person.person.key]
+    } else {
+        let sql = "SELECT key FROM users WHERE org = $1 AND status <> 'deactivated' AND slack_id IS NULL ORDER BY key";
+        let rows = work.tx.query(sql).bind(org).all().await?;
+        rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?
     };
     let rows: Vec<_> = keys.iter().map(|key| (OutboxId::new(now, &work.random).as_uuid().simple().to_string(), key)).collect();
     // One statement, however many they are.

@@ -1,5 +1,6 @@
 //! The real binary, started on a free port with a database of its own.
 
+pub mod copies;
 pub mod database;
 pub mod hosts;
 pub mod inside;

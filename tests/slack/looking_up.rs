@@ -1,12 +1,16 @@
 //! At invite, at acceptance, on demand; and what is never written.
 
 use super::{TOKEN, at_rest, connect, done, found, invite, joined_up, log_of, look_ups, options, pass, refused, user};
-use crate::common::{
-    Engine, PASSWORD, Server,
-    database::Connection,
-    on_both,
-    slack::{Order, Slack},
-    until,
+use crate::{
+    common::{
+        Engine, PASSWORD, Server,
+        database::Connection,
+        oidc::{self, Idp},
+        on_both,
+        slack::{Order, Slack},
+        until,
+    },
+    sso,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -44,7 +48,7 @@ async fn somebody_who_is_in_slack_only_later_is_looked_up_again_when_they_join()
         let (server, slack) = joined_up(engine).await;
         invite(&server, "ana@example.com").await;
         let nobody = ("ana@example.com".to_owned(), "sent".to_owned(), Some("users_not_found".to_owned()));
-        assert_eq!(at_rest(&server).await, [nobody.clone()], "nobody is an answer, and no fault");
+        assert_eq!(at_rest(&server).await, std::slice::from_ref(&nobody), "nobody is an answer, and no fault");
         slack.member(TOKEN, "ana@example.com", "U012AB3CD");
         let link = server.link_to("ana@example.com").await;
         assert_eq!(server.accept(&link, "Ana", "Ruiz", PASSWORD).await.status(), 200);
@@ -59,6 +63,26 @@ async fn somebody_who_is_in_slack_only_later_is_looked_up_again_when_they_join()
         assert_eq!(server.accept(&link, "Bo", "Ode", PASSWORD).await.status(), 200);
         at_rest(&server).await;
         assert_eq!(slack.asked_of("bo@example.com"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_joins_through_the_organizations_provider_is_looked_up_too() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let idp = Idp::real(&format!("{}/sign-in/sso/callback", server.address()), &[]).await;
+        let provider = sso::connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        invite(&server, "ana@example.com").await;
+        at_rest(&server).await;
+        slack.member(TOKEN, "ana@example.com", "U012AB3CD");
+        let browser = oidc::browser();
+        let opened = sso::get(&browser, &server.link_to("ana@example.com").await).await;
+        let back = sso::via(&browser, &opened.place, &provider, "ana").await;
+        let joined = sso::post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+        assert_eq!(joined.status, 303);
+        found(&server, "ana@example.com", "U012AB3CD").await;
+        assert_eq!(user(&server, "ana@example.com").await["status"], "active");
     })
     .await;
 }
@@ -243,4 +267,26 @@ async fn where_nothing_is_connected_nobody_is_to_be_looked_up() {
     let server = Server::quickstart_with(Engine::Sqlite, &options(&slack)).await;
     server.member("ana@example.com", &[]).await;
     assert_eq!((at_rest(&server).await, slack.asked()), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test]
+async fn two_nodes_share_the_queue_and_ask_for_everybody_once() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let node = server.second_node(&options(&slack)).await;
+        let emails: Vec<String> = (0..24).map(|n| format!("p{n}@example.com")).collect();
+        for (n, email) in emails.iter().enumerate() {
+            slack.member(TOKEN, email, &format!("U0P{n}"));
+            let through = if n % 2 == 0 { &server } else { &node };
+            let arguments = json!({"email": email, "first_name": "Ana", "last_name": "Ruiz"});
+            through.call(&server.token, "invite_user", arguments).await.structured();
+        }
+        let fates = at_rest(&server).await;
+        assert!(fates.len() == emails.len() && fates.iter().all(|(_, state, error)| state == "sent" && error.is_none()), "{fates:?}");
+        for (n, email) in emails.iter().enumerate() {
+            assert_eq!((user(&server, email).await["slack_id"].clone(), slack.asked_of(email)), (json!(format!("U0P{n}")), 1));
+        }
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
 }
