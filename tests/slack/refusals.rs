@@ -281,19 +281,28 @@ async fn a_node_that_dies_between_answer_and_commit_leaves_nothing_half_done() {
 async fn an_answer_whose_commit_fails_is_asked_for_again() {
     on_both(async |engine| {
         let (mut server, slack) = joined_up(engine).await;
-        slack.member(TOKEN, "admin@example.com", "U0ADMIN");
-        server.stop().await;
-        done(&server, &slack, &["lookup"]).await;
-        // The lease is the first commit of this node; the answer's is among the next.
-        for nth in 2..5 {
-            server.restart(&options(&slack).with("USHER_FAILPOINTS", &format!("store.commit=error@{nth}")).with("USHER_LOG", "off")).await;
-            until("a question", async || (!slack.asked().is_empty()).then_some(())).await;
-            pass(&server, 60_000).await;
-            found(&server, "admin@example.com", "U0ADMIN").await;
-            assert_eq!(at_rest(&server).await.len(), 1);
-            assert_eq!(log_of(&server, "slack:found").await.len(), 1);
+        for nth in 3..=6 {
+            // Asked on the host, while no server runs. Of the next, starting is a commit or two, the lease one, the answer another.
+            let (email, id) = (format!("p{nth}@example.com"), format!("U0P{nth}"));
+            invite(&server, &email).await;
+            at_rest(&server).await;
+            server.stop().await;
+            slack.member(TOKEN, &email, &id);
+            done(&server, &slack, &["lookup", "--user", &email]).await;
+            let plan = format!("store.commit=error@{nth}");
+            server.restart(&options(&slack).with("USHER_FAILPOINTS", &plan).with("USHER_LOG", "off")).await;
+            until("the question", async || (slack.asked_of(&email) >= 2).then_some(())).await;
+            until("the answer", async || {
+                pass(&server, 60_000).await;
+                (user(&server, &email).await["slack_id"] == id).then_some(())
+            })
+            .await;
+            let fates = at_rest(&server).await;
+            assert_eq!(fates.last(), Some(&(email, "sent".to_owned(), None)));
+            assert_eq!(log_of(&server, "slack:found").await.len(), nth - 2);
             assert_eq!(server.verified().await["ok"], true);
             server.stop().await;
+            server.restart(&options(&slack)).await;
         }
     })
     .await;
