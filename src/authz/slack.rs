@@ -211,6 +211,39 @@ mod tests {
         authorize(&Actor::system(org(), task), &Standing::above_roles(), action).map(drop)
     }
 
+    fn workspace(id: &str) -> Workspace {
+        Workspace::answered(id, "Acme").unwrap()
+    }
+
+    fn facts(id: ConnectionId, stopped: Option<SlackStop>) -> SlackFacts {
+        SlackFacts { id, workspace: workspace("T012AB3C4"), sealed_token: "1.sealed".to_owned(), stopped }
+    }
+
+    #[test]
+    fn administrators_connect_one_workspace_and_no_other_beside_it() {
+        let id = ConnectionId::new(Timestamp::from_millis(1_764_000_000_000), &Random::seeded(5));
+        let asked = |standing: &Standing, team: &str, before: Option<SlackFacts>| {
+            let action = ConnectSlack { id, workspace: workspace(team), sealed_token: "1.other".to_owned(), before };
+            authorize(&Actor::operator_on_the_host(org()), standing, action).map(drop)
+        };
+        assert_eq!(asked(&Standing::above_roles(), "T012AB3C4", None), Ok(()));
+        assert_eq!(asked(&Standing::above_roles(), "T012AB3C4", Some(facts(id, Some(SlackStop::InvalidAuth)))), Ok(()));
+        assert_eq!(asked(&Standing::above_roles(), "T0OTHER", Some(facts(id, None))), Err(Reason::WayClosed));
+        assert_eq!(asked(&Standing::nothing(), "T012AB3C4", None), Err(Reason::Administrator));
+    }
+
+    #[test]
+    fn a_refusal_stops_the_token_that_was_refused_and_only_once() {
+        let id = ConnectionId::new(Timestamp::from_millis(1_764_000_000_000), &Random::seeded(5));
+        let asked = |token: &str, stopped| {
+            let action = StopSlack { connection: facts(id, stopped), refused_token: token.to_owned(), stop: SlackStop::TokenRevoked };
+            authorize(&Actor::system(org(), SystemTask::Slack), &Standing::above_roles(), action).map(drop)
+        };
+        assert_eq!(asked("1.sealed", None), Ok(()));
+        assert_eq!(asked("1.former", None), Err(Reason::WayClosed));
+        assert_eq!(asked("1.sealed", Some(SlackStop::TokenRevoked)), Err(Reason::WayClosed));
+    }
+
     #[test]
     fn what_was_decided_by_hand_stays_and_what_was_cleared_is_looked_up_only_where_asked() {
         use LookUp::{Asked, Joining};

@@ -8,7 +8,7 @@ pub mod api;
 
 use crate::{
     app::App,
-    domain::{Channel, Email},
+    domain::{Channel, Email, Status},
     service::slack::{self as service, Answered},
     store::{
         StoreError,
@@ -81,6 +81,11 @@ impl worker::Carrier for Carrier<'_> {
 impl Carrier<'_> {
     async fn look_up(&mut self, due: &DueLookUp) -> Result<Verdict, StoreError> {
         let app = self.app;
+        match due.status {
+            Status::Pending | Status::Active => {}
+            // Slack need not hear of who is gone.
+            Status::Deactivated => return Ok(Verdict::Fate(Fate::Superseded)),
+        }
         // As it is now: an answer to another row of this round may have changed it.
         let Some(connection) = rows::connection(&app.pool, due.org).await? else { return Ok(Verdict::Fate(Fate::Superseded)) };
         let held = connection.held_until.is_some_and(|until| until > app.clock.now());

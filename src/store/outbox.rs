@@ -101,6 +101,18 @@ pub enum Wanted {
 }
 
 impl Lease {
+    /// Nothing held.
+    #[must_use]
+    pub fn of_nothing(now: Timestamp) -> Self {
+        Self { until: now, held: Vec::new() }
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn held(&self) -> &[OutboxId] {
+        &self.held
+    }
+
     /// Whether a row is still to be carried, and by this worker.
     pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
         let row = pool
@@ -194,20 +206,6 @@ pub(super) async fn take(pool: &Pool, channel: Channel, now: Timestamp, lease: i
     let rows = tx.query(sql).bind(now).bind(channel.as_str()).bind(until).bind(limit).all().await?;
     let held = rows.iter().map(|row| row.get(0).map(OutboxId::from_uuid)).collect::<Result<Vec<_>, _>>()?;
     Ok(Some((tx, Lease { until, held })))
-}
-
-impl Lease {
-    /// Nothing held.
-    #[must_use]
-    pub fn of_nothing(now: Timestamp) -> Self {
-        Self { until: now, held: Vec::new() }
-    }
-
-    /// What is held.
-    #[must_use]
-    pub fn held(&self) -> &[OutboxId] {
-        &self.held
-    }
 }
 
 /// Leases mails that are due.

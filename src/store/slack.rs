@@ -15,7 +15,7 @@ use crate::{
         Authorized, Org,
         slack::{AskSlack, ConnectSlack, DisconnectSlack, FoundInSlack, SlackFacts, StopSlack},
     },
-    domain::{Channel, ConnectionId, LookUp, OrgId, OutboxId, SlackStop, Timestamp, UserId, Workspace},
+    domain::{Channel, ConnectionId, LookUp, OrgId, OutboxId, SlackStop, Status, Timestamp, UserId, Workspace},
 };
 
 /// An organization's connection. `Debug` shows its token sealed only.
@@ -153,7 +153,7 @@ pub(super) async fn look_up_joined(work: &mut Work, user_key: i64) -> Result<(),
     Ok(())
 }
 
-/// Queues one person, or everybody who is not deactivated and has no Slack ID. How many.
+/// Queues one person, or everybody who is not deactivated and has no Slack ID; who waits already is asked for at once. How many.
 pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
     let (org, now) = (work.org.number, work.now);
@@ -169,10 +169,10 @@ pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, St
     let sql = work.tx.engine().either(
         "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel)
          SELECT unhex(value ->> 0), $2, value ->> 1, 'queued', $3, $3, $4, 'slack' FROM json_each($1) WHERE TRUE
-         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter",
+         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter, next_at = excluded.next_at",
         "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel)
          SELECT (value ->> 0)::uuid, $2, (value ->> 1)::bigint, 'queued', $3, $3, $4, 'slack' FROM json_array_elements($1::json)
-         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter",
+         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter, next_at = excluded.next_at",
     );
     let query = work.tx.query(sql).bind(serde_json::json!(rows).to_string()).bind(org).bind(now);
     let queued = query.bind(LookUp::Asked.as_str()).execute().await?;
@@ -193,6 +193,8 @@ pub struct DueLookUp {
     pub name: String,
     /// Address as typed.
     pub email: String,
+    /// Status when it was leased.
+    pub status: Status,
     /// Why; `None` for a reason that a newer version wrote.
     pub why: Option<LookUp>,
     /// How often it was tried before.
@@ -210,7 +212,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
     for id in lease.held() {
         let row = tx
             .query(
-                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, b.letter, b.attempts, b.created_at
+                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, u.status, b.letter, b.attempts, b.created_at
                    FROM outbox b JOIN users u ON u.key = b.user_key JOIN organizations o ON o.number = b.org WHERE b.id = $1",
             )
             .bind(id.as_uuid())
@@ -226,6 +228,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
                 format!("{first} {last}")
             },
             email: c.take()?,
+            status: c.parse(Status::parse)?,
             why: LookUp::parse(&c.take::<String>()?),
             attempts: c.take()?,
             created_at: c.time()?,

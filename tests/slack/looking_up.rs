@@ -204,6 +204,26 @@ async fn nothing_is_written_for_somebody_who_was_deactivated_or_whose_connection
 }
 
 #[tokio::test]
+async fn who_was_deactivated_while_they_waited_is_not_asked_for() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        slack.order(&[Order::Limited("600")]);
+        for name in ["ana", "bo"] {
+            slack.member(TOKEN, &format!("{name}@example.com"), &format!("U0{}", name.to_uppercase()));
+            invite(&server, &format!("{name}@example.com")).await;
+        }
+        until("the hold", async || done(&server, &slack, &["test"]).await["held_until"].is_string().then_some(())).await;
+        let asked = slack.asked_of("ana@example.com");
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        pass(&server, 601_000).await;
+        found(&server, "bo@example.com", "U0BO").await;
+        assert_eq!(at_rest(&server).await[0], ("ana@example.com".to_owned(), "superseded".to_owned(), None));
+        assert_eq!(slack.asked_of("ana@example.com"), asked);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_organizations_with_two_tokens_never_mix() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;

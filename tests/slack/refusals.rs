@@ -70,6 +70,7 @@ async fn a_rate_limit_holds_the_organizations_whole_queue_for_as_long_as_slack_s
             assert_eq!(slack.asked().len(), asked + 1);
             pass(&server, if round == 0 { 601_000 } else { 31_000 }).await;
             found(&server, &format!("{name}@example.com"), &format!("U0{}", name.to_uppercase())).await;
+            at_rest(&server).await;
         }
         found(&server, "bo@example.com", "U0BO").await;
         assert!(at_rest(&server).await.iter().all(|(_, state, error)| state == "sent" && error.is_none()));
@@ -173,6 +174,13 @@ async fn trouble_and_answers_that_do_not_read_are_tried_again() {
         for n in 0..11 {
             found(&server, &format!("p{n}@example.com"), &format!("U0P{n}")).await;
         }
+        // Asked for by hand nobody waits for the next try.
+        slack.member(TOKEN, "now@example.com", "U0NOW");
+        slack.order(&[Order::Status(503)]);
+        invite(&server, "now@example.com").await;
+        waits(&server, "now@example.com", "slack_trouble").await;
+        assert_eq!(done(&server, &slack, &["lookup", "--user", "now@example.com"]).await["queued"], 1);
+        found(&server, "now@example.com", "U0NOW").await;
         // Somebody whom Slack has deactivated is nobody there.
         slack.order(&[Order::Body(json!({"ok": true, "user": {"id": "U0GONE", "deleted": true}}).to_string())]);
         invite(&server, "gone@example.com").await;
