@@ -9,6 +9,7 @@ use crate::{
     mail::Mailer,
     outbound::Outbound,
     service::signing_in::Knock,
+    slack::Slack,
     store::Pool,
 };
 use governor::{
@@ -49,6 +50,8 @@ pub struct App {
     pub mail: Mailer,
     /// The way to every address that somebody else chose.
     pub outbound: Outbound,
+    /// The way to Slack.
+    pub slack: Slack,
     /// Password hashing, bounded.
     pub hasher: Hasher,
     /// Uses of credentials, gathered.

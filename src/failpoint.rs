@@ -1,7 +1,8 @@
 //! Named points at which a test makes the next step fail, vanish or kill the process.
 //!
 //! Without the feature `failpoints` all of it compiles to nothing: [`Faults`] is then a unit and
-//! [`Faults::hit`] an inlined `None`. Beside those at the steps of sending mail there are
+//! [`Faults::hit`] an inlined `None`. Beside those at the steps of sending mail, and `slack.answered` once Slack has answered,
+//! there are
 //!
 //! | point | stands |
 //! |---|---|

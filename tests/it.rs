@@ -20,6 +20,7 @@ mod revocation;
 mod schema;
 mod search;
 mod signing_in;
+mod slack;
 mod sso;
 mod tamper;
 mod tools;

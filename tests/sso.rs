@@ -72,7 +72,7 @@ async fn provider_for(server: &Server) -> Idp {
 }
 
 /// Connects an organization; the connection's id.
-async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
+pub(crate) async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
     let file = server.data_dir.path().join("secret");
     std::fs::write(&file, format!("{secret}\n")).expect("a file");
     let file = file.display().to_string();
@@ -100,9 +100,9 @@ async fn status(server: &Server, email: &str) -> Value {
 }
 
 /// A page as a browser got it.
-struct Seen {
-    status: u16,
-    place: String,
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) place: String,
     html: String,
     refresh: Option<String>,
     location: Option<String>,
@@ -130,7 +130,7 @@ impl Seen {
 }
 
 /// Gets a page, and goes where it is sent on this server.
-async fn get(browser: &Client, place: &str) -> Seen {
+pub(crate) async fn get(browser: &Client, place: &str) -> Seen {
     let mut seen = Seen::of(browser.get(place).send().await.expect("a page")).await;
     while let Some(location) = seen.location.clone() {
         let next = Url::parse(&seen.place).expect("a URL").join(&location).expect("a URL");
@@ -139,12 +139,12 @@ async fn get(browser: &Client, place: &str) -> Seen {
     seen
 }
 
-async fn post(browser: &Client, place: &str, form: &[(&str, &str)]) -> Seen {
+pub(crate) async fn post(browser: &Client, place: &str, form: &[(&str, &str)]) -> Seen {
     Seen::of(browser.post(place).form(form).send().await.expect("an answer")).await
 }
 
 /// Sends the browser to a provider from a page of ours, lets this person sign in there, and comes back.
-async fn via(browser: &Client, place: &str, connection: &str, person: &str) -> Seen {
+pub(crate) async fn via(browser: &Client, place: &str, connection: &str, person: &str) -> Seen {
     let out = post(browser, place, &[("do", &format!("sso:{connection}"))]).await;
     let back = oidc::sign_in(browser, &out.onward(), person).await;
     get(browser, back.as_str()).await

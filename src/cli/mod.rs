@@ -4,6 +4,8 @@ mod doctor;
 mod output;
 mod roster;
 mod run;
+mod secret;
+mod slack;
 mod sso;
 mod welcome;
 
@@ -93,6 +95,9 @@ enum Command {
     /// Let people of an organization sign in through its identity provider: Google, Microsoft, any OpenID Connect provider.
     #[command(subcommand)]
     Sso(sso::Sso),
+    /// Connect an organization's Slack workspace, and look its people up there.
+    #[command(subcommand)]
+    Slack(slack::Slack),
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(Audit),

@@ -3,7 +3,7 @@
 use super::{
     Audit, Command, FIRST_ORGANIZATION, MailCommand,
     doctor::{self, in_the_clear, sender},
-    output, roster, sso,
+    output, roster, slack, sso,
     welcome::Welcome,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         organizations::{self, FirstAdministrator},
         signing_in,
     },
+    slack::Slack,
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
@@ -105,6 +106,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
         Command::User(command) => roster::user(command, &options).await,
         Command::Token(command) => roster::token(command, &options).await,
         Command::Sso(command) => sso::run(command, &options).await,
+        Command::Slack(command) => slack::run(command, &options).await,
         Command::SignInLink(of) => {
             let app = open(&options, Absent::Refuse).await?;
             let call = on_the_host(&app, &of.org).await?;
@@ -272,6 +274,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
     }
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
     let outbound = Outbound::new(&options.outbound_allow, options.outbound_ca.as_deref())?;
+    let slack = Slack::new(&options.slack_url)?;
     let limits = options.limits()?;
     let catalogue = catalogue(options)?;
     let app = App {
@@ -291,6 +294,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         public_url,
         mail,
         outbound,
+        slack,
         hasher: Hasher::default(),
         seen: Seen::default(),
         evidence: Evidence::default(),

@@ -3,6 +3,7 @@
 use super::{
     output,
     run::{Absent, Outcome, on_the_host, open, organization, said},
+    secret,
 };
 use crate::{
     app::App,
@@ -14,7 +15,7 @@ use crate::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use std::{io::BufRead as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 /// A provider whose issuer is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,19 +42,8 @@ pub(super) struct Registration {
 
 impl Registration {
     fn secret(&self) -> Result<Secret, String> {
-        let file = self.client_secret_file.clone().or_else(|| std::env::var_os("USHER_SSO_CLIENT_SECRET_FILE").map(PathBuf::from));
-        let text = match (file, std::env::var("USHER_SSO_CLIENT_SECRET")) {
-            (Some(file), _) => {
-                std::fs::read_to_string(&file).map_err(|error| format!("the client secret: {} cannot be read ({error})", file.display()))?
-            }
-            (None, Ok(secret)) => secret,
-            (None, Err(_)) => {
-                let mut line = String::new();
-                std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("the client secret: {error}"))?;
-                line
-            }
-        };
-        Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
+        let text = secret::read("client secret", self.client_secret_file.as_deref(), "USHER_SSO_CLIENT_SECRET")?;
+        Ok(Secret::new(text.to_string()))
     }
 }
 

@@ -7,7 +7,9 @@ use crate::{
     mail,
     mcp::Usher,
     service::signing_in,
+    slack,
     store::{self, StoreError, evidence},
+    worker::Bell,
 };
 use axum::{
     Router,
@@ -127,6 +129,25 @@ pub async fn mail_round(app: &App) -> Result<usize, StoreError> {
     if clocks_agree(app).await? { mail::round(app).await } else { Ok(0) }
 }
 
+/// One round of looking people up in Slack, on the same condition.
+pub async fn slack_round(app: &App) -> Result<usize, StoreError> {
+    if clocks_agree(app).await? { slack::round(app).await } else { Ok(0) }
+}
+
+/// Runs the rounds of one worker of the outbox until the end.
+async fn rounds(app: SharedApp, stop: CancellationToken, bell: fn(&App) -> &Bell, round: impl AsyncFn(&App) -> Result<usize, StoreError>) {
+    while !stop.is_cancelled() {
+        match round(&app).await {
+            Ok(handled) if handled > 0 => {}
+            Ok(_) => tokio::select! { () = bell(&app).wait() => {}, () = stop.cancelled() => {} },
+            Err(error) => {
+                tracing::warn!(%error, "a round of the outbox failed");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
+}
+
 /// Marks what has run out and takes away what is older than its time. Nothing while the clocks disagree: a node that is ahead
 /// would end what everybody else still lives by, for good.
 pub async fn sweep(app: &App) -> Result<(), StoreError> {
@@ -143,20 +164,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
 
 /// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.
 async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker) {
-    let mailer = Arc::clone(&app);
-    let stopped = stop.clone();
-    tasks.spawn(async move {
-        while !stopped.is_cancelled() {
-            match mail_round(&mailer).await {
-                Ok(handled) if handled > 0 => {}
-                Ok(_) => tokio::select! { () = mailer.mail.wait() => {}, () = stopped.cancelled() => {} },
-                Err(error) => {
-                    tracing::warn!(%error, "a round of mail failed");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-            }
-        }
-    });
+    // Each in its own task, so that neither waits for what the other talks to.
+    tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.mail.bell, mail_round));
+    tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.slack.bell, slack_round));
     let door = Arc::clone(&app);
     let stopped = stop.clone();
     tasks.spawn(async move {
@@ -219,8 +229,9 @@ pub async fn serve(
     };
     let served = tokio::select! { served = serving => served, () = too_late => Ok(()) };
     token.cancel();
-    // A relay that does not answer must not hold the end up.
-    app.mail.close();
+    // A relay or a Slack that does not answer must not hold the end up.
+    app.mail.bell.close();
+    app.slack.bell.close();
     tasks.close();
     tasks.wait().await;
     app.pool.close().await;

@@ -16,6 +16,7 @@ use usher_mcp::{
     mail::Mailer,
     outbound::Outbound,
     service::{Call, WriteOptions},
+    slack::{Slack, api::SLACK_URL},
     store::Database,
 };
 
@@ -64,6 +65,7 @@ impl Inside {
             public_url: PublicUrl::parse("http://127.0.0.1:8080").expect("a URL"),
             mail: Mailer::new(None, None, folder.join("mail"), true).expect("a mail folder"),
             outbound: Outbound::new(&[], None).expect("a client"),
+            slack: Slack::new(SLACK_URL).expect("an address"),
             hasher: Hasher::default(),
             seen: Seen::default(),
             evidence: Evidence::default(),

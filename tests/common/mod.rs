@@ -1,10 +1,12 @@
 //! The real binary, started on a free port with a database of its own.
 
+pub mod copies;
 pub mod database;
 pub mod hosts;
 pub mod inside;
 pub mod invariants;
 pub mod oidc;
+pub mod slack;
 pub mod smtp;
 
 use serde_json::{Value, json};
