@@ -87,7 +87,7 @@ pub(super) async fn run(options: &Options) -> Outcome {
             report.note("mail", mail(options, &url).await);
         }
     }
-    output::result(options.json, &report.json(), &report.words());
+    output::result(options.json, &report.json(), &report.words())?;
     if report.is_well() {
         return Ok(ExitCode::SUCCESS);
     }

@@ -92,14 +92,14 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             if let Some(role) = serving_role {
                 grant(&database, &role).await?;
             }
-            output::result(options.json, &json!({"ok": true}), "The schema is up to date.");
+            output::result(options.json, &json!({"ok": true}), "The schema is up to date.")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Doctor => doctor::run(&options).await,
         Command::Tools => {
             let catalogue = contract::catalogue();
             let words: Vec<String> = catalogue.iter().map(|tool| format!("{:24} {}", tool.name, tool.title)).collect();
-            output::result(options.json, &json!(catalogue), &words.join("\n"));
+            output::result(options.json, &json!(catalogue), &words.join("\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Org(command) => roster::org(command, &options).await,
@@ -116,7 +116,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
                 options.json,
                 &value,
                 &format!("{}\nIt signs in once, in any browser, until {}.", url.as_str(), expires_at.words_utc()),
-            );
+            )?;
             app.pool.close().await;
             Ok(ExitCode::SUCCESS)
         }
@@ -132,13 +132,13 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
                 Some(bad) => format!("Broken at entry {bad} of {}.", verdict.entries),
             };
             let value = json!({"ok": ok, "entries": verdict.entries, "head": verdict.head, "first_bad": verdict.first_bad});
-            output::result(options.json, &value, &words);
+            output::result(options.json, &value, &words)?;
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Mail(MailCommand::Test { to }) => {
             let app = open(&options, Absent::Refuse).await?;
             let sent = app.mail.test(&app, &to).await?;
-            output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
+            output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Mail(MailCommand::Bounced { message_id, to, org }) => {
@@ -169,7 +169,7 @@ async fn bounced(app: &App, options: &Options, message_id: Option<&str>, to: Opt
         values.push(json!({"org": found.slug, "mail_id": found.id.to_string(), "user_id": user.to_string(), "changed": changed}));
         words.push(format!("{}: {}", found.slug, if changed { "noted as bounced." } else { "known to have failed." }));
     }
-    output::result(options.json, &json!({"mails": values}), &words.join("\n"));
+    output::result(options.json, &json!({"mails": values}), &words.join("\n"))?;
     app.pool.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -448,7 +448,7 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: O
             meta::set(&app.pool, name, value).await.map_err(|error| database_said(&database, &error))?;
         }
     }
-    output::result(options.json, &value, &words);
+    output::result(options.json, &value, &words)?;
     server::serve(app, routes, listener, interruption).await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -84,7 +84,7 @@ pub(super) async fn run(command: Slack, options: &Options) -> Outcome {
                 workspace.id,
                 workspace.name.as_str()
             );
-            output::result(options.json, &value, &words);
+            output::result(options.json, &value, &words)?;
         }
         Slack::Test { org } => {
             let tested = slack::test(&app, organization(&app, &org).await?.org).await.map_err(|error| said(&app, &error))?;
@@ -108,7 +108,7 @@ pub(super) async fn run(command: Slack, options: &Options) -> Outcome {
                 "Slack takes the token of the workspace {}. Waiting to be looked up: {}.{held}",
                 facts.workspace.id, tested.waiting
             );
-            output::result(options.json, &value, &words);
+            output::result(options.json, &value, &words)?;
         }
         Slack::Lookup { org, user } => {
             let call = on_the_host(&app, &org).await?;
@@ -117,12 +117,12 @@ pub(super) async fn run(command: Slack, options: &Options) -> Outcome {
                 options.json,
                 &json!({"org": org, "queued": queued}),
                 &format!("To be looked up: {queued}. A running server asks Slack."),
-            );
+            )?;
         }
         Slack::Disconnect { org } => {
             let call = on_the_host(&app, &org).await?;
             let workspace = slack::disconnect(&app, &call).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!({"org": org, "workspace_id": workspace.id}), "Disconnected; the token is forgotten.");
+            output::result(options.json, &json!({"org": org, "workspace_id": workspace.id}), "Disconnected; the token is forgotten.")?;
         }
     }
     app.pool.close().await;

@@ -166,7 +166,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
             let redirect = sso::redirect_uri(&app);
             let value = json!({"id": id.to_string(), "issuer": issuer.as_str(), "redirect_uri": redirect});
             let words = format!("Connected. Its redirect address must be registered at the provider:\n{redirect}");
-            output::result(options.json, &value, &words);
+            output::result(options.json, &value, &words)?;
         }
         Sso::List { org } => {
             let organization = organization(&app, &org).await?;
@@ -179,25 +179,25 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                 })
                 .collect();
             let words: Vec<String> = all.iter().map(|c| format!("{} {:24} {}", c.id, c.name, c.issuer)).collect();
-            output::result(options.json, &json!(value), &words.join("\n"));
+            output::result(options.json, &json!(value), &words.join("\n"))?;
         }
         Sso::Test(of) => {
             let organization = organization(&app, &of.org).await?;
             let found = sso::test(&app, organization.org, of.connection.as_deref()).await.map_err(|error| failed(&app, &error))?;
             let value = json!({"ok": true, "id": found.id.to_string(), "issuer": found.issuer, "redirect_uri": sso::redirect_uri(&app)});
-            output::result(options.json, &value, "The provider answers as itself. Sign in once to try the registration, too.");
+            output::result(options.json, &value, "The provider answers as itself. Sign in once to try the registration, too.")?;
         }
         Sso::Remove(of) => {
             let call = on_the_host(&app, &of.org).await?;
             let id = sso::remove(&app, &call, of.connection.as_deref()).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!({"id": id.to_string()}), "Removed.");
+            output::result(options.json, &json!({"id": id.to_string()}), "Removed.")?;
         }
         Sso::Relink { of, registration } => {
             let call = on_the_host(&app, &of.org).await?;
             let id = sso::relink(&app, &call, of.connection.as_deref(), &registration.client_id, registration.secret()?)
                 .await
                 .map_err(|error| failed(&app, &error))?;
-            output::result(options.json, &json!({"id": id.to_string()}), "Changed. Whom the provider names anew confirms once by mail.");
+            output::result(options.json, &json!({"id": id.to_string()}), "Changed. Whom the provider names anew confirms once by mail.")?;
         }
         Sso::Require { org, off } => {
             let call = on_the_host(&app, &org).await?;
@@ -209,7 +209,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                 (false, []) => "Required. Everybody is linked.".to_owned(),
                 (false, emails) => format!("Required. Not linked yet, and so by their first sign-in there:\n{}", emails.join("\n")),
             };
-            output::result(options.json, &json!({"required": !off, "not_linked": value}), &words);
+            output::result(options.json, &json!({"required": !off, "not_linked": value}), &words)?;
         }
     }
     app.pool.close().await;
