@@ -85,6 +85,8 @@ pub(super) async fn set_out(
             if let Ok(value) = HeaderValue::from_str(&format!("0; url={url}")) {
                 response.headers_mut().insert(header::REFRESH, value);
             }
+            // The browser moves on before it reads the page, and so before it reads there to say nothing of this address.
+            response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
             with_cookies(response, [mark, carried(app, &journey, &luggage, COOKIE_SECONDS)])
         }
         Err(failed) => failing(app, caller, failed),
