@@ -5,7 +5,7 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    sql::{Pool, Row, StoreError, Tx},
+    sql::{Columns, Pool, StoreError, Tx},
     work::Work,
 };
 use crate::{
@@ -74,8 +74,8 @@ pub struct Alive {
     pub audit_seq: i64,
 }
 
-fn read(row: &Row) -> Result<Alive, StoreError> {
-    let mut c = row.columns();
+/// The columns of `alive_sql`; what a statement asks for beside them comes next.
+fn read(c: &mut Columns<'_>) -> Result<Alive, StoreError> {
     Ok(Alive {
         id: CredentialId::from_uuid(c.take()?),
         label: c.take()?,
@@ -102,7 +102,7 @@ fn read(row: &Row) -> Result<Alive, StoreError> {
 /// The live credential with this hash.
 pub async fn authenticate(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result<Option<Alive>, StoreError> {
     let row = pool.query(alive_sql!("c.hash = $1 AND c.kind = 'token'")).bind(hash).bind(now).optional().await?;
-    row.map(|row| read(&row)).transpose()
+    row.map(|row| read(&mut row.columns())).transpose()
 }
 
 /// A token or a session under the lock. A session that waits for its second factor is none, unless it is asked for with
@@ -116,11 +116,12 @@ pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp, waiting: boo
     );
     let query = tx.query(sql).bind(id).bind(now).bind(now.plus(-super::sessions::IDLE)).bind(i64::from(waiting));
     let Some(row) = query.optional().await? else { return Ok(None) };
-    let alive = read(&row)?;
+    let mut c = row.columns();
+    let alive = read(&mut c)?;
     if waiting {
         return Ok(Some(Alive { standing: Standing { role: Role::User, permissions: PermissionSet::default() }, ..alive }));
     }
-    let settings = row.get::<Option<String>>(17)?;
+    let settings: Option<String> = c.take()?;
     let settings = settings
         .map(|text| Settings::parse(&text).ok_or_else(|| StoreError::Corrupt("an organization's settings".to_owned())))
         .transpose()?;

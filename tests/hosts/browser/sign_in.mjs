@@ -65,3 +65,5 @@ try {
     await browser.end();
 }
 console.log(JSON.stringify(seen));
+// Else this program waits for more to read.
+process.stdin.destroy();
