@@ -1,6 +1,6 @@
 //! What people are told of after it happened: each event sends its mail to whom it concerns, once.
 
-use super::{A_LONG_TIME, Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
+use super::{Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
 use crate::{
     common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, smtp::Sink, until},
     signing_in::{Browser, drawn_for},
@@ -271,28 +271,6 @@ async fn what_is_no_more_and_what_is_no_news_any_more_is_not_told() {
         let connection = Connection::to(&server).await;
         assert_eq!(connection.number("SELECT count(*) FROM outbox WHERE state = 'superseded' AND letter <> 'invite'").await, 3);
         connection.close().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_letter_of_a_newer_version_waits_for_a_node_that_knows_it() {
-    on_both(async |engine| {
-        let (server, sink) = server_and_sink(engine).await;
-        joined(&server, &sink, "ana@example.com", "User").await;
-        sink.control(&json!([{"step": "EHLO", "action": "421"}]));
-        server.ok("update_user", json!({"user": "ana@example.com", "role": "Administrator"})).await;
-        let rename = |from: &str, to: &str| format!("UPDATE outbox SET letter = '{to}' WHERE letter = '{from}'");
-        assert!(server.tamper(&rename("administrator_made", "of_tomorrow")).await);
-        sink.heal();
-        pass(&server, A_LONG_TIME).await;
-        let connection = Connection::to(&server).await;
-        let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued' AND error = 'unknown_letter'";
-        until("both wait", async || (connection.number(waiting).await == 2).then_some(())).await;
-        connection.close().await;
-        assert!(server.tamper(&rename("of_tomorrow", "administrator_made")).await);
-        pass(&server, A_LONG_TIME).await;
-        assert_eq!(told(&server, &sink).await.len(), 2);
     })
     .await;
 }
