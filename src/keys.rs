@@ -99,7 +99,7 @@ impl Keyring {
             }
             key
         };
-        let fingerprint = derive(Use::Fingerprint).iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        let fingerprint = hex(&derive(Use::Fingerprint)[..16]);
         Self {
             links: derive(Use::Links),
             digests: derive(Use::Digests),
@@ -141,13 +141,8 @@ impl Keyring {
             return Self::read(path);
         }
         let root = Zeroizing::new(random.bytes::<32>());
-        let mut text = Zeroizing::new(format!("{HEADER}\n"));
-        for byte in root.iter() {
-            use std::fmt::Write as _;
-            // Writing to a String does not fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text.push('\n');
+        let digits = Zeroizing::new(hex(root.as_slice()));
+        let text = Zeroizing::new(format!("{HEADER}\n{}\n", *digits));
         // Written whole under another name, then linked into place: nobody ever reads half a file. A name of this start's own:
         // process ids come again, in a container above all, and what a start that died has left must not stop the next.
         let mut draft = path.as_os_str().to_owned();
@@ -284,6 +279,17 @@ fn keyed(key: &[u8; 32]) -> HmacSha256 {
     let mut block = Zeroizing::new([0u8; 64]);
     block[..32].copy_from_slice(key);
     <HmacSha256 as hmac::KeyInit>::new((&*block).into())
+}
+
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// SHA-256, the stored form of every bearer secret.

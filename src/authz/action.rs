@@ -5,8 +5,7 @@
 
 use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing, sso::NewIdentity};
 use crate::domain::{
-    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Settings, Status, Timestamp, Untrusted, UserId,
-    builtin,
+    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Status, Timestamp, Untrusted, UserId, builtin,
 };
 use usher_tools::Needs;
 
@@ -34,6 +33,37 @@ pub struct PersonFacts {
 impl PersonFacts {
     pub(super) fn target(&self) -> Target {
         Target::User { id: self.person.id, name: self.name.clone() }
+    }
+
+    /// What is one's own is nobody else's.
+    pub(super) fn own(&self, actor: &Actor) -> Result<(), Reason> {
+        if actor.is(self.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
+    }
+
+    /// Only an Active person comes in, and has what is theirs.
+    pub(super) fn active(&self) -> Result<(), Reason> {
+        match self.status {
+            Status::Active => Ok(()),
+            Status::Pending => Err(Reason::NotPending),
+            Status::Deactivated => Err(Reason::Deactivated),
+        }
+    }
+
+    /// Ana Ruiz, for the tests of rules.
+    #[cfg(test)]
+    pub(super) fn of_ana(status: Status, role: Role) -> Self {
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        let id = UserId::new(now, &crate::domain::Random::seeded(3));
+        Self {
+            person: PersonRef { key: 1, id },
+            name: "Ana Ruiz".to_owned(),
+            role,
+            status,
+            permissions: PermissionSet::default(),
+            version: 1,
+            invite_generation: 1,
+            folded: String::new(),
+        }
     }
 }
 
@@ -494,11 +524,7 @@ impl Action for CreateToken {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        match self.person.status {
-            Status::Active => Ok(()),
-            Status::Pending => Err(Reason::NotPending),
-            Status::Deactivated => Err(Reason::Deactivated),
-        }
+        self.person.active()
     }
 }
 
@@ -519,77 +545,6 @@ impl Action for RevokeToken {
 
     fn target(&self) -> Target {
         Target::Credential { id: self.id, user: self.user, label: self.label.clone() }
-    }
-
-    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
-        Ok(())
-    }
-}
-
-/// Making an organization and its first Administrator on the host (B14).
-#[derive(Clone, Debug)]
-pub struct CreateOrganization {
-    /// Id of the person to be.
-    pub id: UserId,
-    /// Their address.
-    pub email: Email,
-    /// Their names.
-    pub name: PersonName,
-}
-
-impl Action for CreateOrganization {
-    const NAME: &'static str = "organization:created";
-    const NEEDS: Needs = Needs::Administrator;
-
-    fn target(&self) -> Target {
-        Target::User { id: self.id, name: self.name.full() }
-    }
-
-    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
-        Ok(())
-    }
-}
-
-/// Renaming, suspending or resuming an organization on the host.
-#[derive(Clone, Debug)]
-pub struct ChangeOrganization {
-    /// The name before.
-    pub name: String,
-    /// A new name.
-    pub rename: Option<Untrusted>,
-    /// Whether nobody gets in from now on.
-    pub suspend: Option<bool>,
-}
-
-impl Action for ChangeOrganization {
-    const NAME: &'static str = "organization:changed";
-    const NEEDS: Needs = Needs::Administrator;
-
-    fn target(&self) -> Target {
-        Target::Organization
-    }
-
-    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
-        Ok(())
-    }
-}
-
-/// Other decisions of an organization about how its people get in.
-#[derive(Clone, Debug)]
-pub struct ChangeSettings {
-    /// What it decided before.
-    pub before: Settings,
-    /// What it decides from now on.
-    pub after: Settings,
-}
-
-impl Action for ChangeSettings {
-    const NAME: &'static str = builtin::SETTINGS_UPDATE;
-    // They decide who gets in.
-    const NEEDS: Needs = Needs::Administrator;
-
-    fn target(&self) -> Target {
-        Target::Organization
     }
 
     fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {

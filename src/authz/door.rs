@@ -4,7 +4,7 @@
 //! an actor for this one act; that it still counts is a fact, read under the lock.
 
 use super::{Action, Actor, Reason, Standing, Target, action::PersonFacts};
-use crate::domain::{CredentialId, LinkId, LinkKind, Role, SecondFactorFor, Settings, Status, Timestamp, UserId};
+use crate::domain::{CredentialId, LinkId, LinkKind, Role, SecondFactorFor, Settings, Timestamp};
 use usher_tools::Needs;
 use uuid::Uuid;
 
@@ -130,8 +130,13 @@ impl LinkFacts {
     /// Whether it opens its door now, in this browser. Good at exactly its end, dead one millisecond later (requirement 49).
     #[must_use]
     pub fn opens(&self, now: Timestamp, browser: Option<[u8; 32]>) -> bool {
-        let here = !self.kind.is_bound_to_a_browser() || (self.browser.is_some() && self.browser == browser);
-        here && !self.ended && now <= self.expires_at
+        self.is_for(browser) && !self.ended && now <= self.expires_at
+    }
+
+    /// Whether this browser is the one that it works in, if it works in one alone.
+    #[must_use]
+    pub fn is_for(&self, browser: Option<[u8; 32]>) -> bool {
+        !self.kind.is_bound_to_a_browser() || (self.browser.is_some() && self.browser == browser)
     }
 }
 
@@ -211,15 +216,11 @@ impl Action for SignIn {
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
         // A proof is of one person; it opens no other's door.
-        if actor.is(self.person.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
+        self.person.own(actor)
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        match self.person.status {
-            Status::Active => {}
-            Status::Pending => return Err(Reason::NotPending),
-            Status::Deactivated => return Err(Reason::Deactivated),
-        }
+        self.person.active()?;
         let (shown, matching) = match &self.proof {
             Proof::Password { unchanged } => (*unchanged, self.via == Via::Password),
             Proof::Link { link, browser } => {
@@ -271,7 +272,7 @@ impl Action for EndSessions {
     }
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
-        if actor.is(self.person.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
+        self.person.own(actor)
     }
 }
 
@@ -330,15 +331,11 @@ impl Action for SetPassword {
     }
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
-        if actor.is(self.person.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
+        self.person.own(actor)
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        match self.person.status {
-            Status::Active => {}
-            Status::Pending => return Err(Reason::NotPending),
-            Status::Deactivated => return Err(Reason::Deactivated),
-        }
+        self.person.active()?;
         let shown = match &self.proof {
             PasswordProof::Current { unchanged } => *unchanged,
             PasswordProof::First { none, proved_at } => *none && self.now.since(*proved_at) <= FRESH,
@@ -387,11 +384,7 @@ impl Action for SendLink {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        match self.person.status {
-            Status::Active => {}
-            Status::Pending => return Err(Reason::NotPending),
-            Status::Deactivated => return Err(Reason::Deactivated),
-        }
+        self.person.active()?;
         let open = match self.kind {
             LinkKind::SignIn => Via::Link.is_open(&self.settings, self.person.role),
             LinkKind::Reset => Via::Password.is_open(&self.settings, self.person.role),
@@ -403,35 +396,15 @@ impl Action for SendLink {
     }
 }
 
-/// Whether a form that was drawn for one account is sent by another: then nothing is done.
-#[must_use]
-pub fn moved_on(drawn_for: Option<UserId>, now: UserId) -> bool {
-    drawn_for.is_some_and(|drawn_for| drawn_for != now)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         authz::{CredentialKind, Org, PersonRef, Scopes, Surface, authorize},
-        domain::{OrgId, PermissionSet, Random},
+        domain::{OrgId, PermissionSet, Random, Status, UserId},
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
-
-    fn person(status: Status, role: Role) -> PersonFacts {
-        let random = Random::seeded(3);
-        PersonFacts {
-            person: PersonRef { key: 1, id: UserId::new(NOW, &random) },
-            name: "Ana Ruiz".to_owned(),
-            role,
-            status,
-            permissions: PermissionSet::default(),
-            version: 1,
-            invite_generation: 1,
-            folded: String::new(),
-        }
-    }
 
     fn actor(of: &PersonFacts) -> Actor {
         let org = Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) };
@@ -463,7 +436,7 @@ mod tests {
 
     fn asked(action: SignIn) -> Result<(), Reason> {
         let actor = actor(&action.person);
-        let nothing = Standing { role: Role::User, permissions: PermissionSet::default() };
+        let nothing = Standing::nothing();
         authorize(&actor, &nothing, action).map(drop)
     }
 
@@ -472,7 +445,7 @@ mod tests {
         for (status, expected) in
             [(Status::Active, Ok(())), (Status::Pending, Err(Reason::NotPending)), (Status::Deactivated, Err(Reason::Deactivated))]
         {
-            let action = sign_in(person(status, Role::User), Via::Password, Proof::Password { unchanged: true });
+            let action = sign_in(PersonFacts::of_ana(status, Role::User), Via::Password, Proof::Password { unchanged: true });
             assert_eq!(asked(action), expected, "{status:?}");
         }
     }
@@ -481,7 +454,7 @@ mod tests {
     fn a_mailed_link_opens_only_in_the_browser_that_asked_and_only_in_time() {
         let tried = |browser: Option<[u8; 32]>, ended: bool, expires_at: Timestamp, kind: LinkKind, via: Via| {
             let link = LinkFacts { ended, expires_at, ..link(kind) };
-            asked(sign_in(person(Status::Active, Role::User), via, Proof::Link { link, browser }))
+            asked(sign_in(PersonFacts::of_ana(Status::Active, Role::User), via, Proof::Link { link, browser }))
         };
         assert_eq!(tried(Some([1; 32]), false, NOW, LinkKind::SignIn, Via::Link), Ok(()), "good at exactly its end");
         assert_eq!(tried(Some([1; 32]), false, NOW.plus(-1), LinkKind::SignIn, Via::Link), Err(Reason::DeadLink));
@@ -509,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_proof_opens_nobody_elses_door() {
-        let action = sign_in(person(Status::Active, Role::User), Via::Password, Proof::Password { unchanged: true });
+        let action = sign_in(PersonFacts::of_ana(Status::Active, Role::User), Via::Password, Proof::Password { unchanged: true });
         let stranger = Actor { person: Some(PersonRef { key: 2, id: UserId::new(NOW, &Random::seeded(9)) }), ..actor(&action.person) };
         let nothing = Standing { role: Role::Administrator, permissions: PermissionSet::default() };
         assert_eq!(authorize(&stranger, &nothing, action).map(drop), Err(Reason::WayClosed));
@@ -518,7 +491,7 @@ mod tests {
     #[test]
     fn a_first_password_needs_a_fresh_proof() {
         let set = |proof| SetPassword {
-            person: person(Status::Active, Role::User),
+            person: PersonFacts::of_ana(Status::Active, Role::User),
             proof,
             settings: Settings::default(),
             password_hash: String::new(),

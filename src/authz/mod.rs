@@ -37,6 +37,7 @@
 pub mod action;
 mod ceiling;
 pub mod door;
+pub mod organization;
 pub mod second_factor;
 pub mod sso;
 
@@ -293,6 +294,12 @@ impl Standing {
     #[must_use]
     pub fn above_roles() -> Self {
         Self { role: Role::Administrator, permissions: PermissionSet::default() }
+    }
+
+    /// Whoever holds nothing but what they just showed: a link, a password, a session that waits.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { role: Role::User, permissions: PermissionSet::default() }
     }
 
     /// Whether the actor is an Administrator.

@@ -8,7 +8,7 @@ use super::{
     action::PersonFacts,
     door::{FRESH, WaitsFor},
 };
-use crate::domain::{CredentialId, Status, Timestamp};
+use crate::domain::{CredentialId, Timestamp};
 use usher_tools::Needs;
 
 /// What is asked of a session at this moment: what it has waited for since it began, and what the organization has come to
@@ -61,18 +61,10 @@ impl FactorProof {
     }
 }
 
-fn own(actor: &Actor, person: &PersonFacts) -> Result<(), Reason> {
-    if actor.is(person.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
-}
-
 /// The person is in, and what they show counts.
 fn shown(person: &PersonFacts, counts: bool) -> Result<(), Reason> {
-    match person.status {
-        Status::Active if counts => Ok(()),
-        Status::Active => Err(Reason::WayClosed),
-        Status::Pending => Err(Reason::NotPending),
-        Status::Deactivated => Err(Reason::Deactivated),
-    }
+    person.active()?;
+    if counts { Ok(()) } else { Err(Reason::WayClosed) }
 }
 
 /// A new secret for one's own app. It counts for nothing before a code confirms it.
@@ -99,7 +91,7 @@ impl Action for EnrolSecondFactor {
     }
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
-        own(actor, &self.person)
+        self.person.own(actor)
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
@@ -143,7 +135,7 @@ impl Action for ConfirmSecondFactor {
     }
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
-        own(actor, &self.person)
+        self.person.own(actor)
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
@@ -175,7 +167,7 @@ impl Action for PassSecondFactor {
     }
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
-        own(actor, &self.person)
+        self.person.own(actor)
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
@@ -208,7 +200,7 @@ impl Action for RemoveSecondFactor {
         // Whoever still waits shows a code first, and comes in by it.
         match actor.credential {
             Some((CredentialKind::WaitingSession, _)) => Err(Reason::WayClosed),
-            Some(_) | None => own(actor, &self.person),
+            Some(_) | None => self.person.own(actor),
         }
     }
 
@@ -243,24 +235,11 @@ mod tests {
     use super::*;
     use crate::{
         authz::{Org, PersonRef, Scopes, Surface, authorize},
-        domain::{OrgId, PermissionSet, Random, Role, UserId},
+        domain::{OrgId, PermissionSet, Random, Role, Status, UserId},
     };
     use uuid::Uuid;
 
     const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
-
-    fn person(status: Status) -> PersonFacts {
-        PersonFacts {
-            person: PersonRef { key: 1, id: UserId::new(NOW, &Random::seeded(3)) },
-            name: "Ana Ruiz".to_owned(),
-            role: Role::User,
-            status,
-            permissions: PermissionSet::default(),
-            version: 1,
-            invite_generation: 1,
-            folded: String::new(),
-        }
-    }
 
     fn actor(id: UserId) -> Actor {
         let org = Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) };
@@ -275,7 +254,7 @@ mod tests {
     const CONFIRMED: FactorFacts = FactorFacts { created_at: NOW, confirmed: true, last_step: 10 };
 
     fn pass(status: Status, factor: FactorFacts, proof: FactorProof) -> Result<(), Reason> {
-        let person = person(status);
+        let person = PersonFacts::of_ana(status, Role::User);
         let actor = actor(person.person.id);
         let session = CredentialId::new(NOW, &Random::seeded(6));
         authorize(&actor, &standing(Role::User), PassSecondFactor { person, factor, proof, session, browser: [1; 32] }).map(drop)
@@ -297,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_session_that_waits_takes_nothing_away() {
-        let person = person(Status::Active);
+        let person = PersonFacts::of_ana(Status::Active, Role::User);
         let waiting = actor(person.person.id);
         let open = Actor { credential: Some((CredentialKind::Session, Uuid::nil())), ..waiting.clone() };
         let session = CredentialId::new(NOW, &Random::seeded(6));
@@ -326,7 +305,7 @@ mod tests {
     #[test]
     fn setting_up_needs_a_fresh_proof_and_no_other_factor() {
         let asked = |has_one: bool, ago: i64| {
-            let person = person(Status::Active);
+            let person = PersonFacts::of_ana(Status::Active, Role::User);
             let actor = actor(person.person.id);
             let action = EnrolSecondFactor { person, has_one, proved_at: NOW.plus(-ago), sealed: String::new(), now: NOW };
             authorize(&actor, &standing(Role::User), action).map(drop)
@@ -348,7 +327,7 @@ mod tests {
     #[test]
     fn only_another_administrator_resets() {
         let asked = |id: Option<UserId>, role: Role| {
-            let person = person(Status::Active);
+            let person = PersonFacts::of_ana(Status::Active, Role::User);
             let actor = actor(id.unwrap_or(person.person.id));
             authorize(&actor, &standing(role), ResetSecondFactor { person }).map(drop)
         };

@@ -8,7 +8,7 @@ use super::{
     action::PersonFacts,
     door::{FRESH, LinkFacts},
 };
-use crate::domain::{ConnectionId, LinkKind, Status, Timestamp, Untrusted};
+use crate::domain::{ConnectionId, LinkKind, Timestamp, Untrusted};
 use serde::{Deserialize, Serialize};
 use usher_tools::Needs;
 
@@ -204,19 +204,15 @@ impl Action for LinkIdentity {
     const NEEDS: Needs = Needs::Nothing;
 
     fn target(&self) -> Target {
-        Target::User { id: self.person.person.id, name: self.person.name.clone() }
+        self.person.target()
     }
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
-        if actor.is(self.person.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
+        self.person.own(actor)
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        match self.person.status {
-            Status::Active => {}
-            Status::Pending => return Err(Reason::NotPending),
-            Status::Deactivated => return Err(Reason::Deactivated),
-        }
+        self.person.active()?;
         let shown = match &self.proof {
             LinkProof::Fresh { proved_at } => self.now.since(*proved_at) <= FRESH,
             LinkProof::Mailbox { link, browser, same } => {
@@ -248,11 +244,11 @@ impl Action for UnlinkIdentity {
     const NEEDS: Needs = Needs::Nothing;
 
     fn target(&self) -> Target {
-        Target::User { id: self.person.person.id, name: self.person.name.clone() }
+        self.person.target()
     }
 
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
-        if actor.is(self.person.person.id) { Ok(()) } else { Err(Reason::WayClosed) }
+        self.person.own(actor)
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
@@ -265,8 +261,8 @@ impl Action for UnlinkIdentity {
 mod tests {
     use super::*;
     use crate::{
-        authz::{CredentialKind, Org, PersonRef, Scopes, Surface, authorize},
-        domain::{LinkId, OrgId, PermissionSet, Random, Role, UserId},
+        authz::{CredentialKind, Org, Scopes, Surface, authorize},
+        domain::{LinkId, OrgId, Random, Role, Status},
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
@@ -274,16 +270,7 @@ mod tests {
     fn linking(status: Status, proof: LinkProof) -> LinkIdentity {
         let random = Random::seeded(3);
         LinkIdentity {
-            person: PersonFacts {
-                person: PersonRef { key: 1, id: UserId::new(NOW, &random) },
-                name: "Ana Ruiz".to_owned(),
-                role: Role::User,
-                status,
-                permissions: PermissionSet::default(),
-                version: 1,
-                invite_generation: 1,
-                folded: String::new(),
-            },
+            person: PersonFacts::of_ana(status, Role::User),
             identity: NewIdentity {
                 connection: ConnectionId::new(NOW, &random),
                 issuer: "https://idp.example".to_owned(),
@@ -305,7 +292,7 @@ mod tests {
         let org = Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) };
         let credential = (CredentialKind::Identity, action.identity.connection.as_uuid());
         let actor = Actor::person(org, action.person.person, credential, Scopes { write: true }, Surface::Web, None);
-        authorize(&actor, &Standing { role: Role::User, permissions: PermissionSet::default() }, action).map(drop)
+        authorize(&actor, &Standing::nothing(), action).map(drop)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod output;
+mod roster;
 mod run;
 mod sso;
 mod welcome;

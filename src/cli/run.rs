@@ -1,16 +1,16 @@
 //! Each command, from its flags to its result.
 
 use super::{
-    Audit, Command, MailCommand, Org, Token, User,
+    Audit, Command, MailCommand,
     doctor::{self, in_the_clear, sender},
-    output, sso,
+    output, roster, sso,
     welcome::Welcome,
 };
 use crate::{
     app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, TRADES_PER_MINUTE, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
-    domain::{Catalogue, Clock, Email, InviteDomains, OtherDomains, Random, RequestId, Role, SecondFactorFor},
+    domain::{Catalogue, Clock, Email, Random, RequestId, Role},
     error::Error,
     failpoint::Faults,
     gather::{Evidence, Seen},
@@ -21,7 +21,7 @@ use crate::{
     service::{
         Call, mail,
         organizations::{self, FirstAdministrator},
-        people, second_factor, signing_in, tokens,
+        signing_in,
     },
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
@@ -101,14 +101,13 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             output::result(options.json, &json!(catalogue), &words.join("\n"));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Org(command) => org(command, &options).await,
-        Command::User(command) => user(command, &options).await,
-        Command::Token(command) => token(command, &options).await,
+        Command::Org(command) => roster::org(command, &options).await,
+        Command::User(command) => roster::user(command, &options).await,
+        Command::Token(command) => roster::token(command, &options).await,
         Command::Sso(command) => sso::run(command, &options).await,
         Command::SignInLink(of) => {
             let app = open(&options, Absent::Refuse).await?;
-            let organization = organization(&app, &of.org).await?;
-            let call = Call::on_the_host(&app, organization.org);
+            let call = on_the_host(&app, &of.org).await?;
             let (url, expires_at) = signing_in::operator_link(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
             let value = json!({"url": url.as_str(), "expires_at": expires_at.to_rfc3339()});
             output::result(
@@ -461,159 +460,14 @@ pub(super) async fn organization(app: &App, slug: &str) -> Result<Organization, 
     organization_in(&app.pool, slug).await
 }
 
+/// A call of whoever has the host, on an organization.
+pub(super) async fn on_the_host(app: &App, slug: &str) -> Result<Call, String> {
+    Ok(Call::on_the_host(app, organization(app, slug).await?.org))
+}
+
 async fn organization_in(pool: &store::Pool, slug: &str) -> Result<Organization, String> {
     store::organizations::by_slug(pool, slug)
         .await
         .map_err(|error| error.to_string())?
         .ok_or_else(|| "there is no such organization: `usher org list` shows all slugs".to_owned())
-}
-
-async fn org(command: Org, options: &Options) -> Outcome {
-    let absent = match command {
-        Org::Create { .. } => Absent::MakeFile,
-        Org::List | Org::Rename { .. } | Org::Set { .. } | Org::Suspend { .. } | Org::Resume { .. } => Absent::Refuse,
-    };
-    let app = open(options, absent).await?;
-    match command {
-        Org::Create { name, admin_email, admin_first_name, admin_last_name } => {
-            let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
-            let (organization, user) = organizations::create(&app, &name, admin).await.map_err(|error| said(&app, &error))?;
-            let value = json!({"org": organization.slug, "admin_email": admin_email.trim(), "user_id": user.to_string()});
-            output::result(options.json, &value, &format!("Made {}. Its MCP URL ends in /mcp/{}", organization.name, organization.slug));
-        }
-        Org::List => {
-            let all = store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?;
-            let value: Vec<_> = all
-                .iter()
-                .map(|o| {
-                    json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some(),
-                           "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains})
-                })
-                .collect();
-            let words: Vec<String> = all.iter().map(|o| format!("{:24} {} ({} people)", o.slug, o.name, o.people)).collect();
-            output::result(options.json, &json!(value), &words.join("\n"));
-        }
-        Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
-        Org::Set { org, invite_domains, other_domains, second_factor } => {
-            let found = organization(&app, &org).await?;
-            let new = organizations::NewSettings {
-                invite_domains: invite_domains
-                    .as_deref()
-                    .map(InviteDomains::parse)
-                    .transpose()
-                    .map_err(|invalid| said(&app, &invalid.into()))?,
-                other_domains: other_domains.as_deref().and_then(OtherDomains::parse),
-                second_factor: second_factor.as_deref().and_then(SecondFactorFor::parse),
-            };
-            let call = Call::on_the_host(&app, found.org);
-            let changed = organizations::set(&app, &call, &new).await.map_err(|error| said(&app, &error))?;
-            let words = if changed { "Done." } else { "It was so before." };
-            output::result(options.json, &json!({"org": org, "changed": changed}), words);
-        }
-        Org::Suspend { org } => change(&app, options, &org, None, Some(true)).await?,
-        Org::Resume { org } => change(&app, options, &org, None, Some(false)).await?,
-    }
-    app.pool.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, suspend: Option<bool>) -> Result<(), String> {
-    let organization = organization(app, slug).await?;
-    let call = Call::on_the_host(app, organization.org);
-    let changed = organizations::change(app, &call, rename, suspend).await.map_err(|error| said(app, &error))?;
-    output::result(options.json, &json!({"org": slug, "changed": changed}), if changed { "Done." } else { "It was so before." });
-    Ok(())
-}
-
-async fn user(command: User, options: &Options) -> Outcome {
-    let app = open(options, Absent::Refuse).await?;
-    match command {
-        User::List { org } => {
-            let organization = organization(&app, &org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let mut params = contract::ListUsersParams { limit: Some(100), ..Default::default() };
-            let mut users = Vec::new();
-            loop {
-                let page = people::list(&app, &call, organization.people, &params).await.map_err(|error| said(&app, &error))?;
-                users.extend(page.users);
-                match page.next_cursor {
-                    Some(next) => params.cursor = Some(next),
-                    None => break,
-                }
-            }
-            let words: Vec<String> = users
-                .iter()
-                .map(|u| {
-                    format!(
-                        "{:32} {:28} {:14} {}",
-                        u.email,
-                        format!("{} {}", u.first_name, u.last_name),
-                        u.role.as_str(),
-                        u.status.as_str()
-                    )
-                })
-                .collect();
-            output::result(options.json, &json!(users), &words.join("\n"));
-        }
-        User::Promote(of) => {
-            let organization = organization(&app, &of.org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let params = contract::UpdateUserParams { user: of.user, role: Some(contract::Role::Administrator), ..Default::default() };
-            let done = people::update(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), if done.changed { "Promoted." } else { "They were an Administrator before." });
-        }
-        User::Reactivate(of) => {
-            let organization = organization(&app, &of.org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let params = contract::ReactivateUserParams { user: of.user, ..Default::default() };
-            let done = people::reactivate(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), if done.changed { "Reactivated." } else { "They were not deactivated." });
-        }
-        User::ResetSecondFactor(of) => {
-            let organization = organization(&app, &of.org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let changed = second_factor::reset(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
-            let words = if changed { "Taken away; all their sessions have ended." } else { "They have none." };
-            output::result(options.json, &json!({"changed": changed}), words);
-        }
-    }
-    app.pool.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn token(command: Token, options: &Options) -> Outcome {
-    let app = open(options, Absent::Refuse).await?;
-    match command {
-        Token::Create { of, label, expires_in_days, read_only } => {
-            let organization = organization(&app, &of.org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let made =
-                tokens::create(&app, &call, &of.user, &label, expires_in_days, read_only).await.map_err(|error| said(&app, &error))?;
-            let value = json!({"token": made.token, "id": made.id.to_string(), "expires_at": made.expires_at.to_rfc3339()});
-            output::result(options.json, &value, &made.token);
-        }
-        Token::List { org, user } => {
-            let organization = organization(&app, &org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let all = tokens::list(&app, &call, user.as_deref()).await.map_err(|error| said(&app, &error))?;
-            let value: Vec<_> = all
-                .iter()
-                .map(|t| {
-                    json!({"id": t.id.to_string(), "user_id": t.user.to_string(), "email": t.email, "label": t.label,
-                           "scopes": t.scopes.as_str(), "created_at": t.created_at.to_rfc3339(), "expires_at": t.expires_at.to_rfc3339(),
-                           "last_used_at": t.last_used_at.map(crate::domain::Timestamp::to_rfc3339), "revoked_at": t.revoked_at.map(crate::domain::Timestamp::to_rfc3339)})
-                })
-                .collect();
-            let words: Vec<String> = all.iter().map(|t| format!("{} {:32} {}", t.id, t.email, t.label)).collect();
-            output::result(options.json, &json!(value), &words.join("\n"));
-        }
-        Token::Revoke { org, id } => {
-            let organization = organization(&app, &org).await?;
-            let call = Call::on_the_host(&app, organization.org);
-            let changed = tokens::revoke(&app, &call, &id).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!({"id": id, "changed": changed}), if changed { "Ended." } else { "It had ended before." });
-        }
-    }
-    app.pool.close().await;
-    Ok(ExitCode::SUCCESS)
 }

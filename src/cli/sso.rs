@@ -2,17 +2,14 @@
 
 use super::{
     output,
-    run::{Absent, Outcome, open, organization, said},
+    run::{Absent, Outcome, on_the_host, open, organization, said},
 };
 use crate::{
     app::App,
     authn::sso::{GOOGLE, Issuer, Secret},
     config::Options,
     domain::Invalid,
-    service::{
-        Call,
-        sso::{self, Failed, NewConnection},
-    },
+    service::sso::{self, Failed, NewConnection},
     store::sso as rows,
 };
 use clap::{Args, Subcommand, ValueEnum};
@@ -166,7 +163,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
     let app = open(options, Absent::Refuse).await?;
     match command {
         Sso::Add { org, preset, issuer: given, tenant, tenants, name, registration, trust_unverified_email } => {
-            let organization = organization(&app, &org).await?;
+            let call = on_the_host(&app, &org).await?;
             let (issuer, usual) = issuer(preset, given.as_deref(), tenant.as_deref(), &tenants)?;
             let new = NewConnection {
                 name: name.unwrap_or_else(|| usual.to_owned()),
@@ -175,7 +172,6 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                 client_secret: registration.secret()?,
                 trusts_unverified_email: trust_unverified_email,
             };
-            let call = Call::on_the_host(&app, organization.org);
             let id = sso::connect(&app, &call, new).await.map_err(|error| failed(&app, &error))?;
             let redirect = sso::redirect_uri(&app);
             let value = json!({"id": id.to_string(), "issuer": issuer.as_str(), "redirect_uri": redirect});
@@ -202,22 +198,19 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
             output::result(options.json, &value, "The provider answers as itself. Sign in once to try the registration, too.");
         }
         Sso::Remove(of) => {
-            let organization = organization(&app, &of.org).await?;
-            let call = Call::on_the_host(&app, organization.org);
+            let call = on_the_host(&app, &of.org).await?;
             let id = sso::remove(&app, &call, of.connection.as_deref()).await.map_err(|error| said(&app, &error))?;
             output::result(options.json, &json!({"id": id.to_string()}), "Removed.");
         }
         Sso::Relink { of, registration } => {
-            let organization = organization(&app, &of.org).await?;
-            let call = Call::on_the_host(&app, organization.org);
+            let call = on_the_host(&app, &of.org).await?;
             let id = sso::relink(&app, &call, of.connection.as_deref(), &registration.client_id, registration.secret()?)
                 .await
                 .map_err(|error| failed(&app, &error))?;
             output::result(options.json, &json!({"id": id.to_string()}), "Changed. Whom the provider names anew confirms once by mail.");
         }
         Sso::Require { org, off } => {
-            let organization = organization(&app, &org).await?;
-            let call = Call::on_the_host(&app, organization.org);
+            let call = on_the_host(&app, &org).await?;
             let missing = sso::require(&app, &call, !off).await.map_err(|error| said(&app, &error))?;
             let value: Vec<_> = missing.iter().map(|(id, email)| json!({"user_id": id.to_string(), "email": email})).collect();
             let emails: Vec<&str> = missing.iter().map(|(_, email)| email.as_str()).collect();

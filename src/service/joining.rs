@@ -8,7 +8,7 @@ use crate::{
         self, Standing,
         action::{AcceptInvite, Joining},
     },
-    domain::{PermissionSet, PersonName, RequestId, Role},
+    domain::{PersonName, RequestId},
     error::Error,
     keys::sha256,
     store::{
@@ -41,13 +41,7 @@ pub struct Acceptance {
 /// Accepts: the password is checked and hashed before the transaction, the link is looked at again inside it.
 pub async fn accept(app: &App, token: &str, request_id: RequestId, form: &Acceptance) -> Result<Link, Error> {
     let seen = look(app, token).await?.ok_or(Error::DeadLink)?;
-    let call = Call {
-        actor: link::actor(&seen),
-        standing: Standing { role: Role::User, permissions: PermissionSet::default() },
-        request_id,
-        tool: None,
-        options: super::WriteOptions::default(),
-    };
+    let call = Call::new(link::actor(&seen), Standing::nothing(), request_id);
     let result = match seen.state {
         links::LinkState::Live => accept_live(app, token, &seen, &call, form).await,
         links::LinkState::Expired

@@ -76,16 +76,22 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call without a tool, and without options.
+    #[must_use]
+    pub fn new(actor: Actor, standing: Standing, request_id: RequestId) -> Self {
+        Self { actor, standing, request_id, tool: None, options: WriteOptions::default() }
+    }
+
+    /// The same under a number of its own.
+    #[must_use]
+    pub fn numbered(app: &App, actor: Actor, standing: Standing) -> Self {
+        Self::new(actor, standing, RequestId::new(app.clock.now(), &app.random))
+    }
+
     /// A call of the operator on the host.
     #[must_use]
     pub fn on_the_host(app: &App, org: authz::Org) -> Self {
-        Self {
-            actor: Actor::operator_on_the_host(org),
-            standing: Standing::above_roles(),
-            request_id: RequestId::new(app.clock.now(), &app.random),
-            tool: None,
-            options: WriteOptions::default(),
-        }
+        Self::numbered(app, Actor::operator_on_the_host(org), Standing::above_roles())
     }
 
     pub(crate) fn context(&self) -> Context {

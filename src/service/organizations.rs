@@ -9,7 +9,7 @@ use crate::{
     authn::credential,
     authz::{
         self, Actor, Standing, SystemTask,
-        action::{ChangeOrganization, ChangeSettings, CreateOrganization},
+        organization::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
     domain::{Email, InviteDomains, OrgId, OtherDomains, PersonName, RequestId, SecondFactorFor, Slug, Untrusted, UserId},
     error::Error,

@@ -5,7 +5,7 @@
 //! many. The waits between them grow as with passwords.
 
 use super::{
-    About, Call, Done, WriteOptions, Writing, invalid, retrying,
+    About, Call, Done, Writing, invalid, retrying,
     signing_in::{LAST_TRY, Opened, wait_left},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
             ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
         },
     },
-    domain::{PermissionSet, RequestId, Role, Timestamp},
+    domain::Timestamp,
     error::{Budget, Error},
     keys::{Cell, sha256},
     store::{
@@ -62,13 +62,7 @@ pub struct Confirmed {
 /// A call of a session, whatever it waits for: what is done here needs no permission.
 #[must_use]
 pub fn call(app: &App, session: &Session) -> Call {
-    Call {
-        actor: session::actor(session),
-        standing: Standing { role: Role::User, permissions: PermissionSet::default() },
-        request_id: RequestId::new(app.clock.now(), &app.random),
-        tool: None,
-        options: WriteOptions::default(),
-    }
+    Call::numbered(app, session::actor(session), Standing::nothing())
 }
 
 /// Opens a sealed secret, which belongs to this very person.

@@ -4,7 +4,7 @@
 //! link is only noted ([`knock`]); who lives behind the address is looked up afterwards, by [`answer`]. A password is
 //! compared with a hash that belongs to nobody where there is no account.
 
-use super::{About, Call, Done, WriteOptions, Writing, retrying};
+use super::{About, Call, Done, Writing, retrying};
 use crate::{
     app::App,
     authn::{link, password, session::Browser},
@@ -14,8 +14,7 @@ use crate::{
         door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
     },
     domain::{
-        Asked, ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, PermissionSet, RequestId, Role, SECOND,
-        Status, Timestamp,
+        Asked, ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, RequestId, SECOND, Status, Timestamp,
     },
     error::{Budget, Error},
     keys::sha256,
@@ -24,7 +23,7 @@ use crate::{
         links::LinkState,
         organizations::{self, Organization},
         people::{self, Who},
-        sessions, sso,
+        second_factor, sessions, sso,
     },
 };
 use uuid::Uuid;
@@ -159,13 +158,7 @@ pub(super) async fn new_link(
 }
 
 pub(super) fn machine(app: &App, org: authz::Org) -> Call {
-    Call {
-        actor: Actor::system(org, SystemTask::SignIn),
-        standing: Standing::above_roles(),
-        request_id: RequestId::new(app.clock.now(), &app.random),
-        tool: None,
-        options: WriteOptions::default(),
-    }
+    Call::numbered(app, Actor::system(org, SystemTask::SignIn), Standing::above_roles())
 }
 
 /// A link that the operator carries to somebody: any browser, one use, ten minutes.
@@ -215,22 +208,18 @@ pub(super) struct Arrival {
 
 impl Arrival {
     pub(super) fn call(&self, request_id: RequestId) -> Call {
-        Call {
-            actor: Actor::person(self.org, self.person, (self.kind, self.credential), Scopes { write: true }, Surface::Web, None),
-            standing: Standing { role: Role::User, permissions: PermissionSet::default() },
-            request_id,
-            tool: None,
-            options: WriteOptions::default(),
-        }
+        let credential = (self.kind, self.credential);
+        let actor = Actor::person(self.org, self.person, credential, Scopes { write: true }, Surface::Web, None);
+        Call::new(actor, Standing::nothing(), request_id)
     }
 }
 
 /// What a sign-in writes beside who comes in.
-pub(super) struct Admission<'a> {
-    pub(super) browser: &'a Browser,
-    pub(super) cookie: [u8; 32],
-    pub(super) moved_from: Option<[u8; 32]>,
-    pub(super) rehash: Option<String>,
+struct Admission<'a> {
+    browser: &'a Browser,
+    cookie: [u8; 32],
+    moved_from: Option<[u8; 32]>,
+    rehash: Option<String>,
 }
 
 /// What was shown at the door, to be looked at again under the lock.
@@ -264,7 +253,7 @@ impl Shown<'_> {
                 Proof::Mailbox { same_address: found.is_some_and(|found| found.facts.person == person.person) }
             }
             Self::Identity(connection, issuer, subject) => {
-                let connected = sso::connections_locked(work).await?.iter().any(|live| live.id == connection);
+                let connected = sso::is_connected(work, connection).await?;
                 let linked = sso::linked_and_used(work, connection, issuer, subject).await?;
                 Proof::Identity { linked: connected && linked.is_some_and(|linked| linked.person == person.person) }
             }
@@ -273,14 +262,42 @@ impl Shown<'_> {
     }
 }
 
-/// Opens one session.
-pub(super) async fn admit(
+/// Opens a session under a new cookie, to which the browser's other accounts move.
+pub(super) async fn come_in(
     app: &App,
     arrival: &Arrival,
+    browser: &Browser,
     request_id: RequestId,
-    admission: &Admission<'_>,
     shown: Shown<'_>,
+    rehash: Option<String>,
+) -> Result<Opened, Error> {
+    let cookie = browser.next_cookie(app);
+    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash };
+    admit(app, arrival, request_id, &admission, shown).await?;
+    Ok(Opened { cookie })
+}
+
+/// Opens one account more beside one that was opened just now by the same proof. Where that one stays shut (its person is
+/// deactivated or Pending there, or the way is closed) the others go on.
+pub(super) async fn come_in_beside(
+    app: &App,
+    arrival: &Arrival,
+    browser: &Browser,
+    request_id: RequestId,
+    shown: Shown<'_>,
+    opened: &Opened,
 ) -> Result<(), Error> {
+    let cookie = sha256(opened.cookie.as_bytes());
+    // The cookie has moved already; a session that the same person still has there ends here.
+    let admission = Admission { browser, cookie, moved_from: Some(cookie), rehash: None };
+    match admit(app, arrival, request_id, &admission, shown).await {
+        Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens one session.
+async fn admit(app: &App, arrival: &Arrival, request_id: RequestId, admission: &Admission<'_>, shown: Shown<'_>) -> Result<(), Error> {
     let call = arrival.call(request_id);
     retrying(|| admit_once(app, arrival, &call, admission, shown)).await
 }
@@ -291,7 +308,8 @@ async fn admit_once(app: &App, arrival: &Arrival, call: &Call, admission: &Admis
         let found = people::facts(&mut writing.work, &Who::Id(arrival.person.id)).await?.ok_or(Error::SignInRefused)?;
         let settings = door::settings(&mut writing.work).await?;
         let proof = shown.proof(&mut writing, &found.facts, admission.browser).await?;
-        let waits_for = if door::has_second_factor(&mut writing.work, arrival.person.key).await? {
+        let factor = second_factor::of_person_locked(&mut writing.work, arrival.person.key).await?;
+        let waits_for = if factor.is_some_and(|factor| factor.facts.confirmed) {
             Some(WaitsFor::SecondFactor)
         } else {
             demands_second_factor(&settings, found.facts.role).then_some(WaitsFor::Enrolment)
@@ -350,7 +368,6 @@ pub async fn by_password(
         return Err(Error::SignInRefused);
     };
     let rehash = if verdict.outdated { Some(app.hasher.hash(password).await?) } else { None };
-    let cookie = browser.next_cookie(app);
     let arrival = Arrival {
         person: account.person,
         org: account.org,
@@ -359,9 +376,7 @@ pub async fn by_password(
         via: Via::Password,
         mailbox,
     };
-    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash };
-    admit(app, &arrival, request_id, &admission, Shown::Password(hash.as_deref())).await.map_err(refused)?;
-    Ok(Opened { cookie })
+    come_in(app, &arrival, browser, request_id, Shown::Password(hash.as_deref()), rehash).await.map_err(refused)
 }
 
 /// Counts a try before its password is compared; refuses it while a wait lasts, or while another is under way.
@@ -407,21 +422,18 @@ pub async fn by_link(app: &App, token: &str, browser: &Browser, request_id: Requ
         LinkKind::Identity => return super::sso::by_mailbox(app, &seen, token, browser, request_id).await,
         LinkKind::Invite | LinkKind::Reset => return Err(Error::DeadLink),
     };
-    let cookie = browser.next_cookie(app);
-    let hashed = sha256(cookie.as_bytes());
     let mailbox = app.keyring.mailbox(&seen.email_key);
     let link = seen.facts.id.as_uuid();
     let arrival = Arrival { person: seen.person, org: seen.org, kind: CredentialKind::Link, credential: link, via, mailbox };
-    let admission = Admission { browser, cookie: hashed, moved_from: browser.cookie, rehash: None };
-    admit(app, &arrival, request_id, &admission, Shown::Link(token)).await?;
+    let opened = come_in(app, &arrival, browser, request_id, Shown::Link(token), None).await?;
     if via == Via::Link {
-        open_others(app, &seen, &admission, request_id).await?;
+        open_others(app, &seen, browser, request_id, &opened).await?;
     }
-    Ok(Opened { cookie })
+    Ok(opened)
 }
 
 /// The other accounts of a mailbox that was just proved.
-async fn open_others(app: &App, seen: &Link, admission: &Admission<'_>, request_id: RequestId) -> Result<(), Error> {
+async fn open_others(app: &App, seen: &Link, browser: &Browser, request_id: RequestId, opened: &Opened) -> Result<(), Error> {
     let mailbox = app.keyring.mailbox(&seen.email_key);
     for other in door::accounts(&app.pool, &seen.email_key).await? {
         if other.person.id == seen.person.id {
@@ -435,15 +447,7 @@ async fn open_others(app: &App, seen: &Link, admission: &Admission<'_>, request_
             via: Via::Link,
             mailbox,
         };
-        // The cookie has moved already; a session that the same person still has there ends here.
-        let admission =
-            Admission { browser: admission.browser, cookie: admission.cookie, moved_from: Some(admission.cookie), rehash: None };
-        let opened = admit(app, &arrival, request_id, &admission, Shown::Mailbox(&seen.email_key)).await;
-        match opened {
-            // Deactivated there, Pending there, or no links there: that one stays shut, the others go on.
-            Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => {}
-            Err(error) => return Err(error),
-        }
+        come_in_beside(app, &arrival, browser, request_id, Shown::Mailbox(&seen.email_key), opened).await?;
     }
     Ok(())
 }
@@ -456,7 +460,6 @@ pub async fn after_joining(
     request_id: RequestId,
 ) -> Result<Opened, Error> {
     let email = Email::parse(&joined.email)?;
-    let cookie = browser.next_cookie(app);
     let arrival = Arrival {
         person: joined.person,
         org: joined.org,
@@ -465,9 +468,7 @@ pub async fn after_joining(
         via: Via::Invite,
         mailbox: app.keyring.mailbox(email.key()),
     };
-    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash: None };
-    admit(app, &arrival, request_id, &admission, Shown::Invite).await?;
-    Ok(Opened { cookie })
+    come_in(app, &arrival, browser, request_id, Shown::Invite, None).await
 }
 
 /// Chooses a new password by a reset link, and signs in with it.

@@ -1,13 +1,18 @@
-//! Identity providers of organizations: connecting them, and coming in through them.
+//! Identity providers of organizations: connecting them (`connecting`), and coming in through them.
 //!
 //! A browser goes to the provider ([`begin`]) and comes back ([`come_back`]). What it came back with is looked at
 //! ([`meet`]), and only a form of the person's own acts on it: [`enter`], [`join`], [`ask_mailbox`], [`link_own`]. Between the
 //! steps the browser carries everything itself, sealed; each step looks at the database anew, and the acting ones again under
 //! the lock.
 
+mod connecting;
+
+pub use connecting::{NewConnection, connect, relink, remove, require, test};
+
+use self::connecting::named;
 use super::{
     About, Call, Done, Writing,
-    signing_in::{self, Admission, Arrival, Letter, Opened, Shown},
+    signing_in::{self, Arrival, Letter, Opened, Shown, come_in, come_in_beside},
 };
 use crate::{
     app::App,
@@ -19,15 +24,16 @@ use crate::{
         self, CredentialKind, Org, PersonRef,
         action::{AcceptInvite, Joining},
         door::{SendLink, Via},
-        sso::{ChangeProvider, ConnectProvider, LinkIdentity, LinkProof, NewIdentity, RemoveProvider, RequireSso, UnlinkIdentity},
+        sso::{LinkIdentity, LinkProof, NewIdentity, UnlinkIdentity},
     },
-    domain::{Asked, ConnectionId, Email, LinkId, LinkKind, MINUTE, PersonName, RequestId, Status, Untrusted, UserId},
+    domain::{Asked, ConnectionId, Email, LinkId, LinkKind, MINUTE, PersonName, RequestId, Status},
     error::{Budget, Error},
     gather::Named,
-    keys::{Cell, sha256},
+    keys::{Cell, hex, sha256},
     store::{
         door,
         links::{self, Link, LinkState},
+        organizations::{self, Organization},
         people::{self, Who},
         sessions::Session,
         sso::{self as rows, Connection, Linked},
@@ -70,10 +76,6 @@ fn cell(org: i64, row: &str) -> Cell<'_> {
     Cell { org, table: "sso_connections", row, column: "client_secret" }
 }
 
-fn seal(app: &App, org: Org, id: ConnectionId, secret: &str) -> String {
-    app.keyring.seal_cell(&app.random, &cell(org.number, &rows::row_of(id)), secret.as_bytes())
-}
-
 /// The provider of a connection, its secret unsealed.
 fn provider(app: &App, connection: &Connection) -> Result<Provider, Error> {
     let broken = || Error::Internal("a connection's row does not read: add it anew".to_owned());
@@ -83,151 +85,6 @@ fn provider(app: &App, connection: &Connection) -> Result<Provider, Error> {
     let secret = app.keyring.open_cell(&cell(connection.org.number, &row), &connection.sealed_secret).ok_or_else(broken)?;
     let secret = Secret::new(String::from_utf8(secret.to_vec()).map_err(|_| broken())?);
     Provider::new(issuer, &connection.client_id, secret, connection.trusts_unverified_email).map_err(|_| broken())
-}
-
-// ---- connecting ----
-
-/// A connection to be.
-#[derive(Debug)]
-pub struct NewConnection {
-    /// What people read on the button.
-    pub name: String,
-    /// Who signs.
-    pub issuer: Issuer,
-    /// The registration at the provider.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: Secret,
-    /// Whether an address counts that the provider does not call verified.
-    pub trusts_unverified_email: bool,
-}
-
-/// Connects a provider, after it was seen to answer as itself.
-///
-/// # Errors
-/// A value that does not read, or a provider that does not answer.
-pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<ConnectionId, Failed> {
-    let name = Untrusted::parse_name("name", &new.name, 40)?;
-    let provider = Provider::new(new.issuer.clone(), &new.client_id, new.client_secret.clone(), new.trusts_unverified_email)?;
-    sso::test(&app.outbound, &provider).await?;
-    let org = call.actor.org();
-    let mut writing = Writing::begin::<ConnectProvider>(app, call, false).await?;
-    let result = async {
-        let id = ConnectionId::new(writing.work.now(), &app.random);
-        let tenants: Vec<String> = new.issuer.tenants().iter().map(ToString::to_string).collect();
-        let action = ConnectProvider {
-            id,
-            name,
-            issuer: new.issuer.as_str().to_owned(),
-            tenants: (!tenants.is_empty()).then(|| tenants.join(",")),
-            client_id: new.client_id.clone(),
-            sealed_secret: seal(app, org, id, new.client_secret.expose()),
-            trusts_unverified_email: new.trusts_unverified_email,
-        };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        rows::connect(&mut writing.work, proof).await?;
-        writing.mails();
-        Ok(Done { value: id, changed: true, about: About::default() })
-    }
-    .await;
-    Ok(writing.finish(result).await?)
-}
-
-/// The connection that a command or a form names, or the only one.
-fn named(connections: Vec<Connection>, id: Option<&str>) -> Result<Connection, Error> {
-    let wanted = id.map(|id| ConnectionId::parse(id.trim()));
-    let count = connections.len();
-    let mut found = connections.into_iter().filter(|connection| match wanted {
-        None => count == 1,
-        Some(id) => id == Some(connection.id),
-    });
-    found.next().ok_or(Error::Conflict("There is no such connection, or several and none was named: `usher sso list` shows their ids."))
-}
-
-/// Whether a connection's provider answers as itself.
-///
-/// # Errors
-/// No such connection, or what is wrong with it.
-pub async fn test(app: &App, org: Org, id: Option<&str>) -> Result<Connection, Failed> {
-    let connection = named(rows::connections(&app.pool, org).await?, id)?;
-    sso::test(&app.outbound, &provider(app, &connection)?).await?;
-    Ok(connection)
-}
-
-/// Puts another registration at the same provider in place of a connection's. Where the provider names people anew for it,
-/// each of them confirms by a link to their mailbox at their next sign-in.
-///
-/// # Errors
-/// No such connection, or a provider that does not answer.
-pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, client_secret: Secret) -> Result<ConnectionId, Failed> {
-    let org = call.actor.org();
-    let before = named(rows::connections(&app.pool, org).await?, id)?;
-    let issuer = provider(app, &before)?.issuer().clone();
-    let after = Provider::new(issuer, client_id, client_secret.clone(), before.trusts_unverified_email)?;
-    sso::test(&app.outbound, &after).await?;
-    let mut writing = Writing::begin::<ChangeProvider>(app, call, false).await?;
-    let result = async {
-        let connection = named(rows::connections_locked(&mut writing.work).await?, Some(&before.id.to_string()))?;
-        let sealed_secret = seal(app, org, connection.id, client_secret.expose());
-        let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        rows::change(&mut writing.work, proof).await?;
-        writing.mails();
-        Ok(Done { value: connection.id, changed: true, about: About::default() })
-    }
-    .await;
-    Ok(writing.finish(result).await?)
-}
-
-/// Ends a connection.
-///
-/// # Errors
-/// No such connection, or the last one while SSO is required.
-pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<ConnectionId, Error> {
-    let mut writing = Writing::begin::<RemoveProvider>(app, call, false).await?;
-    let result = async {
-        let all = rows::connections_locked(&mut writing.work).await?;
-        let others = all.len().saturating_sub(1);
-        let connection = named(all, id)?;
-        let sso_required = door::settings(&mut writing.work).await?.sso_required;
-        let action = RemoveProvider { connection: connection.facts(), sso_required, others };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)
-            .map_err(|_| Error::Conflict("SSO is required, and this is its last connection: run `usher sso require --off` first."))?;
-        rows::remove(&mut writing.work, proof).await?;
-        writing.mails();
-        Ok(Done { value: connection.id, changed: true, about: About::default() })
-    }
-    .await;
-    writing.finish(result).await
-}
-
-/// Decides whether people sign in through a provider only; answers who is not linked yet.
-///
-/// # Errors
-/// While no Administrator came in through it, or none has a password for the day on which it is broken.
-pub async fn require(app: &App, call: &Call, required: bool) -> Result<Vec<(UserId, String)>, Error> {
-    let mut writing = Writing::begin::<RequireSso>(app, call, false).await?;
-    let result = async {
-        let settings = door::settings(&mut writing.work).await?;
-        let (proven, break_glass) = rows::administrators_ready(&mut writing.work).await?;
-        let connection = rows::connections_locked(&mut writing.work).await?.first().map(|connection| connection.id);
-        let changed = settings.sso_required != required;
-        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, connection, proven, break_glass }).map_err(|_| {
-            Error::Conflict(if proven {
-                "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
-            } else {
-                "No active Administrator has signed in through a connection yet: let one do so first."
-            })
-        })?;
-        if changed {
-            rows::require(&mut writing.work, proof, settings).await?;
-            writing.mails();
-        }
-        Ok(Done { value: (), changed, about: About::default() })
-    }
-    .await;
-    writing.finish(result).await?;
-    Ok(rows::not_linked(&app.pool, call.actor.org()).await?)
 }
 
 // ---- going there and coming back ----
@@ -301,7 +158,7 @@ pub struct Begun {
 /// The short name of a journey: nothing of its state shows in it.
 #[must_use]
 pub fn journey(state: &str) -> String {
-    sha256(state.as_bytes()).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    hex(&sha256(state.as_bytes())[..8])
 }
 
 /// Sends somebody to a connection of this organization's.
@@ -317,12 +174,13 @@ pub async fn begin(app: &App, org: Org, connection: &str, purpose: Purpose, aski
     Ok(Begun { url, journey: journey(&state), luggage: sealed(app, UNDERWAY, &underway)? })
 }
 
-/// The connection of an organization under a number from a sealed value, if both are still there.
-async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<Connection>, Error> {
-    let organization = crate::store::organizations::by_number(&app.pool, org).await?;
+/// The organization under a number from a sealed value, and its connection, if both are still there.
+async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<(Organization, Connection)>, Error> {
+    let organization = organizations::by_number(&app.pool, org).await?;
     let Some(organization) = organization.filter(|organization| organization.suspended_at.is_none()) else { return Ok(None) };
     let all = rows::connections(&app.pool, organization.org).await?;
-    Ok(all.into_iter().find(|live| live.id.as_uuid() == connection))
+    let live = all.into_iter().find(|live| live.id.as_uuid() == connection);
+    Ok(live.map(|live| (organization, live)))
 }
 
 /// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed.
@@ -338,7 +196,7 @@ pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Opti
     app.trades
         .check(&sha256(luggage.as_bytes()))
         .map_err(|retry_after_ms| Error::RateLimited { budget: Budget::SignIn, retry_after_ms })?;
-    let connection = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
+    let (_, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
     let provider = provider(app, &connection)?;
     let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri(app), &underway.flow, returned).await?;
     let Identity { issuer, subject, email, email_verified, first_name, last_name } = identity;
@@ -422,8 +280,7 @@ pub async fn meet(app: &App, luggage: &str, mark: Option<[u8; 32]>) -> Result<Me
     if app.clock.now().as_millis() > back.until || mark != Some(back.mark) {
         return Err(Fault::State.into());
     }
-    let connection = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
-    let organization = crate::store::organizations::by_number(&app.pool, back.org).await?.ok_or(Fault::State)?;
+    let (organization, connection) = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
     let meeting = meeting(app, &connection, &back).await?;
     Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting })
 }
@@ -490,14 +347,6 @@ fn arrival(app: &App, org: Org, person: PersonRef, email_key: &str, connection: 
     }
 }
 
-/// Opens a session under a new cookie, to which the browser's other accounts move.
-async fn come_in(app: &App, arrival: &Arrival, browser: &Browser, request_id: RequestId, shown: Shown<'_>) -> Result<Opened, Error> {
-    let cookie = browser.next_cookie(app);
-    let admission = Admission { browser, cookie: sha256(cookie.as_bytes()), moved_from: browser.cookie, rehash: None };
-    signing_in::admit(app, arrival, request_id, &admission, shown).await?;
-    Ok(Opened { cookie })
-}
-
 /// Comes in by an identity that opens an account; and into every other organization that asks this very issuer by this very
 /// client, where the identity opens one, too (B06).
 ///
@@ -507,17 +356,10 @@ pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, req
     let (issuer, subject) = (met.back.issuer.as_str(), met.back.subject.as_str());
     let connection = &met.connection;
     let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
-    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject)).await?;
-    let hashed = sha256(opened.cookie.as_bytes());
+    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject), None).await?;
     for (org, other) in rows::elsewhere(&app.pool, connection, issuer, subject).await? {
         let there = arrival(app, org, other.person, &other.email_key, other.connection);
-        // The cookie has moved already; a session that the same person still has there ends here.
-        let admission = Admission { browser, cookie: hashed, moved_from: Some(hashed), rehash: None };
-        match signing_in::admit(app, &there, request_id, &admission, Shown::Identity(other.connection, issuer, subject)).await {
-            // Deactivated there: that one stays shut, the others go on.
-            Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => {}
-            Err(error) => return Err(error),
-        }
+        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject), &opened).await?;
     }
     Ok(opened)
 }
@@ -539,7 +381,7 @@ pub async fn join(
     let arrival = arrival(app, met.connection.org, link.person, email.key(), met.connection.id);
     let call = arrival.call(request_id);
     super::retrying(|| accept(app, &call, met, link.id, &name)).await?;
-    come_in(app, &arrival, browser, request_id, Shown::Invite).await
+    come_in(app, &arrival, browser, request_id, Shown::Invite, None).await
 }
 
 async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonName) -> Result<(), Error> {
@@ -550,7 +392,7 @@ async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonNa
         let email = Email::parse(&found.email)?;
         let joining = Joining::Identity {
             identity: met.back.identity(),
-            connected: is_connected(&mut writing, met.connection.id).await?,
+            connected: rows::is_connected(&mut writing.work, met.connection.id).await?,
             same_address: met.back.address().is_some_and(|address| address.key() == email.key()),
         };
         let action = AcceptInvite {
@@ -575,10 +417,6 @@ async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonNa
 
 /// The identity opens another account.
 const TAKEN: Error = Error::Conflict("This sign-in opens another account here already.");
-
-async fn is_connected(writing: &mut Writing<'_>, connection: ConnectionId) -> Result<bool, Error> {
-    Ok(rows::connections_locked(&mut writing.work).await?.iter().any(|live| live.id == connection))
-}
 
 /// Mails the account with the identity's address a link that connects both, in this browser.
 ///
@@ -625,7 +463,7 @@ pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Bro
     })
     .await?;
     let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject);
-    come_in(app, &arrival, browser, request_id, shown).await
+    come_in(app, &arrival, browser, request_id, shown, None).await
 }
 
 async fn link_identity(
@@ -636,7 +474,7 @@ async fn link_identity(
     proof: LinkProof,
 ) -> Result<Done<()>, Error> {
     let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
-    let connected = is_connected(writing, identity.connection).await?;
+    let connected = rows::is_connected(&mut writing.work, identity.connection).await?;
     let now = writing.work.now();
     let action = LinkIdentity { person: found.facts, identity: identity.clone(), connected, proof, now };
     let proof = authz::authorize(&call.actor, &writing.standing, action)?;

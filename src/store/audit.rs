@@ -19,6 +19,7 @@ use super::{
 use crate::{
     authz::{CredentialKind, Org, Stamp, Target},
     domain::{EntryId, OrgId, RequestId, Timestamp},
+    keys::hex,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -71,15 +72,6 @@ struct Draft {
 /// SHA-256(salt ‖ text).
 fn commitment(salt: &[u8], text: &str) -> [u8; 32] {
     Sha256::new().chain_update(salt).chain_update(text.as_bytes()).finalize().into()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 struct Record<'a> {

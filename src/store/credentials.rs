@@ -119,7 +119,7 @@ pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp, waiting: boo
     let mut c = row.columns();
     let alive = read(&mut c)?;
     if waiting {
-        return Ok(Some(Alive { standing: Standing { role: Role::User, permissions: PermissionSet::default() }, ..alive }));
+        return Ok(Some(Alive { standing: Standing::nothing(), ..alive }));
     }
     let settings: Option<String> = c.take()?;
     let settings = settings

@@ -265,12 +265,6 @@ pub async fn settings(work: &mut Work) -> Result<Settings, StoreError> {
     row.parse(0, Settings::parse)
 }
 
-/// Whether a person has a second factor, under the lock.
-pub async fn has_second_factor(work: &mut Work, user_key: i64) -> Result<bool, StoreError> {
-    let query = work.tx.query("SELECT 1 FROM second_factors WHERE user_key = $1 AND confirmed_at IS NOT NULL").bind(user_key);
-    Ok(query.optional().await?.is_some())
-}
-
 /// Whether a person has signed in from the browser with this mark before.
 pub async fn is_known(pool: &Pool, user_key: i64, mark: Option<[u8; 32]>) -> Result<bool, StoreError> {
     // Asked also without a mark or a person, so that every visitor costs the same statements.

@@ -8,7 +8,7 @@ use super::{
     sql::{Pool, StoreError},
     work::{Context, Work},
 };
-use crate::{authz::Stamp, domain::Timestamp};
+use crate::{authz::Stamp, domain::Timestamp, keys::hex};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -60,7 +60,7 @@ pub async fn security_events(pool: &Pool, events: &[SecurityEvent]) -> Result<()
     let rows: Vec<_> = events
         .iter()
         .map(|event| {
-            let address = event.address.map(|hash| audit::hex(&hash));
+            let address = event.address.map(|hash| hex(&hash));
             json!([event.id.simple().to_string(), event.at.as_millis(), event.kind, event.surface, address, event.count])
         })
         .collect();

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org,
-        action::{ChangeOrganization, ChangeSettings, CreateOrganization},
+        organization::{ChangeOrganization, ChangeSettings, CreateOrganization},
     },
     domain::{Clock, OrgId, Random, Role, Settings, Slug, Status, Timestamp},
 };

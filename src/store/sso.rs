@@ -78,6 +78,11 @@ pub async fn connections_locked(work: &mut Work) -> Result<Vec<Connection>, Stor
     work.tx.query(LIVE).bind(org.number).all().await?.iter().map(|row| read(row, org)).collect()
 }
 
+/// Whether a connection is live, under the lock.
+pub async fn is_connected(work: &mut Work, id: ConnectionId) -> Result<bool, StoreError> {
+    Ok(connections_locked(work).await?.iter().any(|live| live.id == id))
+}
+
 /// Tells the Administrators by mail: whoever decides on single sign-on decides who gets in.
 async fn told(work: &mut Work, stamp: &Stamp, connection: ConnectionId, change: SsoChange) -> Result<(), StoreError> {
     notices::tell_administrators(work, &Notice::SsoChanged { change, connection, by: notices::by(stamp) }).await

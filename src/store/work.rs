@@ -7,7 +7,7 @@
 use super::sql::{Engine, Pool, StoreError, Tx};
 use crate::{
     authz::{Actor, ActorKind, Org, Standing},
-    domain::{PermissionSet, Random, RequestId, Role, Status, Timestamp},
+    domain::{Random, RequestId, Role, Status, Timestamp},
     failpoint::Fault,
 };
 use tokio::sync::OwnedSemaphorePermit;
@@ -175,7 +175,7 @@ impl Work {
                     | crate::authz::CredentialKind::Link
                     | crate::authz::CredentialKind::Identity,
                     _,
-                )) => Ok(Some(Standing { role: Role::User, permissions: PermissionSet::default() })),
+                )) => Ok(Some(Standing::nothing())),
                 None => Ok(None),
             },
         }

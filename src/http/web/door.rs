@@ -3,7 +3,7 @@
 //! What is answered never depends on whether an address is known. GET shows, POST acts, as with invites.
 
 use super::{
-    Shown, move_to_cookie, page, unavailable, unread,
+    Sent, Shown, guessed, move_to_cookie, page, too_many, unavailable,
     views::{
         Fault, Moment,
         door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
@@ -28,11 +28,8 @@ use crate::{
     },
 };
 use axum::{
-    Extension, Form,
-    extract::{
-        Path, State,
-        rejection::{FormRejection, PathRejection},
-    },
+    Extension,
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -121,16 +118,8 @@ fn knocked(
 }
 
 /// Counts a visit to the door per network address.
-fn visits(app: &SharedApp, CallerAddress(address): CallerAddress) -> Result<(), i64> {
+pub(super) fn visits(app: &SharedApp, CallerAddress(address): CallerAddress) -> Result<(), i64> {
     address.map_or(Ok(()), |address| app.visits.check(&neighbourhood(address)))
-}
-
-pub(super) fn too_many(app: &SharedApp, wait: i64) -> Response {
-    let retry_after_seconds = retry_after_seconds(wait);
-    let view = super::views::TooManyTriesPage { base: app.public_url.base(), retry_after_seconds };
-    let mut response = page(app, &view);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
-    response
 }
 
 /// `POST /sign-in`: a link, or on to one's organization.
@@ -138,12 +127,8 @@ pub async fn ask(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
     headers: HeaderMap,
-    sent: Result<Form<DoorForm>, FormRejection>,
+    Sent(sent): Sent<DoorForm>,
 ) -> Response {
-    let sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     if sent.act == "organization" {
         let slug = sent.organization.trim().trim_start_matches('/').to_lowercase();
         return match organizations::by_slug(&app.pool, &slug).await {
@@ -216,12 +201,8 @@ pub async fn enter(
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<DoorForm>, FormRejection>,
+    Sent(mut sent): Sent<DoorForm>,
 ) -> Response {
-    let mut sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let organization = match organization(&app, segment).await {
         Ok(organization) => organization,
@@ -273,9 +254,8 @@ fn shut(app: &SharedApp, why: Shut) -> Response {
 
 /// Why a link opens nothing here, if so.
 fn why_shut(link: &Link, mark: Option<[u8; 32]>) -> Option<Shut> {
-    let here = !link.facts.kind.is_bound_to_a_browser() || (link.facts.browser.is_some() && link.facts.browser == mark);
     match link.state {
-        LinkState::Live if here => None,
+        LinkState::Live if link.facts.is_for(mark) => None,
         LinkState::Live => Some(Shut::OtherBrowser),
         LinkState::Expired => Some(Shut::Expired),
         LinkState::Used => Some(Shut::Used),
@@ -285,11 +265,7 @@ fn why_shut(link: &Link, mark: Option<[u8; 32]>) -> Option<Shut> {
 
 /// A token that is no link's.
 fn unknown(app: &SharedApp, caller: CallerAddress) -> Response {
-    app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, caller.0));
-    match caller.0.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
-        Ok(()) => shut(app, Shut::Unknown),
-        Err(wait) => too_many(app, wait),
-    }
+    guessed(app, caller, &ShutPage { base: app.public_url.base(), why: Shut::Unknown })
 }
 
 async fn behind(app: &SharedApp, shown: &Shown) -> Result<Option<Link>, Error> {
@@ -371,12 +347,8 @@ pub async fn open(
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<LinkForm>, FormRejection>,
+    Sent(mut sent): Sent<LinkForm>,
 ) -> Response {
-    let mut sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let shown = Shown::read("link", segment, &headers);
     let mut browser = visitor::browser(&app, &headers);

@@ -4,8 +4,9 @@
 //! with what was typed.
 
 use super::{
+    Sent,
     door::go_to,
-    page, said, unavailable, unread,
+    page, said, unavailable,
     views::{
         FieldError, Moment,
         me::{Identity, MePage, MovedPage, Other, SessionRow},
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     app::SharedApp,
     authn::sso::Asking,
-    authz::door::{FRESH, Via, Which, moved_on},
+    authz::door::{FRESH, Via, Which},
     domain::{CredentialId, UserId},
     error::Error,
     http::auth::CallerAddress,
@@ -29,8 +30,8 @@ use crate::{
     },
 };
 use axum::{
-    Extension, Form,
-    extract::{RawQuery, State, rejection::FormRejection},
+    Extension,
+    extract::{RawQuery, State},
     http::HeaderMap,
     response::Response,
 };
@@ -164,26 +165,21 @@ pub async fn me(State(app): State<SharedApp>, RawQuery(query): RawQuery, headers
     }
 }
 
-/// Who sends a form, if the browser still looks at the account that it was drawn for; else the answer.
-async fn sender(app: &SharedApp, headers: &HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Result<(Visitor, OwnForm), Response> {
-    let sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return Err(super::fault(app, unread(&rejection))),
-    };
+/// Who sent a form, if the browser still looks at the account that it was drawn for; else the answer.
+async fn sender(app: &SharedApp, headers: &HeaderMap, sent: &OwnForm) -> Result<Visitor, Response> {
     let visitor = match Visitor::read(app, headers).await {
         Ok(Some(visitor)) => visitor,
         Ok(None) => return Err(go_to(app, "/sign-in")),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    let drawn_for = UserId::parse(&sent.drawn_for);
-    if drawn_for.is_none() || moved_on(drawn_for, visitor.now.person.id) {
+    if UserId::parse(&sent.drawn_for) != Some(visitor.now.person.id) {
         let typed: Vec<(&str, &str)> = [("First name", sent.first_name.as_str()), ("Last name", sent.last_name.as_str())]
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
             .collect();
         return Err(moved(app, &visitor.now, &typed));
     }
-    Ok((visitor, sent))
+    Ok(visitor)
 }
 
 /// Says that the browser looks at another account now.
@@ -199,16 +195,13 @@ pub(super) async fn holder(app: &SharedApp, headers: &HeaderMap, drawn_for: &str
         Ok(None) => return Err(go_to(app, "/sign-in")),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    match UserId::parse(drawn_for) {
-        Some(drawn_for) if !moved_on(Some(drawn_for), held.chosen.person.id) => Ok(held),
-        Some(_) | None => Err(moved(app, &held.chosen, &[])),
-    }
+    if UserId::parse(drawn_for) == Some(held.chosen.person.id) { Ok(held) } else { Err(moved(app, &held.chosen, &[])) }
 }
 
 /// `POST /me/name` (B08).
-pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
-    let (visitor, sent) = match sender(&app, &headers, sent).await {
-        Ok(both) => both,
+pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<OwnForm>) -> Response {
+    let visitor = match sender(&app, &headers, &sent).await {
+        Ok(visitor) => visitor,
         Err(response) => return response,
     };
     let params = UpdateUserParams {
@@ -231,9 +224,9 @@ pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, sent: Result
 }
 
 /// `POST /me/password`.
-pub async fn password(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
-    let (visitor, mut sent) = match sender(&app, &headers, sent).await {
-        Ok(both) => both,
+pub async fn password(State(app): State<SharedApp>, headers: HeaderMap, Sent(mut sent): Sent<OwnForm>) -> Response {
+    let visitor = match sender(&app, &headers, &sent).await {
+        Ok(visitor) => visitor,
         Err(response) => return response,
     };
     let current = Zeroizing::new(std::mem::take(&mut sent.current));
@@ -264,9 +257,9 @@ async fn end(app: &SharedApp, visitor: &Visitor, which: Which) -> Result<u64, Er
 }
 
 /// `POST /me/sessions`: one, all others, or all.
-pub async fn end_sessions(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
-    let (visitor, sent) = match sender(&app, &headers, sent).await {
-        Ok(both) => both,
+pub async fn end_sessions(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<OwnForm>) -> Response {
+    let visitor = match sender(&app, &headers, &sent).await {
+        Ok(visitor) => visitor,
         Err(response) => return response,
     };
     let which = match sent.end.as_str() {
@@ -291,10 +284,10 @@ pub async fn identities(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
     headers: HeaderMap,
-    sent: Result<Form<OwnForm>, FormRejection>,
+    Sent(sent): Sent<OwnForm>,
 ) -> Response {
-    let (visitor, sent) = match sender(&app, &headers, sent).await {
-        Ok(both) => both,
+    let visitor = match sender(&app, &headers, &sent).await {
+        Ok(visitor) => visitor,
         Err(response) => return response,
     };
     let session = &visitor.now;
@@ -321,11 +314,7 @@ pub async fn identities(
 }
 
 /// `POST /me/switch`: the browser looks at another of the accounts that it holds (B06).
-pub async fn switch(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
-    let sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
+pub async fn switch(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<OwnForm>) -> Response {
     let held = match holder(&app, &headers, &sent.drawn_for).await {
         Ok(held) => held,
         Err(response) => return response,
@@ -339,9 +328,9 @@ pub async fn switch(State(app): State<SharedApp>, headers: HeaderMap, sent: Resu
 }
 
 /// `POST /sign-out`: this account in this browser; the browser's other accounts go on.
-pub async fn sign_out(State(app): State<SharedApp>, headers: HeaderMap, sent: Result<Form<OwnForm>, FormRejection>) -> Response {
-    let (visitor, _) = match sender(&app, &headers, sent).await {
-        Ok(both) => both,
+pub async fn sign_out(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<OwnForm>) -> Response {
+    let visitor = match sender(&app, &headers, &sent).await {
+        Ok(visitor) => visitor,
         Err(response) => return response,
     };
     match end(&app, &visitor, Which::One(visitor.now.id)).await {

@@ -28,12 +28,13 @@ use crate::{
 use axum::{
     Extension, Form,
     extract::{
-        Path, State,
+        FromRequest, Path, Request, State,
         rejection::{FormRejection, PathRejection},
     },
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::de::DeserializeOwned;
 use views::{
     AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, PAGE_HEADERS,
     TooManyTriesPage, UnknownLinkPage, View,
@@ -42,7 +43,7 @@ use visitor::{cookie, neighbourhood};
 use zeroize::Zeroizing;
 
 /// How long the cookie with the link's token lives, in seconds.
-const COOKIE_SECONDS: u32 = 1800;
+const COOKIE_SECONDS: i64 = 1800;
 
 fn page(app: &SharedApp, view: &impl View) -> Response {
     let page = views::render(view);
@@ -89,23 +90,13 @@ fn cookie_name(place: &str, id: LinkId) -> String {
     format!("usher_{place}_{}", id.as_uuid().simple())
 }
 
-/// The cookie that holds a link's token, for that link's page alone.
-fn set_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str, seconds: u32) -> String {
-    let secure = if app.public_url.is_https() { "; Secure" } else { "" };
-    format!(
-        "{}={token}; Path={}/{place}/{id}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
-        cookie_name(place, id),
-        app.public_url.base()
-    )
-}
-
-/// Moves from the address with a link's token to the one with its id, the token in a cookie (requirement 50).
+/// Moves from the address with a link's token to the one with its id, the token in a cookie for that page alone
+/// (requirement 50).
 fn move_to_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str) -> Response {
-    let mut response = door::go_to(app, &format!("/{place}/{id}"));
-    if let Ok(value) = HeaderValue::from_str(&set_cookie(app, place, id, token, COOKIE_SECONDS)) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
-    response
+    let path = format!("/{place}/{id}");
+    let below = format!("{}{path}", app.public_url.base());
+    let cookie = visitor::set_at(app, &cookie_name(place, id), token, &below, COOKIE_SECONDS);
+    visitor::with_cookies(door::go_to(app, &path), [cookie])
 }
 
 /// The same for a request that has no number yet.
@@ -131,18 +122,26 @@ fn dead(app: &SharedApp, link: &Link) -> Response {
     page(app, &DeadLinkPage { base: app.public_url.base(), organization: &link.organization, why, date })
 }
 
-/// A token that is no link's. Where an address has tried many of those it is told to wait.
-fn stranger(app: &SharedApp, CallerAddress(address): CallerAddress) -> Response {
+/// A token that is no invite's.
+fn stranger(app: &SharedApp, caller: CallerAddress) -> Response {
+    guessed(app, caller, &UnknownLinkPage { base: app.public_url.base() })
+}
+
+/// Shows what a token that is no link's is answered. Where an address has tried many of those it is told to wait.
+fn guessed(app: &SharedApp, CallerAddress(address): CallerAddress, view: &impl View) -> Response {
     app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, address));
     match address.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
-        Ok(()) => page(app, &UnknownLinkPage { base: app.public_url.base() }),
-        Err(wait) => {
-            let retry_after_seconds = retry_after_seconds(wait);
-            let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds });
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
-            response
-        }
+        Ok(()) => page(app, view),
+        Err(wait) => too_many(app, wait),
     }
+}
+
+/// Too much from one place in too short a time.
+fn too_many(app: &SharedApp, wait: i64) -> Response {
+    let retry_after_seconds = retry_after_seconds(wait);
+    let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds });
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+    response
 }
 
 /// What an address shows of a link: the token itself, or the id of a link whose cookie then holds the token, if it is there.
@@ -224,6 +223,30 @@ async fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Optio
     )
 }
 
+/// A form as it was sent. One that cannot be read is answered before its page is asked.
+#[derive(Debug)]
+pub struct Sent<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<SharedApp> for Sent<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Response> {
+        match Form::from_request(request, app).await {
+            Ok(Form(sent)) => Ok(Self(sent)),
+            Err(rejection) => Err(fault(app, unread(&rejection))),
+        }
+    }
+}
+
+/// Why a form could not be read.
+fn unread(rejection: &FormRejection) -> Fault {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::UnsupportedMedia,
+        _ => Fault::BadRequest,
+    }
+}
+
 /// The accepting form.
 #[derive(serde::Deserialize)]
 pub struct AcceptForm {
@@ -243,27 +266,14 @@ impl std::fmt::Debug for AcceptForm {
     }
 }
 
-/// Why a form could not be read.
-fn unread(rejection: &FormRejection) -> Fault {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::UnsupportedMedia,
-        _ => Fault::BadRequest,
-    }
-}
-
 /// `POST /invite/{id}`.
 pub async fn accept(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<AcceptForm>, FormRejection>,
+    Sent(mut sent): Sent<AcceptForm>,
 ) -> Response {
-    let mut sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return fault(&app, unread(&rejection)),
-    };
     // The address itself may be posted to by a program that never took the cookie.
     let shown = Shown::read("invite", segment, &headers);
     if shown.is_left_alone() {

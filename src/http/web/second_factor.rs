@@ -4,9 +4,10 @@
 //! only in the answer to the code that confirmed it.
 
 use super::{
+    Sent,
     door::go_to,
     me::{holder, other},
-    page, said, unavailable, unread,
+    page, said, unavailable,
     views::second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
     visitor::{self, Held, opened, with_cookies},
 };
@@ -23,8 +24,8 @@ use crate::{
     store,
 };
 use axum::{
-    Extension, Form,
-    extract::{State, rejection::FormRejection},
+    Extension,
+    extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
@@ -133,12 +134,8 @@ pub async fn act(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
     headers: HeaderMap,
-    sent: Result<Form<FactorForm>, FormRejection>,
+    Sent(mut sent): Sent<FactorForm>,
 ) -> Response {
-    let mut sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     let code = Zeroizing::new(std::mem::take(&mut sent.code));
     let held = match holder(&app, &headers, &sent.drawn_for).await {
         Ok(held) => held,

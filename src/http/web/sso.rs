@@ -6,13 +6,14 @@
 //! does it. So no link that anybody sends, and no program that opens links, signs anybody in.
 
 use super::{
-    door::go_to,
-    page, said, unavailable, unread,
+    Sent,
+    door::{go_to, visits},
+    page, said, too_many, unavailable,
     views::{
         Fault as Page, FieldError,
         sso::{GoPage, MeetPage, Provider, StopPage},
     },
-    visitor::{self, Visitor, cookie, neighbourhood, opened, with_cookies},
+    visitor::{self, Visitor, cookie, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
@@ -26,17 +27,17 @@ use crate::{
     store::sso::connections,
 };
 use axum::{
-    Extension, Form,
+    Extension,
     extract::{
         Path, Query, State,
-        rejection::{FormRejection, PathRejection, QueryRejection},
+        rejection::{PathRejection, QueryRejection},
     },
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
 
 /// How long what a browser carries lives, in seconds.
-const COOKIE_SECONDS: u32 = 600;
+const COOKIE_SECONDS: i64 = 600;
 
 /// What a button's value begins with that sends the browser to a connection.
 pub(super) const GO: &str = "sso:";
@@ -55,10 +56,8 @@ fn cookie_name(journey: &str) -> String {
     format!("usher_sso_{journey}")
 }
 
-fn carried(app: &SharedApp, journey: &str, luggage: &str, seconds: u32) -> Option<HeaderValue> {
-    let secure = if app.public_url.is_https() { "; Secure" } else { "" };
-    let (name, base) = (cookie_name(journey), app.public_url.base());
-    HeaderValue::from_str(&format!("{name}={luggage}; Path={base}/sign-in/sso; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")).ok()
+fn carried(app: &SharedApp, journey: &str, luggage: &str, seconds: i64) -> Option<HeaderValue> {
+    visitor::set_at(app, &cookie_name(journey), luggage, &format!("{}/sign-in/sso", app.public_url.base()), seconds)
 }
 
 /// Sends the browser to a connection of the organization's.
@@ -73,8 +72,8 @@ pub(super) async fn set_out(
     purpose: Purpose,
     asking: Asking<'_>,
 ) -> Response {
-    if let Err(wait) = caller.0.map_or(Ok(()), |address| app.visits.check(&neighbourhood(address))) {
-        return super::door::too_many(app, wait);
+    if let Err(wait) = visits(app, caller) {
+        return too_many(app, wait);
     }
     let mut browser = visitor::browser(app, headers);
     let mark = visitor::marked(app, &mut browser);
@@ -96,7 +95,7 @@ pub(super) async fn set_out(
 /// A page for what the provider, the connection or this server did wrong.
 fn failing(app: &SharedApp, caller: CallerAddress, failed: Failed) -> Response {
     let fault = match failed {
-        Failed::Ours(Error::RateLimited { retry_after_ms, .. }) => return super::door::too_many(app, retry_after_ms),
+        Failed::Ours(Error::RateLimited { retry_after_ms, .. }) => return too_many(app, retry_after_ms),
         Failed::Ours(Error::Conflict(_)) => return super::fault(app, Page::NotFound),
         Failed::Ours(error) => return unavailable(app, &error),
         Failed::Provider(fault) => fault,
@@ -104,14 +103,17 @@ fn failing(app: &SharedApp, caller: CallerAddress, failed: Failed) -> Response {
     app.evidence.stranger(app.clock.now(), "sso_failed", "web", gather::hashed(app, caller.0));
     let request_id = RequestId::new(app.clock.now(), &app.random).to_string();
     tracing::warn!(%request_id, fault = fault.as_str(), "nobody came in through a provider: {fault}");
-    let (title, sentence, state) = match fault {
+    let (status, title, sentence, state) = match fault {
         Fault::State | Fault::Nonce => (
+            403,
             "This sign-in belongs to another page",
             "It was begun in another browser, was used already, or took longer than 10 minutes. Begin again.",
             "Not begun here",
         ),
-        Fault::Declined => ("You did not come through", "The provider did not let you through, or you turned back there.", "Turned back"),
-        Fault::Code => ("This sign-in was used", "What the provider sent works once. Begin again.", "Used"),
+        Fault::Declined => {
+            (403, "You did not come through", "The provider did not let you through, or you turned back there.", "Turned back")
+        }
+        Fault::Code => (403, "This sign-in was used", "What the provider sent works once. Begin again.", "Used"),
         Fault::Call(_)
         | Fault::Document
         | Fault::Request
@@ -124,11 +126,7 @@ fn failing(app: &SharedApp, caller: CallerAddress, failed: Failed) -> Response {
         | Fault::Audience
         | Fault::Expired
         | Fault::Future
-        | Fault::Subject => ("Single sign-on does not work at present", PROVIDER_FAILS, "Provider"),
-    };
-    let status = match fault {
-        Fault::State | Fault::Nonce | Fault::Code | Fault::Declined => 403,
-        _ => 502,
+        | Fault::Subject => (502, "Single sign-on does not work at present", PROVIDER_FAILS, "Provider"),
     };
     stop(app, status, title, sentence, state, Some(&request_id), None)
 }
@@ -289,12 +287,8 @@ pub async fn act(
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    sent: Result<Form<JourneyForm>, FormRejection>,
+    Sent(sent): Sent<JourneyForm>,
 ) -> Response {
-    let sent = match sent {
-        Ok(Form(sent)) => sent,
-        Err(rejection) => return super::fault(&app, unread(&rejection)),
-    };
     let journey = journey_of(segment);
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     let mut browser = visitor::browser(&app, &headers);
@@ -306,7 +300,15 @@ pub async fn act(
     if sent.act == "again" {
         let hint = match &met.meeting {
             Meeting::OtherAddress(link) => Email::parse(&link.email).ok(),
-            _ => None,
+            Meeting::Enter(_)
+            | Meeting::Join(_)
+            | Meeting::InviteEnded(_)
+            | Meeting::Mailbox(_)
+            | Meeting::Link
+            | Meeting::Deactivated(_)
+            | Meeting::Taken
+            | Meeting::Unverified
+            | Meeting::Stranger => None,
         };
         let asking = Asking { hint: hint.as_ref(), another: true };
         let out = set_out(&app, (caller, &headers), met.connection.org, &met.connection.id.to_string(), met.back.purpose, asking).await;

@@ -10,9 +10,8 @@ use crate::{
         credential::base62,
         session::{self, Browser},
     },
-    domain::RequestId,
     keys::sha256,
-    service::{Call, WriteOptions, signing_in::Opened},
+    service::{Call, signing_in::Opened},
     store::{
         StoreError,
         sessions::{self, Session},
@@ -27,7 +26,7 @@ use axum::{
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Seconds that a browser's mark lives: as long as browsers keep any cookie.
-const MARK_SECONDS: u32 = 400 * 86_400;
+const MARK_SECONDS: i64 = 400 * 86_400;
 /// Seconds that the session's cookie lives; the row ends by itself, too.
 const SESSION_SECONDS: i64 = sessions::ABSOLUTE / 1000;
 
@@ -50,9 +49,13 @@ fn full_name(app: &SharedApp, name: &str) -> String {
 }
 
 fn set(app: &SharedApp, name: &str, value: &str, seconds: i64) -> Option<HeaderValue> {
+    set_at(app, &full_name(app, name), value, "/", seconds)
+}
+
+/// A cookie for the addresses below a path, with what all of ours have: no script reads it, and no other site's form brings it.
+pub(super) fn set_at(app: &SharedApp, name: &str, value: &str, path: &str, seconds: i64) -> Option<HeaderValue> {
     let secure = if app.public_url.is_https() { "; Secure" } else { "" };
-    let name = full_name(app, name);
-    HeaderValue::from_str(&format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")).ok()
+    HeaderValue::from_str(&format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")).ok()
 }
 
 const SESSION: &str = "usher_session";
@@ -74,7 +77,7 @@ pub(super) fn marked(app: &SharedApp, browser: &mut Browser) -> Option<HeaderVal
     }
     let mark = base62(&app.random.bytes());
     browser.mark = Some(sha256(mark.as_bytes()));
-    set(app, MARK, &mark, i64::from(MARK_SECONDS))
+    set(app, MARK, &mark, MARK_SECONDS)
 }
 
 /// Adds cookies to an answer.
@@ -144,13 +147,7 @@ impl Visitor {
 
     /// A call of theirs.
     pub(super) fn call(&self, app: &SharedApp) -> Call {
-        Call {
-            actor: session::actor(&self.now),
-            standing: self.now.standing.clone(),
-            request_id: RequestId::new(app.clock.now(), &app.random),
-            tool: None,
-            options: WriteOptions::default(),
-        }
+        Call::numbered(app, session::actor(&self.now), self.now.standing.clone())
     }
 }
 

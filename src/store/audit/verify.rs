@@ -1,8 +1,9 @@
 //! Whether a chain still says what was written into it.
 
-use super::{Stored, canonical, chained, commitment, event_columns, hex};
+use super::{Stored, canonical, chained, commitment, event_columns};
 use crate::{
     authz::Org,
+    keys::hex,
     store::sql::{Pool, StoreError},
 };
 use serde_json::Value;

@@ -1,0 +1,165 @@
+//! Connecting providers to an organization, ending that, and requiring single sign-on.
+
+use super::{Failed, cell, provider};
+use crate::{
+    app::App,
+    authn::sso::{self, Issuer, Provider, Secret},
+    authz::{
+        self, Org,
+        sso::{ChangeProvider, ConnectProvider, RemoveProvider, RequireSso},
+    },
+    domain::{ConnectionId, Untrusted, UserId},
+    error::Error,
+    service::{About, Call, Done, Writing},
+    store::{
+        door,
+        sso::{self as rows, Connection},
+    },
+};
+
+fn seal(app: &App, org: Org, id: ConnectionId, secret: &str) -> String {
+    app.keyring.seal_cell(&app.random, &cell(org.number, &rows::row_of(id)), secret.as_bytes())
+}
+
+/// A connection to be.
+#[derive(Debug)]
+pub struct NewConnection {
+    /// What people read on the button.
+    pub name: String,
+    /// Who signs.
+    pub issuer: Issuer,
+    /// The registration at the provider.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// Whether an address counts that the provider does not call verified.
+    pub trusts_unverified_email: bool,
+}
+
+/// Connects a provider, after it was seen to answer as itself.
+///
+/// # Errors
+/// A value that does not read, or a provider that does not answer.
+pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<ConnectionId, Failed> {
+    let name = Untrusted::parse_name("name", &new.name, 40)?;
+    let provider = Provider::new(new.issuer.clone(), &new.client_id, new.client_secret.clone(), new.trusts_unverified_email)?;
+    sso::test(&app.outbound, &provider).await?;
+    let org = call.actor.org();
+    let mut writing = Writing::begin::<ConnectProvider>(app, call, false).await?;
+    let result = async {
+        let id = ConnectionId::new(writing.work.now(), &app.random);
+        let tenants: Vec<String> = new.issuer.tenants().iter().map(ToString::to_string).collect();
+        let action = ConnectProvider {
+            id,
+            name,
+            issuer: new.issuer.as_str().to_owned(),
+            tenants: (!tenants.is_empty()).then(|| tenants.join(",")),
+            client_id: new.client_id.clone(),
+            sealed_secret: seal(app, org, id, new.client_secret.expose()),
+            trusts_unverified_email: new.trusts_unverified_email,
+        };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        rows::connect(&mut writing.work, proof).await?;
+        writing.mails();
+        Ok(Done { value: id, changed: true, about: About::default() })
+    }
+    .await;
+    Ok(writing.finish(result).await?)
+}
+
+/// The connection that a command or a form names, or the only one.
+pub(super) fn named(connections: Vec<Connection>, id: Option<&str>) -> Result<Connection, Error> {
+    let wanted = id.map(|id| ConnectionId::parse(id.trim()));
+    let count = connections.len();
+    let mut found = connections.into_iter().filter(|connection| match wanted {
+        None => count == 1,
+        Some(id) => id == Some(connection.id),
+    });
+    found.next().ok_or(Error::Conflict("There is no such connection, or several and none was named: `usher sso list` shows their ids."))
+}
+
+/// Whether a connection's provider answers as itself.
+///
+/// # Errors
+/// No such connection, or what is wrong with it.
+pub async fn test(app: &App, org: Org, id: Option<&str>) -> Result<Connection, Failed> {
+    let connection = named(rows::connections(&app.pool, org).await?, id)?;
+    sso::test(&app.outbound, &provider(app, &connection)?).await?;
+    Ok(connection)
+}
+
+/// Puts another registration at the same provider in place of a connection's. Where the provider names people anew for it,
+/// each of them confirms by a link to their mailbox at their next sign-in.
+///
+/// # Errors
+/// No such connection, or a provider that does not answer.
+pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, client_secret: Secret) -> Result<ConnectionId, Failed> {
+    let org = call.actor.org();
+    let before = named(rows::connections(&app.pool, org).await?, id)?;
+    let issuer = provider(app, &before)?.issuer().clone();
+    let after = Provider::new(issuer, client_id, client_secret.clone(), before.trusts_unverified_email)?;
+    sso::test(&app.outbound, &after).await?;
+    let mut writing = Writing::begin::<ChangeProvider>(app, call, false).await?;
+    let result = async {
+        let connection = named(rows::connections_locked(&mut writing.work).await?, Some(&before.id.to_string()))?;
+        let sealed_secret = seal(app, org, connection.id, client_secret.expose());
+        let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        rows::change(&mut writing.work, proof).await?;
+        writing.mails();
+        Ok(Done { value: connection.id, changed: true, about: About::default() })
+    }
+    .await;
+    Ok(writing.finish(result).await?)
+}
+
+/// Ends a connection.
+///
+/// # Errors
+/// No such connection, or the last one while SSO is required.
+pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<ConnectionId, Error> {
+    let mut writing = Writing::begin::<RemoveProvider>(app, call, false).await?;
+    let result = async {
+        let all = rows::connections_locked(&mut writing.work).await?;
+        let others = all.len().saturating_sub(1);
+        let connection = named(all, id)?;
+        let sso_required = door::settings(&mut writing.work).await?.sso_required;
+        let action = RemoveProvider { connection: connection.facts(), sso_required, others };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)
+            .map_err(|_| Error::Conflict("SSO is required, and this is its last connection: run `usher sso require --off` first."))?;
+        rows::remove(&mut writing.work, proof).await?;
+        writing.mails();
+        Ok(Done { value: connection.id, changed: true, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Decides whether people sign in through a provider only; answers who is not linked yet.
+///
+/// # Errors
+/// While no Administrator came in through it, or none has a password for the day on which it is broken.
+pub async fn require(app: &App, call: &Call, required: bool) -> Result<Vec<(UserId, String)>, Error> {
+    let mut writing = Writing::begin::<RequireSso>(app, call, false).await?;
+    let result = async {
+        let settings = door::settings(&mut writing.work).await?;
+        let (proven, break_glass) = rows::administrators_ready(&mut writing.work).await?;
+        let connection = rows::connections_locked(&mut writing.work).await?.first().map(|connection| connection.id);
+        let changed = settings.sso_required != required;
+        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, connection, proven, break_glass }).map_err(|_| {
+            Error::Conflict(if proven {
+                "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
+            } else {
+                "No active Administrator has signed in through a connection yet: let one do so first."
+            })
+        })?;
+        if changed {
+            rows::require(&mut writing.work, proof, settings).await?;
+            writing.mails();
+        }
+        Ok(Done { value: (), changed, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await?;
+    Ok(rows::not_linked(&app.pool, call.actor.org()).await?)
+}
