@@ -84,8 +84,6 @@ pub(super) async fn set_out(
             if let Ok(value) = HeaderValue::from_str(&format!("0; url={url}")) {
                 response.headers_mut().insert(header::REFRESH, value);
             }
-            // The browser moves on before it reads the page, and so before it reads there to say nothing of this address.
-            response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
             with_cookies(response, [mark, carried(app, &journey, &luggage, COOKIE_SECONDS)])
         }
         Err(failed) => failing(app, caller, failed),
@@ -141,6 +139,7 @@ fn stop(
     again: Option<(&str, &str)>,
 ) -> Response {
     let (again, back) = again.unzip();
+    let again = again.filter(|action| !action.is_empty());
     let back = back.map_or_else(|| format!("{}/sign-in", app.public_url.base()), str::to_owned);
     page(app, &StopPage { base: app.public_url.base(), status, title, sentence, state, request_id, again, back: &back })
 }

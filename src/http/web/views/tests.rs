@@ -90,9 +90,30 @@ fn second_factor() -> Vec<(String, Page)> {
     .to_vec()
 }
 
+/// The pages on the way to a provider and back, named.
+fn sso() -> Vec<(String, Page)> {
+    use super::sso::{GoPage, MeetPage, StopPage};
+    let (base, organization, provider, title, sentence, state) = ("", HOSTILE, HOSTILE, "Sign in", "Choose Sign in.", "Sign in");
+    let (action, email) = ("/sign-in/sso/x", "oksana.petrenko@larkspur.example");
+    let errors = [FieldError { field: "last_name", message: "Last name is missing." }];
+    let meet = |names, invited, errors| {
+        render(&MeetPage { base, action, title, sentence, button: title, names, invited, errors, provider, email, organization })
+    };
+    let stop = |status, again, request_id| render(&StopPage { base, status, title, sentence, state, request_id, again, back: "/sign-in" });
+    [
+        ("go", render(&GoPage { base, url: "/at-the-provider", host: HOSTILE })),
+        ("meet", meet(None, None, &[])),
+        ("join", meet(Some((HOSTILE, HOSTILE)), Some((HOSTILE, HOSTILE)), &errors)),
+        ("stop", stop(502, None, Some("01990b1c-7e1a-7000-8000-000000000001"))),
+        ("stop-again", stop(403, Some(action), None)),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
 #[test]
 fn every_page_keeps_the_content_security_policy() {
-    for (name, page) in all().into_iter().chain(second_factor()) {
+    for (name, page) in all().into_iter().chain(second_factor()).chain(sso()) {
         for banned in ["<script", " style=", "<style", " onclick", "javascript:", "http-equiv", "<iframe"] {
             assert!(!page.html.contains(banned), "{name} holds {banned}");
         }
@@ -108,7 +129,7 @@ fn every_page_keeps_the_content_security_policy() {
 
 #[test]
 fn a_form_says_where_it_comes_from_and_no_other_page_does() {
-    for (name, page) in all().into_iter().chain(second_factor()) {
+    for (name, page) in all().into_iter().chain(second_factor()).chain(sso()) {
         let policy = if page.html.contains("<form") { "same-origin" } else { "no-referrer" };
         assert!(page.html.contains(&format!("<meta name=\"referrer\" content=\"{policy}\">")), "{name}");
     }
@@ -247,6 +268,13 @@ fn names_on_the_pages_of_the_second_factor_are_text_and_a_wrong_code_is_an_error
         assert!(!page.html.contains("<img") && !page.html.contains("<svg/onload"), "{name}");
         let wanted = if page.html.contains("does not count") { 422 } else { 200 };
         assert_eq!(page.status, wanted, "{name}");
+    }
+}
+
+#[test]
+fn names_on_the_pages_of_single_sign_on_are_text() {
+    for (name, page) in sso() {
+        assert!(!page.html.contains("<img") && !page.html.contains("<svg/onload"), "{name}");
     }
 }
 
