@@ -1,6 +1,6 @@
 //! What people are told of after it happened: each event sends its mail to whom it concerns, once.
 
-use super::{Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
+use super::{A_LONG_TIME, Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
 use crate::{
     common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, smtp::Sink, until},
     signing_in::{Browser, drawn_for},
@@ -271,6 +271,40 @@ async fn what_is_no_more_and_what_is_no_news_any_more_is_not_told() {
         let connection = Connection::to(&server).await;
         assert_eq!(connection.number("SELECT count(*) FROM outbox WHERE state = 'superseded' AND letter <> 'invite'").await, 3);
         connection.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_letter_of_a_newer_version_waits_for_a_node_that_knows_it() {
+    on_both(async |engine| {
+        let (mut server, sink) = server_and_sink(engine).await;
+        joined(&server, &sink, "ana@example.com", "User").await;
+        sink.control(&json!([{"step": "EHLO", "action": "421"}]));
+        server.ok("update_user", json!({"user": "ana@example.com", "role": "Administrator"})).await;
+        // A worker that has a row has read its letter: none has one while the letter becomes another.
+        server.stop().await;
+        let rename = |from: &str, to: &str| format!("UPDATE outbox SET letter = '{to}' WHERE letter = '{from}'");
+        assert!(server.tamper(&rename("administrator_made", "of_tomorrow")).await);
+        sink.heal();
+        server.restart(&through(&sink)).await;
+        // It waits at every try, and nothing waits for it.
+        let connection = Connection::to(&server).await;
+        let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued' AND error = 'unknown_letter' AND attempts >= ";
+        for (tries, email) in [(2, "bo@example.com"), (3, "cleo@example.com")] {
+            pass(&server, A_LONG_TIME).await;
+            until("both wait", async || (connection.number(&format!("{waiting}{tries}")).await == 2).then_some(())).await;
+            invite(&server, email).await;
+            delivered(&server, email, "sent", None).await;
+        }
+        connection.close().await;
+        server.stop().await;
+        assert!(server.tamper(&rename("of_tomorrow", "administrator_made")).await);
+        server.restart(&through(&sink)).await;
+        pass(&server, A_LONG_TIME).await;
+        let subject = "ana Person is now an Administrator of My organization";
+        assert_eq!(told(&server, &sink).await, each(&[("admin@example.com", subject), ("ana@example.com", subject)]));
+        server.verified().await;
     })
     .await;
 }
