@@ -114,6 +114,8 @@ pub struct ConfirmSecondFactor {
     pub session: CredentialId,
     /// SHA-256 of its browser's new cookie.
     pub browser: [u8; 32],
+    /// The browser in words of ours, such as `Firefox on Linux`.
+    pub label: String,
     /// Now, under the lock.
     pub now: Timestamp,
 }
@@ -156,6 +158,8 @@ pub struct PassSecondFactor {
     pub session: CredentialId,
     /// SHA-256 of its browser's new cookie.
     pub browser: [u8; 32],
+    /// The browser in words of ours, such as `Firefox on Linux`.
+    pub label: String,
 }
 
 impl Action for PassSecondFactor {
@@ -186,6 +190,8 @@ pub struct RemoveSecondFactor {
     pub proof: FactorProof,
     /// The session that goes on.
     pub session: CredentialId,
+    /// Its browser in words of ours, such as `Firefox on Linux`.
+    pub label: String,
 }
 
 impl Action for RemoveSecondFactor {
@@ -257,7 +263,12 @@ mod tests {
         let person = PersonFacts::of_ana(status, Role::User);
         let actor = actor(person.person.id);
         let session = CredentialId::new(NOW, &Random::seeded(6));
-        authorize(&actor, &standing(Role::User), PassSecondFactor { person, factor, proof, session, browser: [1; 32] }).map(drop)
+        authorize(
+            &actor,
+            &standing(Role::User),
+            PassSecondFactor { person, factor, proof, session, browser: [1; 32], label: String::new() },
+        )
+        .map(drop)
     }
 
     #[test]
@@ -280,7 +291,8 @@ mod tests {
         let waiting = actor(person.person.id);
         let open = Actor { credential: Some((CredentialKind::Session, Uuid::nil())), ..waiting.clone() };
         let session = CredentialId::new(NOW, &Random::seeded(6));
-        let action = RemoveSecondFactor { person, factor: CONFIRMED, proof: FactorProof::Code { step: Some(11) }, session };
+        let action =
+            RemoveSecondFactor { person, factor: CONFIRMED, proof: FactorProof::Code { step: Some(11) }, session, label: String::new() };
         assert_eq!(authorize(&waiting, &standing(Role::User), action.clone()).map(drop), Err(Reason::WayClosed));
         assert_eq!(authorize(&open, &standing(Role::User), action).map(drop), Ok(()));
     }

@@ -176,6 +176,48 @@ async fn every_administrator_is_told_of_a_new_one_however_they_became_one() {
 }
 
 #[tokio::test]
+async fn each_change_of_a_second_factor_is_told_to_its_person() {
+    on_both(async |engine| {
+        let (server, sink) = server_and_sink(engine).await;
+        let place = "/me/second-factor";
+        joined(&server, &sink, "ana@example.com", "User").await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        // A secret that no code has confirmed counts for nothing, and is no news.
+        assert_eq!(ana.factor(place, "begin", "").await.status, 200);
+        assert_eq!(told(&server, &sink).await, []);
+        let (secret, codes) = ana.enrol(place, Clock::system().now()).await;
+        let added = ("ana@example.com", "A second factor was added to your account at My organization");
+        assert_eq!(told(&server, &sink).await, each(&[added]));
+        says(&notices_of(&sink)[0].1, &["Hello ana", "Firefox on Linux", "Keep the recovery codes", "tell an Administrator", " UTC"]);
+        // A code of the app's is no news, nor is a wrong one; a recovery code is.
+        assert!(server.tamper("UPDATE second_factors SET last_step = 0").await);
+        let later = Browser::in_by_password(&server, "ana@example.com").await;
+        assert_eq!(later.factor(place, "pass", "aaaa-bbbb-cccc-dddd").await.status, 422);
+        assert_eq!(later.factor(place, "pass", &secret.code(Clock::system().now())).await.status, 303);
+        assert_eq!(told(&server, &sink).await, each(&[added]));
+        let third = Browser::in_by_password(&server, "ana@example.com").await;
+        assert_eq!(third.factor(place, "pass", &codes[0]).await.status, 303);
+        let used = ("ana@example.com", "A recovery code opened your account at My organization");
+        assert_eq!(told(&server, &sink).await, each(&[added, used]));
+        says(&notices_of(&sink)[1].1, &["Codes left 9", "Firefox on Linux", "set up another one", " UTC"]);
+        // Taken away by its person, and by the host.
+        assert_eq!(third.factor(place, "remove", &codes[1]).await.status, 303);
+        let removed = ("ana@example.com", "The second factor of your account at My organization was removed");
+        assert_eq!(told(&server, &sink).await, each(&[added, used, removed]));
+        says(&notices_of(&sink)[2].1, &["Firefox on Linux", "you sign in without a code", " UTC"]);
+        third.enrol(place, Clock::system().now()).await;
+        for _ in 0..2 {
+            server.cli(&["user", "reset-second-factor", "--org", &server.org, "--user", "ana@example.com", "--json"]).await;
+        }
+        let reset = ("ana@example.com", "The second factor of your account at My organization was reset");
+        assert_eq!(told(&server, &sink).await, each(&[added, used, removed, added, reset]));
+        says(&notices_of(&sink)[4].1, &["The operator of this server", "set up a new second factor", " UTC"]);
+        server.verified().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_owner_of_a_token_is_told_a_week_before_its_end_once_whatever_number_of_nodes_look() {
     on_both(async |engine| {
         let (server, sink) = server_and_sink(engine).await;
