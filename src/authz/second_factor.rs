@@ -220,6 +220,10 @@ impl Action for RemoveSecondFactor {
 pub struct ResetSecondFactor {
     /// Whose.
     pub person: PersonFacts,
+    /// When the Administrator who asks was last proved; none on the host.
+    pub proved_at: Option<Timestamp>,
+    /// Now, under the lock.
+    pub now: Timestamp,
 }
 
 impl Action for ResetSecondFactor {
@@ -233,6 +237,12 @@ impl Action for ResetSecondFactor {
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
         // One's own ends with a code: otherwise a stolen session would need no second factor to be rid of it.
         if actor.is(self.person.person.id) { Err(Reason::WayClosed) } else { Ok(()) }
+    }
+
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        // Whoever finds an open browser must not open the way to somebody else's account with it.
+        let is_fresh = self.proved_at.is_some_and(|proved_at| self.now.since(proved_at) <= FRESH);
+        if is_fresh || actor.user().is_none() { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 
@@ -338,14 +348,20 @@ mod tests {
 
     #[test]
     fn only_another_administrator_resets() {
-        let asked = |id: Option<UserId>, role: Role| {
+        let asked = |id: Option<UserId>, role: Role, proved_at: Option<Timestamp>| {
             let person = PersonFacts::of_ana(Status::Active, Role::User);
             let actor = actor(id.unwrap_or(person.person.id));
-            authorize(&actor, &standing(role), ResetSecondFactor { person }).map(drop)
+            authorize(&actor, &standing(role), ResetSecondFactor { person, proved_at, now: NOW }).map(drop)
         };
         let other = UserId::new(NOW, &Random::seeded(9));
-        assert_eq!(asked(Some(other), Role::Administrator), Ok(()));
-        assert_eq!(asked(Some(other), Role::User), Err(Reason::Administrator));
-        assert_eq!(asked(None, Role::Administrator), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH))), Ok(()));
+        assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH - 1))), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::Administrator, None), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::User, Some(NOW)), Err(Reason::Administrator));
+        assert_eq!(asked(None, Role::Administrator, Some(NOW)), Err(Reason::WayClosed));
+        let person = PersonFacts::of_ana(Status::Active, Role::User);
+        let host = Actor::operator_on_the_host(Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) });
+        let action = ResetSecondFactor { person, proved_at: None, now: NOW };
+        assert_eq!(authorize(&host, &Standing::above_roles(), action).map(drop), Ok(()));
     }
 }

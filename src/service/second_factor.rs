@@ -20,13 +20,13 @@ use crate::{
             ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
         },
     },
-    domain::Timestamp,
+    domain::{Settings, Timestamp, UserId},
     error::{Budget, Error},
     keys::{Cell, sha256},
     store::{
         door::Tries,
         people::{self, Who},
-        second_factor,
+        second_factor::{self, Holder, Listed},
         sessions::Session,
     },
 };
@@ -244,14 +244,35 @@ async fn use_code(writing: &mut Writing<'_>, call: &Call, session: &Session, com
     Ok(true)
 }
 
+/// Who has a second factor, and who lacks one that is demanded: a page of them, for whoever may take one away.
+///
+/// Errors: what no Administrator is answered.
+pub async fn list(app: &App, call: &Call, settings: &Settings, after: Option<UserId>) -> Result<Listed, Error> {
+    authz::needs::<ResetSecondFactor>(&call.actor, &call.standing, false)?;
+    Ok(second_factor::list(&app.pool, call.actor.org(), settings.second_factor, after).await?)
+}
+
+/// Somebody who has a second factor, for whoever may take it away; `None` where they have none, or nobody is there.
+///
+/// Errors: as [`list`].
+pub async fn of(app: &App, call: &Call, id: UserId) -> Result<Option<Holder>, Error> {
+    authz::needs::<ResetSecondFactor>(&call.actor, &call.standing, false)?;
+    Ok(second_factor::holder(&app.pool, call.actor.org(), id).await?)
+}
+
 /// Takes somebody's second factor away, as another Administrator or on the host; all their sessions end. `false` where there
 /// was none.
-pub async fn reset(app: &App, call: &Call, user: &str) -> Result<bool, Error> {
+///
+/// `proved_at` is when the Administrator was last proved; the host proves nobody.
+///
+/// Errors: [`Error::SignInRefused`] for one's own, and where that is longer than ten minutes ago.
+pub async fn reset(app: &App, call: &Call, user: &str, proved_at: Option<Timestamp>) -> Result<bool, Error> {
     let who = super::parse::who("user", user)?;
     let mut writing = Writing::begin::<ResetSecondFactor>(app, call, false).await?;
     let result = async {
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
-        let proof = authz::authorize(&call.actor, &writing.standing, ResetSecondFactor { person: found.facts })?;
+        let action = ResetSecondFactor { person: found.facts, proved_at, now: writing.work.now() };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         let changed = second_factor::reset(&mut writing.work, proof).await?;
         writing.mails();
         Ok(Done { value: changed, changed, about: About::default() })

@@ -9,13 +9,13 @@ use super::{
 };
 use crate::{
     authz::{
-        Authorized,
+        Authorized, Org,
         door::Which,
         second_factor::{
             ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
         },
     },
-    domain::{By, Notice, SecondFactorChange, Status},
+    domain::{By, Notice, Role, SecondFactorChange, SecondFactorFor, Status, Timestamp, UserId},
 };
 
 /// Somebody's second factor.
@@ -62,6 +62,83 @@ pub async fn is_unused(work: &mut Work, user_key: i64, hash: [u8; 32]) -> Result
 /// How many recovery codes a person has left.
 pub async fn codes_left(pool: &Pool, user_key: i64) -> Result<i64, StoreError> {
     pool.query(CODES_LEFT).bind(user_key).one().await?.get(0)
+}
+
+/// An active person who has a second factor, or lacks one that is demanded.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Who.
+    pub id: UserId,
+    /// First and last name.
+    pub name: String,
+    /// Address as typed at the invite.
+    pub email: String,
+    /// Role now.
+    pub role: Role,
+    /// Since when it counts; none where it is lacking.
+    pub since: Option<Timestamp>,
+}
+
+/// A page of them, oldest account first.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// At most [`PAGE`].
+    pub people: Vec<Holder>,
+    /// Whether others come after the last.
+    pub more: bool,
+}
+
+/// How many people one page has.
+pub const PAGE: usize = 50;
+
+macro_rules! holders {
+    ($and:literal) => {
+        concat!(
+            "SELECT u.id, u.first_name, u.last_name, u.email, u.role, f.confirmed_at FROM users u
+               LEFT JOIN second_factors f ON f.user_key = u.key AND f.confirmed_at IS NOT NULL
+              WHERE u.org = $1 AND u.status = 'active' AND ",
+            $and
+        )
+    };
+}
+
+fn read_holder(row: &Row) -> Result<Holder, StoreError> {
+    let mut c = row.columns();
+    Ok(Holder {
+        id: UserId::from_uuid(c.take()?),
+        name: {
+            let (first, last): (String, String) = (c.take()?, c.take()?);
+            format!("{first} {last}")
+        },
+        email: c.take()?,
+        role: c.parse(Role::parse)?,
+        since: c.maybe_time()?,
+    })
+}
+
+/// Active people with a second factor, and those who lack one that is demanded of them: a page after this person.
+pub async fn list(pool: &Pool, org: Org, demanded: SecondFactorFor, after: Option<UserId>) -> Result<Listed, StoreError> {
+    let rows = pool
+        .query(holders!(
+            "u.key > coalesce((SELECT key FROM users WHERE org = $1 AND id = $2), 0)
+             AND (f.user_key IS NOT NULL OR $3 = 'everybody' OR ($3 = 'administrators' AND u.role = 'administrator')) ORDER BY u.key LIMIT $4"
+        ))
+        .bind(org.number)
+        .bind(after.map(|id| id.as_uuid()).unwrap_or_default())
+        .bind(demanded.as_str())
+        .bind(i64::try_from(PAGE).unwrap_or(i64::MAX) + 1)
+        .all()
+        .await?;
+    let mut people = rows.iter().map(read_holder).collect::<Result<Vec<_>, _>>()?;
+    let more = people.len() > PAGE;
+    people.truncate(PAGE);
+    Ok(Listed { people, more })
+}
+
+/// An active person who has a second factor.
+pub async fn holder(pool: &Pool, org: Org, id: UserId) -> Result<Option<Holder>, StoreError> {
+    let query = pool.query(holders!("u.id = $2 AND f.user_key IS NOT NULL")).bind(org.number).bind(id.as_uuid());
+    query.optional().await?.map(|row| read_holder(&row)).transpose()
 }
 
 /// Counts a wrong code.
