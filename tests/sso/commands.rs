@@ -225,6 +225,31 @@ async fn r_b115_another_registration_at_the_provider_has_a_way_out() {
     .await;
 }
 
+#[tokio::test]
+async fn a_connection_that_trusts_its_issuer_takes_silence_about_an_address_and_no_denial() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        let idp = provider_for(&server).await;
+        let file = server.data_dir.path().join("secret");
+        std::fs::write(&file, Idp::SECRET).unwrap();
+        let file = file.display().to_string();
+        let add = ["add", "--preset", "other", "--issuer", &idp.issuer, "--client-id", Idp::CLIENT, "--client-secret-file", &file];
+        let connection = sso(&server, &[&add[..], &["--trust-unverified-email"]].concat()).await["id"].as_str().unwrap().to_owned();
+        assert_eq!(sso(&server, &["list"]).await[0]["trusts_unverified_email"], true);
+        for (person, joins) in [("cy", true), ("bo", false)] {
+            let email = format!("{person}@example.com");
+            super::invite(&server, &email).await;
+            let browser = browser();
+            let back = sign_in_at(&browser, &server, &server.org, &connection, person).await;
+            assert_eq!(back.heading() == "You are invited", joins, "{}", back.html);
+            post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+            assert_eq!(me(&browser, &server).await.is_some(), joins, "{person}");
+            assert_eq!(super::status(&server, &email).await, if joins { "active" } else { "pending" });
+        }
+    })
+    .await;
+}
+
 /// Runs one of the scripts in `examples/sso`; what it said, and whether it went through.
 async fn example(script: &str, words: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sso").join(script);

@@ -56,17 +56,17 @@ pub struct ResetForm {
     drawn_for: String,
 }
 
-/// The account that a browser looks at, if nothing is asked of it any more; else the answer.
-fn open(app: &SharedApp, held: Option<Held>) -> Result<Visitor, Response> {
+/// The account that a browser looks at, if nothing is asked of it any more; else the answer. A form comes with the person that it
+/// was drawn for.
+async fn visitor(app: &SharedApp, headers: &HeaderMap, drawn_for: Option<&str>) -> Result<Visitor, Response> {
+    let held = match drawn_for {
+        Some(drawn_for) => Some(holder(app, headers, drawn_for).await?),
+        None => Held::read(app, headers).await.map_err(|error| unavailable(app, &error.into()))?,
+    };
     match held {
         Some(held) if held.chosen.waits_for.is_some() => Err(go_to(app, "/me/second-factor")),
         held => held.and_then(|held| Visitor::of(app, held)).ok_or_else(|| go_to(app, "/sign-in")),
     }
-}
-
-async fn visitor(app: &SharedApp, headers: &HeaderMap) -> Result<Visitor, Response> {
-    let held = Held::read(app, headers).await.map_err(|error| unavailable(app, &error.into()))?;
-    open(app, held)
 }
 
 /// Whoever is no Administrator learns no more than where nothing is.
@@ -80,7 +80,7 @@ fn refused(app: &SharedApp, error: &Error) -> Response {
 
 /// `GET /settings/second-factor`.
 pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers).await {
+    let visitor = match visitor(&app, &headers, None).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
@@ -109,7 +109,7 @@ pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, Quer
             base: app.public_url.base(),
             organization: &session.organization,
             demanded: match session.settings.second_factor {
-                SecondFactorFor::Nobody => "It is nobody’s duty: whoever has set one up is asked for it.",
+                SecondFactorFor::Nobody => "Nobody must have one; whoever has set one up is asked for it.",
                 SecondFactorFor::Administrators => "Administrators must have one.",
                 SecondFactorFor::Everybody => "Everybody must have one.",
             },
@@ -155,7 +155,7 @@ async fn found(app: &SharedApp, visitor: &Visitor, id: Option<UserId>) -> Result
 
 /// `GET /settings/second-factor/{id}`: what a reset would end.
 pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers).await {
+    let visitor = match visitor(&app, &headers, None).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
@@ -172,11 +172,7 @@ pub async fn reset(
     headers: HeaderMap,
     Sent(sent): Sent<ResetForm>,
 ) -> Response {
-    let held = match holder(&app, &headers, &sent.drawn_for).await {
-        Ok(held) => held,
-        Err(response) => return response,
-    };
-    let visitor = match open(&app, Some(held)) {
+    let visitor = match visitor(&app, &headers, Some(&sent.drawn_for)).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };

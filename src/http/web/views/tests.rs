@@ -66,6 +66,7 @@ fn all() -> Vec<(String, Page)> {
 /// The pages of the second factor, named.
 fn second_factor() -> Vec<(String, Page)> {
     use super::{
+        factors::{FactorsPage, ResetPage, Row},
         me::Other,
         second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
     };
@@ -75,6 +76,14 @@ fn second_factor() -> Vec<(String, Page)> {
     let factor = |codes_left, demanded, waits, refusal| {
         render(&FactorPage { base, id, person, organization: HOSTILE, codes_left, demanded, waits, others: &others, refusal })
     };
+    let row = |since: Option<&str>, own| {
+        let since = since.map(|words| (words.to_owned(), words.to_owned()));
+        Row { id: id.to_owned(), name: HOSTILE.to_owned(), email: email.to_owned(), role: "User", since, own }
+    };
+    let rows = [row(None, false), row(Some("2 Dec 2026"), false), row(Some("2 Dec 2026"), true)];
+    let (demanded, said) = ("Everybody must have one.", Some("The second factor is gone."));
+    let factors = |rows, first, next| render(&FactorsPage { base, organization: HOSTILE, demanded, rows, first, next, said });
+    let reset = |error| render(&ResetPage { base, id, of: id, person, email, organization: HOSTILE, since: UNTIL, error });
     let drawing = Some(Drawing { size: 37, path: "M4 4h7v1h-7z".to_owned() });
     let (groups, address, codes) = ("GEZD GNBV", "otpauth://totp/x?secret=GEZDGNBV", "abcd-2345-efgh-67ij");
     [
@@ -85,6 +94,11 @@ fn second_factor() -> Vec<(String, Page)> {
         ("factor-on", factor(Some(9), true, false, REFUSAL)),
         ("set-up", render(&SetUpPage { base, id, email, organization: HOSTILE, groups, address, drawing, refusal: None })),
         ("recovery-codes", render(&RecoveryCodesPage { base, email, organization: HOSTILE, codes })),
+        ("factors", factors(&rows, true, None)),
+        ("factors-none", factors(&[], false, None)),
+        ("factors-on", factors(&rows, false, Some(id))),
+        ("factor-reset", reset(None)),
+        ("factor-reset-refused", reset(Some("This code does not count."))),
     ]
     .map(|(name, page)| (name.to_owned(), page))
     .to_vec()
