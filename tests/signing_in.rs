@@ -1,6 +1,7 @@
 //! Signing in: by password, by mailed link, by the operator's link; what is one's own; several organizations.
 
 mod browser;
+mod factors;
 mod links;
 mod own;
 mod passwords;

@@ -113,6 +113,8 @@ impl Action for RemoveProvider {
 pub struct RequireSso {
     /// From now on.
     pub required: bool,
+    /// The connection that was there first, if there is one: what the Administrators are told of.
+    pub connection: Option<ConnectionId>,
     /// Whether an active Administrator came in through a live connection.
     pub proven: bool,
     /// Whether an active Administrator has a password, for the day on which the provider is broken.
@@ -311,7 +313,7 @@ mod tests {
     fn sso_is_required_only_once_an_administrator_came_in_by_it_and_another_way_is_left() {
         let org = Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) };
         let asked = |required, proven, break_glass| {
-            let action = RequireSso { required, proven, break_glass };
+            let action = RequireSso { required, connection: None, proven, break_glass };
             authorize(&Actor::operator_on_the_host(org), &Standing::above_roles(), action).map(drop)
         };
         assert_eq!(asked(true, true, true), Ok(()));

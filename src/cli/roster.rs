@@ -130,7 +130,7 @@ pub(super) async fn user(command: User, options: &Options) -> Outcome {
         }
         User::ResetSecondFactor(of) => {
             let call = on_the_host(&app, &of.org).await?;
-            let changed = second_factor::reset(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
+            let changed = second_factor::reset(&app, &call, &of.user, None).await.map_err(|error| said(&app, &error))?;
             let words = if changed { "Taken away; all their sessions have ended." } else { "They have none." };
             output::result(options.json, &json!({"changed": changed}), words)?;
         }

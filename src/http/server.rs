@@ -69,6 +69,8 @@ pub fn router(app: SharedApp) -> Router {
         .route("/me/name", post(web::me::name))
         .route("/me/password", post(web::me::password))
         .route("/me/second-factor", get(web::second_factor::look).post(web::second_factor::act))
+        .route("/settings/second-factor", get(web::factors::list))
+        .route("/settings/second-factor/{id}", get(web::factors::look).post(web::factors::reset))
         .route("/me/sessions", post(web::me::end_sessions))
         .route("/me/identities", post(web::me::identities))
         .route("/me/switch", post(web::me::switch))

@@ -331,9 +331,11 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
         {
             same_version(params.if_version, found.facts.version)?;
             people::update(&mut writing.work, proof, &found).await?;
+            if role.is_some_and(|role| role != found.facts.role) {
+                writing.mails();
+            }
             if role == Some(Role::Administrator) && found.facts.role == Role::User {
                 warnings = many_administrators(&writing, found.facts.status);
-                writing.mails();
             }
         }
         let user = shown(&mut writing, key).await?;
@@ -365,6 +367,7 @@ pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUse
             && changed
         {
             ended = people::deactivate(&mut writing.work, proof).await?;
+            writing.mails();
         }
         let user = shown(&mut writing, key).await?;
         let value = contract::DeactivateUserOutput {

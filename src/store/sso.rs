@@ -4,16 +4,17 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
+    notices,
     people::{group_said, theirs},
     sql::{Pool, Row, StoreError},
     work::Work,
 };
 use crate::{
     authz::{
-        Authorized, Org, PersonRef,
+        Authorized, Org, PersonRef, Stamp,
         sso::{ChangeProvider, ConnectProvider, ConnectionFacts, LinkIdentity, NewIdentity, RemoveProvider, RequireSso, UnlinkIdentity},
     },
-    domain::{ConnectionId, Settings, Status, Timestamp, UserId},
+    domain::{ConnectionId, Notice, Settings, SsoChange, Status, Timestamp, UserId},
 };
 use uuid::Uuid;
 
@@ -82,6 +83,11 @@ pub async fn is_connected(work: &mut Work, id: ConnectionId) -> Result<bool, Sto
     Ok(connections_locked(work).await?.iter().any(|live| live.id == id))
 }
 
+/// Tells the Administrators by mail: whoever decides on single sign-on decides who gets in.
+async fn told(work: &mut Work, stamp: &Stamp, connection: ConnectionId, change: SsoChange) -> Result<(), StoreError> {
+    notices::tell_administrators(work, &Notice::SsoChanged { change, connection, by: notices::by(stamp) }).await
+}
+
 /// Stores a connection.
 pub async fn connect(work: &mut Work, proof: Authorized<ConnectProvider>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
@@ -102,6 +108,7 @@ pub async fn connect(work: &mut Work, proof: Authorized<ConnectProvider>) -> Res
         .bind(now)
         .execute()
         .await?;
+    told(work, &stamp, action.id, SsoChange::Connected).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.id.to_string())),
         Change::set("name", group_said(action.name.as_str())),
@@ -124,6 +131,7 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeProvider>) -> Resul
         .bind(action.sealed_secret.as_str())
         .execute()
         .await?;
+    told(work, &stamp, action.connection.id, SsoChange::Changed).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
         Change { field: "client_id", before: group_said(&action.connection.client_id), after: group_said(&action.client_id) },
@@ -142,6 +150,7 @@ pub async fn remove(work: &mut Work, proof: Authorized<RemoveProvider>) -> Resul
         .bind(now)
         .execute()
         .await?;
+    told(work, &stamp, action.connection.id, SsoChange::Removed).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
         Change { field: "name", before: group_said(&action.connection.name), after: Said::Nothing },
@@ -156,6 +165,10 @@ pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Set
     let was = before.sso_required;
     let settings = Settings { sso_required: action.required, ..before };
     work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(org).bind(settings.to_text()).execute().await?;
+    if let Some(connection) = action.connection {
+        let change = if action.required { SsoChange::Required } else { SsoChange::NotRequired };
+        told(work, &stamp, connection, change).await?;
+    }
     audit::append(work, Entry::done(stamp, vec![Change::plain("sso_required", was.to_string(), action.required.to_string())])).await
 }
 

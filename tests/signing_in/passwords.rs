@@ -154,6 +154,7 @@ async fn requirement_64_no_form_is_taken_from_another_site() {
         "/me/second-factor",
         "/me/sessions",
         "/me/switch",
+        "/settings/second-factor/x",
         "/nowhere",
     ] {
         for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example")] {

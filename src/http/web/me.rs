@@ -17,7 +17,7 @@ use crate::{
     app::SharedApp,
     authn::sso::Asking,
     authz::door::{FRESH, Via, Which},
-    domain::{CredentialId, UserId},
+    domain::{CredentialId, Role, UserId},
     error::Error,
     http::auth::CallerAddress,
     service::{
@@ -120,6 +120,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             last_name: names.1,
             email: &session.email,
             role: session.standing.role.shown(),
+            is_administrator: session.standing.role == Role::Administrator,
             organization: &session.organization,
             mcp_url: &format!("{}/mcp/{}", app.public_url.as_str(), session.slug),
             has_password: session.has_password,

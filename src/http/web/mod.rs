@@ -5,6 +5,7 @@
 //! secret. Only a same-origin POST accepts.
 
 pub mod door;
+pub mod factors;
 pub mod me;
 pub mod second_factor;
 pub mod sso;

@@ -60,6 +60,7 @@ pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<Conne
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         rows::connect(&mut writing.work, proof).await?;
+        writing.mails();
         Ok(Done { value: id, changed: true, about: About::default() })
     }
     .await;
@@ -105,6 +106,7 @@ pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, c
         let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         rows::change(&mut writing.work, proof).await?;
+        writing.mails();
         Ok(Done { value: connection.id, changed: true, about: About::default() })
     }
     .await;
@@ -126,6 +128,7 @@ pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<Connecti
         let proof = authz::authorize(&call.actor, &writing.standing, action)
             .map_err(|_| Error::Conflict("SSO is required, and this is its last connection: run `usher sso require --off` first."))?;
         rows::remove(&mut writing.work, proof).await?;
+        writing.mails();
         Ok(Done { value: connection.id, changed: true, about: About::default() })
     }
     .await;
@@ -141,8 +144,9 @@ pub async fn require(app: &App, call: &Call, required: bool) -> Result<Vec<(User
     let result = async {
         let settings = door::settings(&mut writing.work).await?;
         let (proven, break_glass) = rows::administrators_ready(&mut writing.work).await?;
+        let connection = rows::connections_locked(&mut writing.work).await?.first().map(|connection| connection.id);
         let changed = settings.sso_required != required;
-        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, proven, break_glass }).map_err(|_| {
+        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, connection, proven, break_glass }).map_err(|_| {
             Error::Conflict(if proven {
                 "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
             } else {
@@ -151,6 +155,7 @@ pub async fn require(app: &App, call: &Call, required: bool) -> Result<Vec<(User
         })?;
         if changed {
             rows::require(&mut writing.work, proof, settings).await?;
+            writing.mails();
         }
         Ok(Done { value: (), changed, about: About::default() })
     }

@@ -56,7 +56,12 @@ function make(issuer) {
 }
 
 let handle;
-const server = createServer((request, response) => handle(request, response));
+const server = createServer((request, response) => {
+    // Nobody tells it where a person comes from.
+    const { referer = '' } = request.headers;
+    if (referer && !referer.startsWith(`http://${request.headers.host}/`)) response.writeHead(400).end(`came from ${referer}`);
+    else handle(request, response);
+});
 server.listen(0, '127.0.0.1', () => {
     const issuer = `http://127.0.0.1:${server.address().port}`;
     handle = make(issuer);

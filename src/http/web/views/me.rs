@@ -63,6 +63,8 @@ pub struct MePage<'a> {
     pub email: &'a str,
     /// `Administrator` or `User`.
     pub role: &'a str,
+    /// Whether they are an Administrator, and find the way to what is theirs alone.
+    pub is_administrator: bool,
     /// Name of the organization.
     pub organization: &'a str,
     /// Its MCP address.
