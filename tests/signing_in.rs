@@ -108,7 +108,7 @@ async fn with_ana(engine: Engine) -> Server {
 }
 
 /// A second organization on the same server, with Ana as its Administrator: Active, without a password.
-async fn second_organization(server: &Server) -> String {
+pub async fn second_organization(server: &Server) -> String {
     let made = server
         .cli(&[
             "org",

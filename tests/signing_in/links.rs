@@ -36,29 +36,6 @@ async fn b16_a_mailed_link_signs_in_once_and_only_where_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_link_lives_ten_minutes() {
-    on_both(async |engine| {
-        let server = with_ana(engine).await;
-        let ana = Browser::of(&server);
-        assert_eq!(ana.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
-        let link = server.newest_link_to("ana@example.com", 2).await;
-        let age = async |ms: i64| {
-            let sql = format!(
-                "UPDATE links SET sent_at = sent_at - {ms}, expires_at = expires_at - {ms} WHERE kind = 'sign_in' AND ended_at IS NULL"
-            );
-            assert!(server.tamper(&sql).await);
-        };
-        age(570_000).await;
-        assert_eq!(ana.get(&link).await.status, 303, "nine and a half minutes");
-        age(31_000).await;
-        let late = ana.get(&link).await;
-        assert!(late.status == 410 && late.html.contains("This link has expired"), "{}", late.html);
-        assert_eq!(ana.post(&link, &[("do", "go")]).await.status, 410);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn nobody_is_mailed_who_may_not_come_in() {
     on_both(async |engine| {
         let server = with_ana(engine).await;
