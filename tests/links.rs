@@ -1,6 +1,7 @@
 //! Links of every kind, held to the same promises: what scanners do to them, how long they live, on which node they are used.
 
 mod clocks;
+mod nodes;
 mod scanners;
 
 use crate::{
@@ -139,6 +140,14 @@ impl World {
             None
         };
         Self { kind, server, provider, timed: None }
+    }
+
+    /// One more node of it, under the same public URL.
+    async fn second(&self) -> Self {
+        let address = self.address();
+        let mut options = Options::arguments(&["--public-url", &address]);
+        options.arguments.extend(sso::ALLOWED.map(str::to_owned));
+        Self { kind: self.kind, server: self.server.second_node(&options).await, provider: self.provider.clone(), timed: None }
     }
 
     fn clock(&self) -> &Clock {
