@@ -1,6 +1,7 @@
 //! Links of every kind, held to the same promises: what scanners do to them, how long they live, on which node they are used.
 
 mod clocks;
+mod forms;
 mod nodes;
 mod scanners;
 
