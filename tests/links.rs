@@ -4,6 +4,7 @@ mod clocks;
 mod forms;
 mod nodes;
 mod scanners;
+mod secrets;
 
 use crate::{
     common::{

@@ -9,7 +9,7 @@ mod letters;
 mod lifecycle;
 mod notices;
 mod relays;
-mod secrets;
+pub mod secrets;
 
 use crate::common::{Engine, Options, Server, smtp::Sink, until};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

@@ -4,7 +4,7 @@ mod browser;
 mod links;
 mod own;
 mod passwords;
-mod second_factor;
+pub mod second_factor;
 
 use crate::common::{Engine, PASSWORD, Server};
 use reqwest::{Client, Response, redirect::Policy};

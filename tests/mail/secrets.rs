@@ -31,20 +31,20 @@ fn files(folder: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// Copies of the database as it lies on the disk, its log included, and as a dump would say it.
-struct Copies {
+pub struct Copies {
     /// Up to where PostgreSQL's log was copied before: one cluster serves many tests, and its log is long.
     log_from: Option<String>,
-    places: BTreeMap<PathBuf, Vec<u8>>,
+    pub places: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl Copies {
-    async fn beginning(server: &Server) -> Self {
+    pub async fn beginning(server: &Server) -> Self {
         let mut copies = Self { log_from: None, places: BTreeMap::new() };
         copies.take(server, "at first").await;
         copies
     }
 
-    async fn take(&mut self, server: &Server, when: &str) {
+    pub async fn take(&mut self, server: &Server, when: &str) {
         let mut found = BTreeMap::new();
         let connection = Connection::to(server).await;
         found.insert("every row".into(), connection.digest(&[]).await.into_bytes());
@@ -90,42 +90,43 @@ fn number(digits: &str) -> Vec<u8> {
     bytes
 }
 
-/// The token in every form in which somebody might have kept it.
-fn forms(token: &str) -> Vec<Vec<u8>> {
-    let (locator, body) = token.split_at(6);
-    assert_eq!(body.len(), 43);
-    let raw = number(body);
-    let mut forms = vec![body.as_bytes().to_vec(), raw.clone()];
-    for bytes in [token.as_bytes(), body.as_bytes(), &raw] {
-        forms.push(hex(bytes).into_bytes());
-        forms.push(hex(bytes).to_uppercase().into_bytes());
-        forms.push(BASE64_STANDARD_NO_PAD.encode(bytes).into_bytes());
-        forms.push(BASE64_URL_SAFE_NO_PAD.encode(bytes).into_bytes());
-        // Inside something longer base64 begins at another place: leave out the letters that depend on the neighbours.
-        for shift in 1..3 {
-            let shifted = BASE64_STANDARD.encode([&vec![0; shift][..], bytes].concat());
-            forms.push(shifted.as_bytes()[4..shifted.len() - 4].to_vec());
-        }
+/// Bytes as they are, and in every writing in which somebody might have kept them.
+pub fn writings(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = vec![bytes.to_vec(), hex(bytes).into_bytes(), hex(bytes).to_uppercase().into_bytes()];
+    forms.push(BASE64_STANDARD_NO_PAD.encode(bytes).into_bytes());
+    forms.push(BASE64_URL_SAFE_NO_PAD.encode(bytes).into_bytes());
+    // Inside something longer base64 begins at another place: leave out the letters that depend on the neighbours.
+    for shift in 1..3 {
+        let shifted = BASE64_STANDARD.encode([&vec![0; shift][..], bytes].concat());
+        forms.push(shifted.as_bytes()[4..shifted.len() - 4].to_vec());
     }
-    assert_eq!(locator.len(), 6);
     forms
 }
 
-/// Where one of these tokens is kept, in whatever form.
-fn found(places: &BTreeMap<PathBuf, Vec<u8>>, tokens: &[String]) -> Vec<String> {
-    let forms: Vec<Vec<u8>> = tokens.iter().flat_map(|token| forms(token)).collect();
+/// A link's token in every form in which somebody might have kept it.
+pub fn forms(token: &str) -> Vec<Vec<u8>> {
+    let (locator, body) = token.split_at(6);
+    assert_eq!((locator.len(), body.len()), (6, 43));
+    let raw = number(body);
+    // The body alone is found in the whole token, too.
+    let mut forms: Vec<_> = [body.as_bytes(), &raw].into_iter().flat_map(writings).collect();
+    forms.extend(writings(token.as_bytes()).into_iter().skip(1));
+    forms
+}
+
+/// Where one of these is kept.
+pub fn found(places: &BTreeMap<PathBuf, Vec<u8>>, forms: &[Vec<u8>]) -> Vec<String> {
     // The places are large: only where two bytes fit is a closer look worth its time.
-    let mut begins = vec![false; 1 << 16];
-    for form in &forms {
-        begins[usize::from(u16::from_be_bytes([form[0], form[1]]))] = true;
+    let mut begins = vec![Vec::new(); 1 << 16];
+    for form in forms {
+        begins[usize::from(u16::from_be_bytes([form[0], form[1]]))].push(form);
     }
     let mut hits = Vec::new();
     for (place, bytes) in places {
         for (at, pair) in bytes.windows(2).enumerate() {
-            if begins[usize::from(u16::from_be_bytes([pair[0], pair[1]]))] {
-                let hit = forms.iter().find(|form| bytes[at..].starts_with(form));
-                hits.extend(hit.map(|form| format!("{} in {}", String::from_utf8_lossy(form), place.display())));
-            }
+            let here = &begins[usize::from(u16::from_be_bytes([pair[0], pair[1]]))];
+            let hit = here.iter().find(|form| bytes[at..].starts_with(form));
+            hits.extend(hit.map(|form| format!("{} in {}", String::from_utf8_lossy(form), place.display())));
         }
     }
     hits
@@ -193,6 +194,7 @@ async fn r_b23_and_r_b25_no_token_outside_the_mail() {
         let tokens: Vec<String> = taken(&sink).iter().map(super::Taken::token).collect();
         assert_eq!(tokens.len(), 5);
         assert!(tokens.contains(&token));
+        let tokens: Vec<Vec<u8>> = tokens.iter().flat_map(|token| forms(token)).collect();
         assert_eq!(found(&copies.places, &tokens), Vec::<String>::new());
         // The search finds what is there.
         for kept in [token.clone(), BASE64_STANDARD.encode(format!("/invite/{token}")), hex(&number(&token[6..]))] {

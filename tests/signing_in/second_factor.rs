@@ -13,7 +13,7 @@ const PLACE: &str = "/me/second-factor";
 const STEP: i64 = 30_000;
 
 /// What stands between the tags of the `code` element with this label.
-fn copied(html: &str, label: &str) -> String {
+pub fn copied(html: &str, label: &str) -> String {
     let from = html.split(&format!("aria-label=\"{label}\">")).nth(1).unwrap_or_else(|| panic!("{label}: {html}"));
     from.split("</code>").next().expect("an end").to_owned()
 }
