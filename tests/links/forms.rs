@@ -233,3 +233,24 @@ async fn what_somebody_brought_from_the_provider_is_connected_to_nobody_else() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_form_of_an_account_that_is_signed_in_no_more_does_nothing_and_keeps_what_was_typed() {
+    on_both(async |engine| {
+        let world = World::of(Kind::Identity, engine).await;
+        let (browser, rows) = hers(&world).await;
+        let drawn = drawn_for(&me(&browser, &world.server).await.expect("she is in"));
+        // All accounts of the browser end, on another one's order.
+        assert!(world.server.tamper("UPDATE credentials SET revoked_at = created_at WHERE kind = 'session'").await);
+        let before = world.digest().await;
+        for row in rows.iter().filter(|row| row.is_drawn_for_an_account()) {
+            let seen = row.send(&browser, &[], &row.form).await;
+            assert_eq!((seen.status, seen.heading()), (409, "You are signed out"), "{}: {}", row.route, seen.html);
+            assert!(seen.html.contains("Nothing was done with it") && seen.html.contains("href=\"/sign-in\""), "{}", seen.html);
+            assert!(!seen.html.contains(PASSWORD) && !seen.html.contains(NEW) && !seen.html.contains(&drawn));
+            assert!(row.route != "/me/name" || (seen.html.contains("Zoë") && seen.html.contains("Typed")), "{}", seen.html);
+        }
+        assert_eq!(world.digest().await, before, "nothing changed");
+    })
+    .await;
+}
