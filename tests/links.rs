@@ -5,6 +5,7 @@ mod forms;
 mod nodes;
 mod scanners;
 mod secrets;
+mod strangers;
 
 use crate::{
     common::{
@@ -227,17 +228,15 @@ impl World {
     /// To the provider from a page of ours, and back as this person.
     async fn through_the_provider(&self, browser: &Client, place: &str, person: Person) -> Seen {
         let (idp, connection) = self.provider.as_deref().expect("a provider");
-        let out = post(browser, place, &[("do", &format!("sso:{connection}"))]).await;
         let Some((_, clock)) = &self.timed else {
+            let out = post(browser, place, &[("do", &format!("sso:{connection}"))]).await;
             // Whoever was there before has signed out there.
             let back = oidc::sign_in(&oidc::browser(), &out.onward(), person.login).await;
             return get(browser, back.as_str()).await;
         };
-        let asked = oidc::query(&Url::parse(&out.onward()).expect("a URL"));
         let now = clock.now().as_millis() / 1000;
-        idp.order(&json!({"claims": {"sub": person.login, "email": person.email, "iat": now, "exp": now + 600}})).await;
-        let (nonce, state) = (asked["nonce"].as_str().expect("a nonce"), asked["state"].as_str().expect("a state"));
-        get(browser, &format!("{}/sign-in/sso/callback?code=c.{nonce}&state={state}", self.address())).await
+        let order = json!({"claims": {"sub": person.login, "email": person.email, "iat": now, "exp": now + 600}});
+        sso::via_liar(browser, place, &self.address(), (idp, connection), &order).await
     }
 
     /// Presses the button of the page on which a link's form stands; what came of it.

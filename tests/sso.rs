@@ -150,6 +150,17 @@ pub async fn via(browser: &Client, place: &str, connection: &str, person: &str) 
     get(browser, back.as_str()).await
 }
 
+/// The same with a provider that says what it is told; it brings people back to this address of ours.
+pub async fn via_liar(browser: &Client, place: &str, address: &str, (idp, connection): (&Idp, &str), order: &Value) -> Seen {
+    idp.order(&json!({})).await;
+    let out = post(browser, place, &[("do", &format!("sso:{connection}"))]).await;
+    let url = out.onward().parse().expect("a URL");
+    let (state, nonce) = (parameter(&url, "state"), parameter(&url, "nonce"));
+    idp.order(order).await;
+    let (state, nonce) = (state.as_str().expect("a state"), nonce.as_str().expect("a nonce"));
+    get(browser, &format!("{address}/sign-in/sso/callback?code=c.{nonce}&state={state}")).await
+}
+
 /// To the door of an organization, to its provider, and back.
 pub async fn through_the_door(browser: &Client, server: &Server, connection: &str, person: &str) -> Seen {
     sign_in_at(browser, server, &server.org, connection, person).await

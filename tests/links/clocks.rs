@@ -123,10 +123,11 @@ async fn requirement_62_a_session_lives_an_hour_idle_and_a_day_at_most_to_the_se
     .await;
 }
 
-/// The zones, with the moments of 2026 at which their clocks change: forward, and back.
-const ZONES: [(&str, [&str; 2]); 2] = [
+/// The zones, with the moments of 2026 at which their clocks change.
+const ZONES: [(&str, [&str; 2]); 3] = [
     ("America/New_York", ["2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z"]),
     ("Europe/Berlin", ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"]),
+    ("Pacific/Auckland", ["2026-04-04T14:00:00Z", "2026-09-26T14:00:00Z"]),
 ];
 
 /// In the environment of a process of ours that stands in one of them.

@@ -153,3 +153,25 @@ async fn b06_a_mailbox_opens_every_organization_and_deactivation_in_one_leaves_t
     })
     .await;
 }
+
+#[tokio::test]
+async fn r_b07_no_case_rule_opens_the_door_to_somebody_elses_mailbox() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        server.member("kim@example.com", &[]).await;
+        let (browser, mails) = (Browser::of(&server), server.mails().len());
+        for alike in ["\u{212A}im@example.com", "k\u{0131}m@example.com", "KIM@EXAMPLE.COM\u{200B}"] {
+            assert!(super::refused(&browser.by_password(&server.org, alike, PASSWORD).await), "{alike}");
+            for (place, act) in [("/sign-in".to_owned(), "link"), (format!("/sign-in/{}", server.org), "reset")] {
+                assert_eq!(browser.post(&place, &[("email", alike), ("do", act)]).await.status, 200, "{alike}");
+            }
+        }
+        // They are looked at in order: once her own has come, nothing else comes. It goes to the address that she was invited with.
+        assert_eq!(browser.post("/sign-in", &[("email", "KIM@Example.com"), ("do", "link")]).await.status, 200);
+        assert_eq!(browser.open(&server.newest_link_to("kim@example.com", 2).await).await.status, 303);
+        assert!(browser.me().await.is_some());
+        assert_eq!(server.mails().len(), mails + 1);
+        assert_eq!(server.links_to("kim@example.com").len(), 2);
+    })
+    .await;
+}

@@ -144,14 +144,7 @@ async fn a_provider_that_is_down_or_lies_lets_nobody_in_and_harms_nothing_else()
         json!({"at": "token", "does": "500"}),
         json!({"at": "keys", "does": "huge"}),
     ] {
-        idp.order(&json!({})).await;
-        let out = post(&browser, &door, &[("do", &value)]).await;
-        let url = out.onward().parse().unwrap();
-        let (state, nonce) = (super::parameter(&url, "state"), super::parameter(&url, "nonce"));
-        idp.order(&order).await;
-        let back =
-            format!("{}/sign-in/sso/callback?code=c.{}&state={}", server.address(), nonce.as_str().unwrap(), state.as_str().unwrap());
-        let seen = get(&browser, &back).await;
+        let seen = super::via_liar(&browser, &door, &server.address(), (&idp, &connection), &order).await;
         assert!(matches!(seen.status, 403 | 502), "{order}: {}", seen.html);
         assert!(me(&browser, &server).await.is_none());
     }
