@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod field_reports;
 mod groups;
+mod links;
 mod mail;
 mod matrix;
 mod people;

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     app::App,
     authn::{
+        link,
         session::Browser,
         sso::{self, Asking, Fault, Flow, Identity, Issuer, Provider, Returned, Secret},
     },
@@ -332,6 +333,15 @@ pub fn turned_away(app: &App, met: &Met, linked: Option<&Linked>, request_id: Re
     let code = Error::UserDeactivated.code().as_str();
     // Whoever it is about is the actor, whose name is at hand: which entry was the last does not matter.
     app.evidence.refused(app.clock.now(), &call.actor, &name, "sign_in:sso", None, named, code, request_id, 0);
+}
+
+/// Notes that somebody brought an invite to the provider and came back with another address; they are told so, and nothing
+/// changes (R-B59).
+pub fn for_another(app: &App, invite: &Link, request_id: RequestId) {
+    let name = format!("{} {}", invite.first_name, invite.last_name);
+    let code = Error::SignInRefused.code().as_str();
+    let named = Named::User(invite.person.id);
+    app.evidence.refused(app.clock.now(), &link::actor(invite), &name, "invite:accepted", None, named, code, request_id, 0);
 }
 
 // ---- acting on it ----

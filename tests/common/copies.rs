@@ -84,20 +84,51 @@ pub fn spellings(bytes: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
+/// Bytes as they are, and in the spellings in which somebody might have kept them.
+pub fn writings(bytes: &[u8]) -> Vec<Vec<u8>> {
+    [vec![bytes.to_vec()], spellings(bytes)].concat()
+}
+
+/// The 256 bits behind base 62, most significant first.
+pub fn number(digits: &str) -> Vec<u8> {
+    let mut bytes = vec![0u8; 32];
+    for digit in digits.bytes() {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'A'..=b'Z' => digit - b'A' + 10,
+            _ => digit - b'a' + 36,
+        };
+        let mut carry = u32::from(value);
+        for byte in bytes.iter_mut().rev() {
+            carry += u32::from(*byte) * 62;
+            *byte = u8::try_from(carry & 255).expect("a byte");
+            carry >>= 8;
+        }
+    }
+    bytes
+}
+
+/// A link's token in every form in which somebody might have kept it.
+pub fn forms(token: &str) -> Vec<Vec<u8>> {
+    let (locator, body) = token.split_at(6);
+    assert_eq!((locator.len(), body.len()), (6, 43));
+    // The body alone is found in the whole token, too.
+    [writings(body.as_bytes()), writings(&number(body)), spellings(token.as_bytes())].concat()
+}
+
 /// Where one of these is kept.
 pub fn kept(places: &BTreeMap<PathBuf, Vec<u8>>, forms: &[Vec<u8>]) -> Vec<String> {
     // The places are large: only where two bytes fit is a closer look worth its time.
-    let mut begins = vec![false; 1 << 16];
+    let mut begins = vec![Vec::new(); 1 << 16];
     for form in forms {
-        begins[usize::from(u16::from_be_bytes([form[0], form[1]]))] = true;
+        begins[usize::from(u16::from_be_bytes([form[0], form[1]]))].push(form);
     }
     let mut hits = Vec::new();
     for (place, bytes) in places {
         for (at, pair) in bytes.windows(2).enumerate() {
-            if begins[usize::from(u16::from_be_bytes([pair[0], pair[1]]))] {
-                let hit = forms.iter().find(|form| bytes[at..].starts_with(form));
-                hits.extend(hit.map(|form| format!("{} in {}", String::from_utf8_lossy(form), place.display())));
-            }
+            let here = &begins[usize::from(u16::from_be_bytes([pair[0], pair[1]]))];
+            let hit = here.iter().find(|form| bytes[at..].starts_with(form));
+            hits.extend(hit.map(|form| format!("{} in {}", String::from_utf8_lossy(form), place.display())));
         }
     }
     hits

@@ -3,48 +3,15 @@
 use super::{A_LONG_TIME, delivered, invite, pass, taken, through};
 use crate::common::{
     PASSWORD, Server,
-    copies::{Copies, kept, spellings},
+    copies::{Copies, forms, kept, number},
     database::{Connection, hex},
     on_both,
     smtp::Sink,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 use tempfile::TempDir;
-
-/// The 256 bits behind base 62, most significant first.
-fn number(digits: &str) -> Vec<u8> {
-    let mut bytes = vec![0u8; 32];
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'A'..=b'Z' => digit - b'A' + 10,
-            _ => digit - b'a' + 36,
-        };
-        let mut carry = u32::from(value);
-        for byte in bytes.iter_mut().rev() {
-            carry += u32::from(*byte) * 62;
-            *byte = u8::try_from(carry & 255).expect("a byte");
-            carry >>= 8;
-        }
-    }
-    bytes
-}
-
-/// The token in every form in which somebody might have kept it.
-fn forms(token: &str) -> Vec<Vec<u8>> {
-    let (locator, body) = token.split_at(6);
-    assert_eq!((locator.len(), body.len()), (6, 43));
-    let raw = number(body);
-    [vec![body.as_bytes().to_vec(), raw.clone()], spellings(token.as_bytes()), spellings(body.as_bytes()), spellings(&raw)].concat()
-}
-
-/// Where one of these tokens is kept, in whatever form.
-fn found(places: &BTreeMap<PathBuf, Vec<u8>>, tokens: &[String]) -> Vec<String> {
-    let forms: Vec<Vec<u8>> = tokens.iter().flat_map(|token| forms(token)).collect();
-    kept(places, &forms)
-}
 
 #[tokio::test]
 async fn r_b23_and_r_b25_no_token_outside_the_mail() {
@@ -108,11 +75,12 @@ async fn r_b23_and_r_b25_no_token_outside_the_mail() {
         let tokens: Vec<String> = taken(&sink).iter().map(super::Taken::token).collect();
         assert_eq!(tokens.len(), 5);
         assert!(tokens.contains(&token));
-        assert_eq!(found(&copies.places, &tokens), Vec::<String>::new());
+        let tokens: Vec<Vec<u8>> = tokens.iter().flat_map(|token| forms(token)).collect();
+        assert_eq!(kept(&copies.places, &tokens), Vec::<String>::new());
         // The search finds what is there.
-        for kept in [token.clone(), BASE64_STANDARD.encode(format!("/invite/{token}")), hex(&number(&token[6..]))] {
-            let there = BTreeMap::from([("a file".into(), format!("\0 {kept}").into_bytes())]);
-            assert!(!found(&there, &tokens).is_empty(), "{kept}");
+        for there in [token.clone(), BASE64_STANDARD.encode(format!("/invite/{token}")), hex(&number(&token[6..]))] {
+            let place = BTreeMap::from([("a file".into(), format!("\0 {there}").into_bytes())]);
+            assert!(!kept(&place, &tokens).is_empty(), "{there}");
         }
     })
     .await;

@@ -209,15 +209,29 @@ async fn r_b115_another_registration_at_the_provider_has_a_way_out() {
         let browser_of_ana = browser();
         let back = sign_in_at(&browser_of_ana, &server, &server.org, &connection, "ana").await;
         post(&browser_of_ana, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
-        // The new registration names everybody anew.
+        // And the only Administrator, who has no password.
+        let by_mailbox = async |person: &str, email: &str| {
+            let (fresh, so_far) = (browser(), server.links_to(email).len());
+            let back = sign_in_at(&fresh, &server, &server.org, &connection, person).await;
+            assert_eq!(back.heading(), "Is this account yours?", "{person}: {}", back.html);
+            post(&fresh, &back.place, &[("do", "go")]).await;
+            let shown = get(&fresh, &server.newest_link_to(email, so_far + 1).await).await;
+            post(&fresh, &shown.place, &[("do", "go")]).await;
+            assert!(me(&fresh, &server).await.is_some(), "{person}");
+        };
+        by_mailbox("admin", "admin@example.com").await;
+        // The new registration names everybody anew; by itself it opens nothing.
         idp.order(&json!({"client_id": "usher-2", "client_secret": "another", "pairwise": true})).await;
+        let door = format!("{}/sign-in/{}", server.address(), server.org);
+        let out = post(&browser(), &door, &[("do", &format!("sso:{connection}"))]).await;
+        assert_eq!(browser().get(out.onward()).send().await.unwrap().status(), 400, "the provider knows the old client no more");
         let file = server.data_dir.path().join("another");
         std::fs::write(&file, "another").unwrap();
         let file = file.display().to_string();
         sso(&server, &["relink", "--client-id", "usher-2", "--client-secret-file", &file]).await;
-        let fresh = browser();
-        link_by_mailbox(&fresh, &server, &connection, "ana").await;
-        assert!(me(&fresh, &server).await.is_some());
+        by_mailbox("ana", "ana@example.com").await;
+        by_mailbox("admin", "admin@example.com").await;
+        assert_eq!(server.call(&server.token, "whoami", json!({})).await.status, 200, "her token is kept");
         let log = server.ok("list_audit_events", json!({"action": "sso:relinked"})).await;
         assert_eq!(log["events"][0]["actor"]["kind"], "cli");
         told(&server, "admin@example.com", &["with Example Login was connected to", "with Example Login was changed at"]).await;

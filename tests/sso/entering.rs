@@ -56,17 +56,6 @@ async fn an_address_alone_links_nothing_and_its_own_mailbox_decides() {
 }
 
 #[tokio::test]
-async fn a_link_to_the_mailbox_is_good_for_ten_minutes() {
-    let (server, _idp, connection) = with_ana(Engine::Sqlite).await;
-    let browser = browser();
-    let link = asked(&browser, &server, &connection, 2).await;
-    for (ms, good) in [(599_000, true), (2_000, false)] {
-        assert!(server.tamper(&format!("UPDATE links SET expires_at = expires_at - {ms} WHERE kind = 'identity'")).await);
-        assert_eq!(get(&browser, &link).await.status == 200, good, "{ms}");
-    }
-}
-
-#[tokio::test]
 async fn r_b55_somebody_deactivated_is_told_so_and_nothing_changes() {
     on_both(async |engine| {
         let (server, _idp, connection) = joined_up(engine).await;
@@ -155,14 +144,7 @@ async fn a_provider_that_is_down_or_lies_lets_nobody_in_and_harms_nothing_else()
         json!({"at": "token", "does": "500"}),
         json!({"at": "keys", "does": "huge"}),
     ] {
-        idp.order(&json!({})).await;
-        let out = post(&browser, &door, &[("do", &value)]).await;
-        let url = out.onward().parse().unwrap();
-        let (state, nonce) = (super::parameter(&url, "state"), super::parameter(&url, "nonce"));
-        idp.order(&order).await;
-        let back =
-            format!("{}/sign-in/sso/callback?code=c.{}&state={}", server.address(), nonce.as_str().unwrap(), state.as_str().unwrap());
-        let seen = get(&browser, &back).await;
+        let seen = super::via_liar(&browser, &door, &server.address(), (&idp, &connection), &order).await;
         assert!(matches!(seen.status, 403 | 502), "{order}: {}", seen.html);
         assert!(me(&browser, &server).await.is_none());
     }

@@ -168,7 +168,7 @@ impl Shown {
         Self { id, token }
     }
 
-    /// Whether it names an invite and brings nothing that opens it: the cookie's half hour is over, or it lies in another browser.
+    /// Whether it names a link and brings nothing that opens it: the cookie's half hour is over, or it lies in another browser.
     fn is_left_alone(&self) -> bool {
         self.id.is_some() && self.token.is_empty()
     }

@@ -180,8 +180,18 @@ pub async fn show(
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     match sso::meet(&app, luggage, visitor::browser(&app, &headers).mark).await {
         Ok(met) => {
-            if let Meeting::Deactivated(linked) = &met.meeting {
-                sso::turned_away(&app, &met, linked.as_deref(), RequestId::new(app.clock.now(), &app.random));
+            let request_id = RequestId::new(app.clock.now(), &app.random);
+            match &met.meeting {
+                Meeting::Deactivated(linked) => sso::turned_away(&app, &met, linked.as_deref(), request_id),
+                Meeting::OtherAddress(invite) => sso::for_another(&app, invite, request_id),
+                Meeting::Enter(_)
+                | Meeting::Join(_)
+                | Meeting::InviteEnded(_)
+                | Meeting::Mailbox(_)
+                | Meeting::Link
+                | Meeting::Taken
+                | Meeting::Unverified
+                | Meeting::Stranger => {}
             }
             meeting(&app, &journey, &met, None, &[])
         }

@@ -2,9 +2,11 @@
 // below gets in with any password. A line on stdin is a request: {"rotate": true} makes new keys and forgets the old ones,
 // {"client_id", "client_secret"} change the client, {"pairwise": true} names people anew for it; each is answered with a line.
 //
+// USHER_TEST_OIDC_HEARD: a file that gets what its token endpoint was asked and told, one JSON object a line.
 // USHER_TEST_OIDC_ALG: how ID tokens are signed. USHER_TEST_OIDC_CLAIMS=userinfo: the address is told at userinfo only.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 
@@ -51,6 +53,13 @@ function make(issuer) {
         cookies: { keys: ['test'] },
         ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
     });
+    const heard = process.env.USHER_TEST_OIDC_HEARD;
+    if (heard) {
+        provider.use(async (context, next) => {
+            await next();
+            if (context.path === '/token') appendFileSync(heard, `${JSON.stringify({ asked: context.oidc.params, told: context.body })}\n`);
+        });
+    }
     provider.on('server_error', (_, error) => console.error(error));
     return provider.callback();
 }
