@@ -208,7 +208,7 @@ impl World {
         let link = until("the mail", async || server.links_to(email).into_iter().find(|link| !so_far.contains(link))).await;
         // It lies in the folder before that is noted.
         let connection = Connection::to(server).await;
-        let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued'";
+        let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued' AND link_id IS NOT NULL";
         until("the note", async || (connection.number(waiting).await == 0).then_some(())).await;
         connection.close().await;
         self.here(&link)

@@ -3,7 +3,7 @@
 use super::{auth, web};
 use crate::{
     app::{App, SharedApp},
-    domain::DAY,
+    domain::{DAY, RequestId},
     mail,
     mcp::Usher,
     service::signing_in,
@@ -93,12 +93,17 @@ pub fn router(app: SharedApp) -> Router {
         Router::new().nest(&base, routes.clone()).route(&format!("{base}/"), get(web::index)).merge(routes)
     };
     let routes = routes.with_state(Arc::clone(&app));
-    routes.layer(middleware::from_fn_with_state(app, auth::gate)).layer(CatchPanicLayer::custom(panicked))
+    let host = Arc::clone(&app);
+    routes.layer(middleware::from_fn_with_state(app, auth::gate)).layer(CatchPanicLayer::custom(move |_| panicked(&host)))
 }
 
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    tracing::error!("a request panicked");
-    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "application/json")], r#"{"error":"internal"}"#).into_response()
+/// 500, with the number under which the log says more.
+fn panicked(app: &App) -> Response {
+    let request_id = RequestId::new(app.clock.now(), &app.random);
+    tracing::error!(%request_id, "a request panicked");
+    let message = "Something went wrong here. Look whether it was done before you try again; if it stays, tell your operator the request id.";
+    let body = serde_json::json!({"error": "internal", "message": message, "request_id": request_id.to_string()});
+    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 async fn healthz() -> &'static str {

@@ -255,6 +255,7 @@ async fn requirement_70_a_mistake_of_ours_is_an_answer_and_the_process_lives() {
         broken("store.statement", 1);
         let answer = node.call("whoami", &json!({})).await;
         assert_eq!((answer.status, &answer.body["error"]), (500, &json!("internal")), "{engine:?}");
+        assert!(answer.body["request_id"].is_string(), "{}", answer.body);
         // In the tool, in the middle of its write.
         broken("store.audit", 1);
         let error = node.call("invite_user", &person("ana@example.com")).await.error();
