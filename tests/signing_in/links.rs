@@ -1,7 +1,7 @@
 //! By a mailed link, in the browser that asked; by the operator's link, in any.
 
 use super::{Browser, deactivate, second_organization, with_ana};
-use crate::common::{PASSWORD, Server, database::Connection, on_both};
+use crate::common::{PASSWORD, Server, database::Connection, on_both, until};
 use serde_json::json;
 
 #[tokio::test]
@@ -14,6 +14,9 @@ async fn b16_a_mailed_link_signs_in_once_and_only_where_it_was_asked_for() {
         assert!(link.len() <= 120);
         // A scanner opens it, and presses everything.
         let connection = Connection::to(&server).await;
+        // The mail lies in the folder before that is noted.
+        let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued'";
+        until("the note", async || (connection.number(waiting).await == 0).then_some(())).await;
         let before = connection.digest(&["security_events"]).await;
         for _ in 0..3 {
             let seen = thief.get(&link).await;
