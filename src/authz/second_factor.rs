@@ -186,6 +186,8 @@ pub struct RemoveSecondFactor {
     pub proof: FactorProof,
     /// The session that goes on.
     pub session: CredentialId,
+    /// SHA-256 of its browser's new cookie.
+    pub browser: [u8; 32],
 }
 
 impl Action for RemoveSecondFactor {
@@ -280,7 +282,8 @@ mod tests {
         let waiting = actor(person.person.id);
         let open = Actor { credential: Some((CredentialKind::Session, Uuid::nil())), ..waiting.clone() };
         let session = CredentialId::new(NOW, &Random::seeded(6));
-        let action = RemoveSecondFactor { person, factor: CONFIRMED, proof: FactorProof::Code { step: Some(11) }, session };
+        let action =
+            RemoveSecondFactor { person, factor: CONFIRMED, proof: FactorProof::Code { step: Some(11) }, session, browser: [1; 32] };
         assert_eq!(authorize(&waiting, &standing(Role::User), action.clone()).map(drop), Err(Reason::WayClosed));
         assert_eq!(authorize(&open, &standing(Role::User), action).map(drop), Ok(()));
     }

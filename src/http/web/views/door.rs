@@ -123,6 +123,8 @@ pub enum Shut {
     Used,
     /// The account or the organization lets nobody in.
     Closed,
+    /// A new password was chosen since it was sent.
+    Replaced,
     /// It was asked for in another browser; it goes on working there.
     OtherBrowser,
     /// It never was one.
@@ -131,13 +133,13 @@ pub enum Shut {
 
 impl Shut {
     /// All of them, for tests.
-    pub const ALL: [Self; 5] = [Self::Expired, Self::Used, Self::Closed, Self::OtherBrowser, Self::Unknown];
+    pub const ALL: [Self; 6] = [Self::Expired, Self::Used, Self::Closed, Self::Replaced, Self::OtherBrowser, Self::Unknown];
 
     fn title(self) -> &'static str {
         match self {
             Self::Expired => "This link has expired",
             Self::Used => "This link was used",
-            Self::Closed => "This link opens nothing any more",
+            Self::Closed | Self::Replaced => "This link opens nothing any more",
             Self::OtherBrowser => "Open this link in the other browser",
             Self::Unknown => "This link opens nothing",
         }
@@ -147,7 +149,10 @@ impl Shut {
         match self {
             Self::Expired => "Such links work for 10 minutes, and those of this one are over. Ask for a new one.",
             Self::Used => "It works once. Are you signed in already? Otherwise ask for a new one. It was not you? Tell an Administrator.",
-            Self::Closed => "The account or its organization lets nobody in at present. Ask an Administrator of your organization.",
+            Self::Closed => {
+                "The account or its organization lets nobody in this way at present. Ask an Administrator of your organization."
+            }
+            Self::Replaced => "A new password was chosen since it was sent. Sign in with that one, or ask for a new link.",
             Self::OtherBrowser => {
                 "It works only in the browser in which it was asked for, and goes on working there. To sign in here, ask for another one here."
             }
@@ -162,6 +167,7 @@ impl Shut {
             Self::Expired => "Expired",
             Self::Used => "Used",
             Self::Closed => "Closed",
+            Self::Replaced => "Replaced",
             Self::OtherBrowser => "For another browser",
             Self::Unknown => "Unknown",
         }
@@ -181,7 +187,7 @@ pub struct ShutPage<'a> {
 impl View for ShutPage<'_> {
     fn status(&self) -> StatusCode {
         match self.why {
-            Shut::Expired | Shut::Used | Shut::Closed => StatusCode::GONE,
+            Shut::Expired | Shut::Used | Shut::Closed | Shut::Replaced => StatusCode::GONE,
             Shut::OtherBrowser => StatusCode::FORBIDDEN,
             Shut::Unknown => StatusCode::NOT_FOUND,
         }
