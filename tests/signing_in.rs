@@ -73,6 +73,12 @@ impl Browser {
         }
     }
 
+    /// The same with this cookie, such as a copy that somebody took.
+    pub async fn me_with(&self, cookie: &str) -> Option<String> {
+        let seen = Seen::of(self.http.get(self.place("/me")).header("cookie", cookie).send().await.expect("an answer")).await;
+        (seen.status == 200).then_some(seen.html)
+    }
+
     /// Signs in by password.
     pub async fn by_password(&self, org: &str, email: &str, password: &str) -> Seen {
         self.post(&format!("/sign-in/{org}"), &[("email", email), ("password", password), ("do", "password")]).await

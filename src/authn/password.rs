@@ -12,7 +12,7 @@ use crate::{
 };
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -152,6 +152,10 @@ pub struct Verdict {
     pub outdated: bool,
 }
 
+fn busy() -> Error {
+    Error::RateLimited { budget: Budget::Hashing, retry_after_ms: 1000 }
+}
+
 /// Hashes passwords away from the runtime, as many at once as there are cores; the rest queue, with a bound.
 #[derive(Clone, Debug)]
 pub struct Hasher {
@@ -167,11 +171,17 @@ impl Default for Hasher {
 }
 
 impl Hasher {
+    /// A place in the queue, for whoever must know before they count a try that it will be compared.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] where there is none.
+    pub fn place(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.queued.try_acquire().map_err(|_| busy())
+    }
+
     /// Compares a password with a hash, on the hash's own parameters. Where there is none the work is the same, and nothing
     /// matches: nobody learns from the time it takes whether there is an account (requirement 45).
-    pub async fn verify(&self, password: Zeroizing<String>, hash: Option<String>) -> Result<Verdict, Error> {
-        let busy = || Error::RateLimited { budget: Budget::Hashing, retry_after_ms: 1000 };
-        let _place = self.queued.try_acquire().map_err(|_| busy())?;
+    pub async fn verify(&self, _place: SemaphorePermit<'_>, password: Zeroizing<String>, hash: Option<String>) -> Result<Verdict, Error> {
         let _turn = self.running.acquire().await.map_err(|_| busy())?;
         tokio::task::spawn_blocking(move || {
             let against = hash.as_deref().unwrap_or(NOBODYS);
@@ -186,8 +196,7 @@ impl Hasher {
 
     /// The PHC string of a password in NFC: argon2id, m = 19,456 KiB, t = 2, p = 1 (OWASP).
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<String, Error> {
-        let busy = || Error::RateLimited { budget: Budget::Hashing, retry_after_ms: 1000 };
-        let _place = self.queued.try_acquire().map_err(|_| busy())?;
+        let _place = self.place()?;
         let _turn = self.running.acquire().await.map_err(|_| busy())?;
         tokio::task::spawn_blocking(move || {
             let params = Params::new(19_456, 2, 1, None).map_err(|error| Error::Internal(error.to_string()))?;
@@ -225,10 +234,10 @@ mod tests {
         let said = |text: &str| Zeroizing::new(text.to_owned());
         let old = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8192, 1, 1, None).unwrap());
         let old = old.hash_password(b"correct horse battery staple").unwrap().to_string();
-        let verdict = hasher.verify(said("correct horse battery staple"), Some(old)).await.unwrap();
+        let verdict = hasher.verify(hasher.place().unwrap(), said("correct horse battery staple"), Some(old)).await.unwrap();
         assert_eq!(verdict, Verdict { matches: true, outdated: true });
         let new = hasher.hash(said("correct horse battery staple")).await.unwrap();
-        let verdict = |text: &str, hash: Option<&str>| hasher.verify(said(text), hash.map(str::to_owned));
+        let verdict = |text: &str, hash: Option<&str>| hasher.verify(hasher.place().unwrap(), said(text), hash.map(str::to_owned));
         assert_eq!(verdict("correct horse battery staple", Some(&new)).await.unwrap(), Verdict { matches: true, outdated: false });
         assert_eq!(verdict("correct horse battery staples", Some(&new)).await.unwrap(), Verdict { matches: false, outdated: false });
         assert!(!verdict("correct horse battery staple", None).await.unwrap().matches, "nobody's hash opens nothing");

@@ -73,6 +73,13 @@ impl Via {
     }
 }
 
+/// Whether a mailed link may lead to a new password. Where SSO is required it replaces one that is there and makes none: else
+/// every Administrator's mailbox would open what the provider is to guard.
+#[must_use]
+pub fn resets(settings: &Settings, role: Role, has_password: bool) -> bool {
+    Via::Password.is_open(settings, role) && (has_password || !settings.sso_required)
+}
+
 /// Whether somebody of this role must show a second factor even if they have set none up.
 #[must_use]
 pub fn demands_second_factor(settings: &Settings, role: Role) -> bool {
@@ -297,6 +304,8 @@ pub enum PasswordProof {
         link: LinkFacts,
         /// The browser that shows it.
         browser: Option<[u8; 32]>,
+        /// Whether there is a password that it replaces.
+        replaces: bool,
     },
 }
 
@@ -314,8 +323,10 @@ pub struct SetPassword {
     pub settings: Settings,
     /// PHC string of the new one.
     pub password_hash: String,
-    /// The session that goes on.
-    pub keep: Option<CredentialId>,
+    /// The session that goes on, and SHA-256 of its browser's new cookie.
+    pub keep: Option<(CredentialId, [u8; 32])>,
+    /// Keyed hash of the person's address, under which wrong passwords are counted.
+    pub mailbox: [u8; 32],
     /// The browser in words of ours, such as `Firefox on Linux`.
     pub browser: String,
     /// Now, under the lock.
@@ -338,12 +349,13 @@ impl Action for SetPassword {
         self.person.active()?;
         let shown = match &self.proof {
             PasswordProof::Current { unchanged } => *unchanged,
+            // Also where SSO is required: an Administrator who came in as it demands makes themselves one who gets in without it.
             PasswordProof::First { none, proved_at } => *none && self.now.since(*proved_at) <= FRESH,
-            PasswordProof::Link { link, browser } => {
+            PasswordProof::Link { link, browser, replaces } => {
                 if link.kind != LinkKind::Reset || !link.opens(self.now, *browser) {
                     return Err(Reason::DeadLink);
                 }
-                true
+                resets(&self.settings, self.person.role, *replaces)
             }
         };
         if shown && Via::Password.is_open(&self.settings, self.person.role) { Ok(()) } else { Err(Reason::WayClosed) }
@@ -357,6 +369,8 @@ pub struct SendLink {
     pub person: PersonFacts,
     /// For what.
     pub kind: LinkKind,
+    /// Whether they have a password.
+    pub has_password: bool,
     /// What the organization decides.
     pub settings: Settings,
 }
@@ -387,7 +401,7 @@ impl Action for SendLink {
         self.person.active()?;
         let open = match self.kind {
             LinkKind::SignIn => Via::Link.is_open(&self.settings, self.person.role),
-            LinkKind::Reset => Via::Password.is_open(&self.settings, self.person.role),
+            LinkKind::Reset => resets(&self.settings, self.person.role, self.has_password),
             LinkKind::Identity | LinkKind::Operator => true,
             // An invite has a rule of its own.
             LinkKind::Invite => false,
@@ -489,6 +503,23 @@ mod tests {
     }
 
     #[test]
+    fn where_sso_is_required_a_mailed_link_replaces_a_password_and_makes_none() {
+        use Role::{Administrator, User};
+        let settings = |sso_required| Settings { sso_required, ..Settings::default() };
+        for (required, role, has_password, expected) in [
+            (false, User, false, true),
+            (false, User, true, true),
+            (false, Administrator, false, true),
+            (true, Administrator, true, true),
+            (true, Administrator, false, false),
+            (true, User, true, false),
+            (true, User, false, false),
+        ] {
+            assert_eq!(resets(&settings(required), role, has_password), expected, "{required} {role:?} {has_password}");
+        }
+    }
+
+    #[test]
     fn a_first_password_needs_a_fresh_proof() {
         let set = |proof| SetPassword {
             person: PersonFacts::of_ana(Status::Active, Role::User),
@@ -496,6 +527,7 @@ mod tests {
             settings: Settings::default(),
             password_hash: String::new(),
             keep: None,
+            mailbox: [3; 32],
             browser: "Firefox on Linux".to_owned(),
             now: NOW,
         };
@@ -507,7 +539,10 @@ mod tests {
         assert_eq!(asked(PasswordProof::First { none: true, proved_at: NOW.plus(-FRESH - 1) }), Err(Reason::WayClosed));
         assert_eq!(asked(PasswordProof::First { none: false, proved_at: NOW }), Err(Reason::WayClosed));
         assert_eq!(asked(PasswordProof::Current { unchanged: false }), Err(Reason::WayClosed));
-        assert_eq!(asked(PasswordProof::Link { link: link(LinkKind::SignIn), browser: Some([1; 32]) }), Err(Reason::DeadLink));
-        assert_eq!(asked(PasswordProof::Link { link: link(LinkKind::Reset), browser: Some([1; 32]) }), Ok(()));
+        assert_eq!(
+            asked(PasswordProof::Link { link: link(LinkKind::SignIn), browser: Some([1; 32]), replaces: true }),
+            Err(Reason::DeadLink)
+        );
+        assert_eq!(asked(PasswordProof::Link { link: link(LinkKind::Reset), browser: Some([1; 32]), replaces: false }), Ok(()));
     }
 }

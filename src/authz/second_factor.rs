@@ -192,6 +192,8 @@ pub struct RemoveSecondFactor {
     pub session: CredentialId,
     /// Its browser in words of ours, such as `Firefox on Linux`.
     pub label: String,
+    /// SHA-256 of its browser's new cookie.
+    pub browser: [u8; 32],
 }
 
 impl Action for RemoveSecondFactor {
@@ -301,8 +303,14 @@ mod tests {
         let waiting = actor(person.person.id);
         let open = Actor { credential: Some((CredentialKind::Session, Uuid::nil())), ..waiting.clone() };
         let session = CredentialId::new(NOW, &Random::seeded(6));
-        let action =
-            RemoveSecondFactor { person, factor: CONFIRMED, proof: FactorProof::Code { step: Some(11) }, session, label: String::new() };
+        let action = RemoveSecondFactor {
+            person,
+            factor: CONFIRMED,
+            proof: FactorProof::Code { step: Some(11) },
+            session,
+            label: String::new(),
+            browser: [1; 32],
+        };
         assert_eq!(authorize(&waiting, &standing(Role::User), action.clone()).map(drop), Err(Reason::WayClosed));
         assert_eq!(authorize(&open, &standing(Role::User), action).map(drop), Ok(()));
     }

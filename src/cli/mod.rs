@@ -10,7 +10,10 @@ mod sso;
 mod welcome;
 
 use crate::{config::Options, domain::SecondFactorFor};
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{
+    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 use std::{ffi::OsStr, process::ExitCode};
 
 /// What the first organization is called where nobody says.
@@ -142,7 +145,7 @@ enum Org {
         #[arg(long)]
         org: String,
         /// Email domains that it invites, joined by commas.
-        #[arg(long, required_unless_present_any = ["other_domains", "second_factor"])]
+        #[arg(long, required_unless_present_any = ["other_domains", "second_factor", "magic_links"])]
         invite_domains: Option<String>,
         /// Whether an invite to another domain goes out with a warning, or is refused.
         #[arg(long, value_parser = ["warn", "refuse"])]
@@ -150,6 +153,9 @@ enum Org {
         /// Who must show a second factor: nobody (only whoever has set one up), administrators, everybody.
         #[arg(long, value_parser = PossibleValuesParser::new(SecondFactorFor::ALL.map(SecondFactorFor::as_str)))]
         second_factor: Option<String>,
+        /// Whether a mailed link signs in. Off, nobody is mailed one: people sign in by password or through a provider.
+        #[arg(long, value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"))]
+        magic_links: Option<bool>,
     },
     /// Let nobody in until `resume`.
     Suspend {

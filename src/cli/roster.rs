@@ -52,7 +52,7 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
             output::result(options.json, &json!(value), &words.join("\n"))?;
         }
         Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
-        Org::Set { org, invite_domains, other_domains, second_factor } => {
+        Org::Set { org, invite_domains, other_domains, second_factor, magic_links } => {
             let call = on_the_host(&app, &org).await?;
             let new = organizations::NewSettings {
                 invite_domains: invite_domains
@@ -62,6 +62,7 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
                     .map_err(|invalid| said(&app, &invalid.into()))?,
                 other_domains: other_domains.as_deref().and_then(OtherDomains::parse),
                 second_factor: second_factor.as_deref().and_then(SecondFactorFor::parse),
+                magic_links,
             };
             let changed = organizations::set(&app, &call, &new).await.map_err(|error| said(&app, &error))?;
             let words = if changed { "Done." } else { "It was so before." };

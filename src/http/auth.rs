@@ -327,6 +327,15 @@ fn too_many(wait: i64) -> Response {
     response
 }
 
+/// A wait in seconds, in words.
+pub(super) fn in_words(seconds: u64) -> String {
+    match seconds {
+        1 => "1 second".to_owned(),
+        0..120 => format!("{seconds} seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
 /// A wait in milliseconds as `Retry-After` says it: whole seconds, rounded up.
 pub(super) fn retry_after_seconds(wait: i64) -> u64 {
     u64::try_from(wait).unwrap_or_default().div_ceil(1000).max(1)
@@ -335,6 +344,14 @@ pub(super) fn retry_after_seconds(wait: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_reads_as_people_say_it() {
+        assert_eq!(
+            [0, 1, 2, 119, 120, 121, 900].map(in_words).join(", "),
+            "0 seconds, 1 second, 2 seconds, 119 seconds, 2 minutes, 3 minutes, 15 minutes"
+        );
+    }
 
     #[test]
     fn requirement_65_only_a_trusted_proxy_speaks_for_others() {

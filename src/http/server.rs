@@ -101,7 +101,8 @@ pub fn router(app: SharedApp) -> Router {
 fn panicked(app: &App) -> Response {
     let request_id = RequestId::new(app.clock.now(), &app.random);
     tracing::error!(%request_id, "a request panicked");
-    let message = "Something went wrong here. Look whether it was done before you try again; if it stays, tell your operator the request id.";
+    let message =
+        "Something went wrong here. Look whether it was done before you try again; if it stays, tell your operator the request id.";
     let body = serde_json::json!({"error": "internal", "message": message, "request_id": request_id.to_string()});
     (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

@@ -2,7 +2,7 @@
 
 use super::{
     About, Call, Done, Writing,
-    signing_in::{self, ShownForPassword},
+    signing_in::{self, Chosen, LAST_TRY, Opened, ShownForPassword},
 };
 use crate::{
     app::App,
@@ -11,7 +11,9 @@ use crate::{
         self,
         door::{EndSessions, Which},
     },
+    domain::Email,
     error::Error,
+    keys::sha256,
     store::{
         door::{self, Tried},
         people::{self, Who},
@@ -20,9 +22,13 @@ use crate::{
 };
 use zeroize::Zeroizing;
 
-/// Chooses a new password; the one before is asked for where there is one (requirement 47).
+/// Why no current password is compared any more.
+const LOCKED: &str = "Too many wrong passwords in a row. Sign out and choose “Forgot the password?” at the door.";
+
+/// Chooses a new password; the one before is asked for where there is one (requirement 47). The browser has a new cookie.
 ///
-/// Errors: [`Error::SignInRefused`] for a wrong current password, or a first one without a fresh proof of oneself.
+/// Errors: [`Error::SignInRefused`] for a wrong current password, or a first one without a fresh proof of oneself;
+/// [`Error::RateLimited`] while a wait lasts, [`Error::Conflict`] after so many that somebody is guessing.
 pub async fn change_password(
     app: &App,
     call: &Call,
@@ -30,20 +36,24 @@ pub async fn change_password(
     browser: &Browser,
     current: Zeroizing<String>,
     new: Zeroizing<String>,
-) -> Result<(), Error> {
+) -> Result<Opened, Error> {
     signing_in::check_new(&new, &[&session.first_name, &session.last_name, &session.email, &session.organization])?;
+    let email = Email::parse(&session.email)?;
+    let mailbox = app.keyring.mailbox(email.key());
     let mut compared = None;
     if session.has_password {
-        let email = crate::domain::Email::parse(&session.email)?;
         let account = door::account(&app.pool, session.org, email.key()).await?;
-        let mailbox = app.keyring.mailbox(email.key());
-        // Whoever found an open browser guesses no faster than at the door.
-        let mark = browser.mark.map(|mark| mark.to_vec()).unwrap_or_default();
-        let tried = Tried { org: session.org, mailbox, browser: &mark };
+        // Whoever found an open browser guesses no faster than at the door, whatever mark they send along.
+        let own = session.id.as_uuid();
+        let tried = Tried { org: session.org, mailbox, browser: own.as_bytes() };
         let before = tried.read(&app.pool).await?;
+        if before.failures >= LAST_TRY {
+            return Err(Error::Conflict(LOCKED));
+        }
+        let place = app.hasher.place()?;
         signing_in::count_try(app, &tried, before).await?;
         compared = account.and_then(|account| account.password_hash);
-        if !app.hasher.verify(current, compared.clone()).await?.matches {
+        if !app.hasher.verify(place, current, compared.clone()).await?.matches {
             return Err(Error::SignInRefused);
         }
         tried.forgive(&app.pool).await?;
@@ -51,7 +61,10 @@ pub async fn change_password(
     let password_hash = app.hasher.hash(new).await?;
     let shown =
         if session.has_password { ShownForPassword::Current(compared.as_deref()) } else { ShownForPassword::First(session.proved_at) };
-    signing_in::set_password(app, call, &password_hash, Some(session.id), &browser.label, shown).await
+    let opened = Opened { cookie: browser.next_cookie(app) };
+    let keep = (session.id, sha256(opened.cookie.as_bytes()));
+    signing_in::set_password(app, call, &Chosen { password_hash: &password_hash, mailbox }, Some(keep), browser, shown).await?;
+    Ok(opened)
 }
 
 /// Ends sessions of one's own; how many were alive.

@@ -124,6 +124,8 @@ pub struct NewSettings {
     pub other_domains: Option<OtherDomains>,
     /// Who must show a second factor.
     pub second_factor: Option<SecondFactorFor>,
+    /// Whether a mailed link signs in.
+    pub magic_links: Option<bool>,
 }
 
 /// Changes an organization's settings; `false` where they were so already.
@@ -140,6 +142,9 @@ pub async fn set(app: &App, call: &Call, new: &NewSettings) -> Result<bool, Erro
         }
         if let Some(who) = new.second_factor {
             after.second_factor = who;
+        }
+        if let Some(on) = new.magic_links {
+            after.magic_links = on;
         }
         let changed = before != after;
         let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before, after })?;

@@ -2,7 +2,8 @@
 //!
 //! What was typed is compared before the lock; under it the row must still hold that secret, and the code's step must come
 //! after the last one used. A wrong code is counted there too, so that many tries at once, on however many nodes, count as
-//! many. The waits between them grow as with passwords.
+//! many. The waits between them grow as with passwords, and like those nobody's are used up by others: a browser that was
+//! here before has a count of its own, and so have the recovery codes of each session, which nobody guesses.
 
 use super::{
     About, Call, Done, Writing, invalid, retrying,
@@ -24,7 +25,7 @@ use crate::{
     error::{Budget, Error},
     keys::{Cell, sha256},
     store::{
-        door::Tries,
+        door::{Tried, Tries},
         people::{self, Who},
         second_factor::{self, Holder, Listed},
         sessions::Session,
@@ -33,7 +34,7 @@ use crate::{
 use zeroize::Zeroizing;
 
 /// Why no code is taken any more.
-const LOCKED: &str = "Too many wrong codes in a row: none is taken any more. Ask an Administrator of your organization, or whoever runs this server, to reset your second factor; then set up a new one.";
+const LOCKED: &str = "Too many wrong codes in a row: your app’s are not taken here any more. Type one of your recovery codes, or sign in from a browser that you used before. Without both ask an Administrator of your organization, or whoever runs this server, to reset your second factor; then set up a new one.";
 
 /// A secret that waits for its first code, as the page shows it.
 #[derive(Debug)]
@@ -145,23 +146,40 @@ pub async fn pass(app: &App, session: &Session, browser: &Browser, typed: &str) 
 /// Takes one's own second factor away. All other sessions end.
 ///
 /// Errors: as [`pass`].
-pub async fn remove(app: &App, session: &Session, browser: &Browser, typed: &str) -> Result<(), Error> {
-    show(app, session, browser, typed, &For::Removing).await
+pub async fn remove(app: &App, session: &Session, browser: &Browser, typed: &str) -> Result<Opened, Error> {
+    let opened = Opened { cookie: browser.next_cookie(app) };
+    show(app, session, browser, typed, &For::Removing { browser: sha256(opened.cookie.as_bytes()) }).await?;
+    Ok(opened)
 }
 
 /// What a code is shown for.
 enum For {
     Confirming { recovery_codes: Vec<[u8; 32]>, browser: [u8; 32] },
     Passing { browser: [u8; 32] },
-    Removing,
+    Removing { browser: [u8; 32] },
 }
 
 /// What was typed, compared with a secret; and where, in words.
 struct Compared {
     typed: Typed,
+    /// By whom it is counted if it is wrong.
+    by: Vec<u8>,
     step: Option<i64>,
     sealed: String,
     label: String,
+}
+
+/// By whom wrong codes are counted: a browser that was here before, else all strangers together. A recovery code has 80 bits,
+/// so that whoever tries one is held up alone.
+fn counted_by(typed: &Typed, session: &Session) -> Vec<u8> {
+    match typed {
+        Typed::Code(_) => session.known_mark.clone().unwrap_or_default(),
+        Typed::Recovery(_) => session.id.as_uuid().as_bytes().to_vec(),
+    }
+}
+
+fn tried<'a>(session: &Session, by: &'a [u8]) -> Tried<'a> {
+    Tried { org: session.org, mailbox: second_factor::counted_as(session.person.key), browser: by }
 }
 
 /// Refuses while a wait lasts, and for good after so many wrong codes that somebody is guessing.
@@ -181,12 +199,13 @@ async fn show(app: &App, session: &Session, browser: &Browser, typed: &str, use_
     })?;
     let factor = second_factor::of_person(&app.pool, session.person.key).await?.ok_or(Error::SignInRefused)?;
     let now = app.clock.now();
-    hold_up(factor.tries, now)?;
+    let by = counted_by(&typed, session);
+    hold_up(tried(session, &by).read(&app.pool).await?, now)?;
     let step = match &typed {
         Typed::Code(code) => secret_of(app, session, &factor.sealed)?.step_of(code, now),
         Typed::Recovery(_) => None,
     };
-    let compared = Compared { typed, step, sealed: factor.sealed, label: browser.label.clone() };
+    let compared = Compared { typed, by, step, sealed: factor.sealed, label: browser.label.clone() };
     let call = call(app, session);
     let counts = retrying(|| show_once(app, &call, session, &compared, use_for)).await?;
     if counts { Ok(()) } else { Err(Error::SignInRefused) }
@@ -200,8 +219,13 @@ async fn show_once(app: &App, call: &Call, session: &Session, compared: &Compare
         let counts = use_code(&mut writing, call, session, compared, use_for).await?;
         if counts {
             writing.mails();
+            let all = match (&compared.typed, use_for) {
+                (Typed::Recovery(_), _) | (_, For::Confirming { .. }) => true,
+                (Typed::Code(_), For::Passing { .. } | For::Removing { .. }) => false,
+            };
+            second_factor::forgive(&mut writing.work, session.person.key, (!all).then(|| compared.by.clone())).await?;
         } else {
-            second_factor::wrong(&mut writing.work, session.person.key).await?;
+            tried(session, &compared.by).wrong(&mut writing.work).await?;
         }
         Ok(Done { value: counts, changed: true, about: About::default() })
     }
@@ -214,7 +238,7 @@ async fn use_code(writing: &mut Writing<'_>, call: &Call, session: &Session, com
     let work = &mut writing.work;
     let found = people::facts(work, &Who::Id(session.person.id)).await?.ok_or(Error::UserNotFound)?;
     let factor = second_factor::of_person_locked(work, key).await?.ok_or(Error::SignInRefused)?;
-    hold_up(factor.tries, now)?;
+    hold_up(tried(session, &compared.by).read_locked(work).await?, now)?;
     // Another secret since: what was typed was compared with none that is there.
     let same = factor.sealed == compared.sealed;
     let proof = match compared.typed {
@@ -236,8 +260,8 @@ async fn use_code(writing: &mut Writing<'_>, call: &Call, session: &Session, com
             let action = PassSecondFactor { person, factor: facts, proof, session, browser: *browser, label };
             second_factor::pass(work, authz::authorize(actor, standing, action)?).await?;
         }
-        For::Removing => {
-            let action = RemoveSecondFactor { person, factor: facts, proof, session, label };
+        For::Removing { browser } => {
+            let action = RemoveSecondFactor { person, factor: facts, proof, session, browser: *browser, label };
             second_factor::remove(work, authz::authorize(actor, standing, action)?).await?;
         }
     }

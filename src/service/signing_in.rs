@@ -11,7 +11,7 @@ use crate::{
     authz::{
         self, Actor, CredentialKind, PersonRef, Scopes, Standing, Surface, SystemTask,
         action::PersonFacts,
-        door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
+        door::{PasswordProof, Proof, SendLink, SetPassword, SignIn, Via, WaitsFor, demands_second_factor, resets},
     },
     domain::{
         Asked, ConnectionId, CredentialId, DAY, Email, HOUR, LinkId, LinkKind, MINUTE, OutboxId, RequestId, SECOND, Status, Timestamp,
@@ -36,7 +36,7 @@ const FREE_TRIES: i64 = 5;
 pub(super) const LAST_TRY: i64 = 100;
 /// How long the wait between two tries grows at most.
 const LONGEST_WAIT: i64 = 15 * MINUTE;
-/// Links to one mailbox, from browsers that its person never used: how many within how long.
+/// Links to one mailbox, from browsers that its person never used: how many within how long, of whatever organization.
 const LINK_BUDGET: [(i64, i64); 2] = [(3, 10 * MINUTE), (10, DAY)];
 /// After which time wrong passwords are forgotten.
 pub const TRIES_KEPT: i64 = 90 * DAY;
@@ -72,15 +72,17 @@ pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
     let Ok(email) = Email::parse(&knock.email) else { return Ok(()) };
     let accounts = door::accounts(&app.pool, email.key()).await?;
     let wanted = accounts.iter().find(|account| {
-        let way = match knock.kind {
-            LinkKind::Reset => Via::Password,
-            LinkKind::SignIn | LinkKind::Identity | LinkKind::Operator | LinkKind::Invite => Via::Link,
+        let open = match knock.kind {
+            LinkKind::Reset => resets(&account.settings, account.role, account.password_hash.is_some()),
+            LinkKind::SignIn | LinkKind::Identity | LinkKind::Operator | LinkKind::Invite => {
+                Via::Link.is_open(&account.settings, account.role)
+            }
         };
         let active = match account.status {
             Status::Active => true,
             Status::Pending | Status::Deactivated => false,
         };
-        active && way.is_open(&account.settings, account.role) && knock.org.is_none_or(|org| org == account.org.number)
+        active && open && knock.org.is_none_or(|org| org == account.org.number)
     });
     let Some(account) = wanted else { return Ok(()) };
     if app.mail.route().is_none() {
@@ -123,7 +125,8 @@ pub(super) async fn send_link(writing: &mut Writing<'_>, call: &Call, person: Pe
     }
     let Some(found) = people::facts(&mut writing.work, &Who::Id(person.id)).await? else { return Ok(nothing) };
     let settings = door::settings(&mut writing.work).await?;
-    let action = SendLink { person: found.facts, kind: letter.kind, settings };
+    let has_password = door::password_hash(&mut writing.work, key).await?.is_some();
+    let action = SendLink { person: found.facts, kind: letter.kind, has_password, settings };
     let Ok(proof) = authz::authorize(&call.actor, &writing.standing, action) else { return Ok(nothing) };
     let (mut new, _) = new_link(writing, key, letter.kind, Some(letter.browser), Some(letter.asked.clone())).await?;
     new.detail.clone_from(&letter.detail);
@@ -169,7 +172,8 @@ pub async fn operator_link(app: &App, call: &Call, user: &str) -> Result<(Zeroiz
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
         let settings = door::settings(&mut writing.work).await?;
         let key = found.facts.person.key;
-        let action = SendLink { person: found.facts, kind: LinkKind::Operator, settings };
+        let has_password = door::password_hash(&mut writing.work, key).await?.is_some();
+        let action = SendLink { person: found.facts, kind: LinkKind::Operator, has_password, settings };
         let proof =
             authz::authorize(&call.actor, &writing.standing, action).map_err(|_| Error::Conflict("Only an Active person can sign in."))?;
         let (new, token) = new_link(&mut writing, key, LinkKind::Operator, None, None).await?;
@@ -278,7 +282,8 @@ pub(super) async fn come_in(
 }
 
 /// Opens one account more beside one that was opened just now by the same proof. Where that one stays shut (its person is
-/// deactivated or Pending there, or the way is closed) the others go on.
+/// deactivated or Pending there, or the way is closed) or fails, the others go on: the browser must get the cookie to which
+/// all its accounts have moved.
 pub(super) async fn come_in_beside(
     app: &App,
     arrival: &Arrival,
@@ -286,13 +291,13 @@ pub(super) async fn come_in_beside(
     request_id: RequestId,
     shown: Shown<'_>,
     opened: &Opened,
-) -> Result<(), Error> {
+) {
     let cookie = sha256(opened.cookie.as_bytes());
     // The cookie has moved already; a session that the same person still has there ends here.
     let admission = Admission { browser, cookie, moved_from: Some(cookie), rehash: None };
     match admit(app, arrival, request_id, &admission, shown).await {
-        Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => Ok(()),
-        Err(error) => Err(error),
+        Ok(()) | Err(Error::UserDeactivated | Error::InviteNotPending(_) | Error::SignInRefused) => {}
+        Err(error) => tracing::error!(%request_id, ?error, "an account beside another did not open"),
     }
 }
 
@@ -361,13 +366,15 @@ pub async fn by_password(
     let mailbox = app.keyring.mailbox(key);
     let tried = Tried { org: organization.org, mailbox, browser: &mark };
     let before = tried.read(&app.pool).await?;
+    let place = app.hasher.place()?;
     count_try(app, &tried, before).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
-    let verdict = app.hasher.verify(password.clone(), hash.clone()).await?;
+    let verdict = app.hasher.verify(place, password.clone(), hash.clone()).await?;
     let (Some(account), true, true) = (account, verdict.matches, before.failures < LAST_TRY) else {
         return Err(Error::SignInRefused);
     };
-    let rehash = if verdict.outdated { Some(app.hasher.hash(password).await?) } else { None };
+    // Where that has to wait, the hash that is there goes on being good.
+    let rehash = if verdict.outdated { app.hasher.hash(password).await.ok() } else { None };
     let arrival = Arrival {
         person: account.person,
         org: account.org,
@@ -425,17 +432,10 @@ pub async fn by_link(app: &App, token: &str, browser: &Browser, request_id: Requ
     let mailbox = app.keyring.mailbox(&seen.email_key);
     let link = seen.facts.id.as_uuid();
     let arrival = Arrival { person: seen.person, org: seen.org, kind: CredentialKind::Link, credential: link, via, mailbox };
+    // Read before anything is written: what fails then burns no link.
+    let accounts = if via == Via::Link { door::accounts(&app.pool, &seen.email_key).await? } else { Vec::new() };
     let opened = come_in(app, &arrival, browser, request_id, Shown::Link(token), None).await?;
-    if via == Via::Link {
-        open_others(app, &seen, browser, request_id, &opened).await?;
-    }
-    Ok(opened)
-}
-
-/// The other accounts of a mailbox that was just proved.
-async fn open_others(app: &App, seen: &Link, browser: &Browser, request_id: RequestId, opened: &Opened) -> Result<(), Error> {
-    let mailbox = app.keyring.mailbox(&seen.email_key);
-    for other in door::accounts(&app.pool, &seen.email_key).await? {
+    for other in accounts {
         if other.person.id == seen.person.id {
             continue;
         }
@@ -447,9 +447,9 @@ async fn open_others(app: &App, seen: &Link, browser: &Browser, request_id: Requ
             via: Via::Link,
             mailbox,
         };
-        come_in_beside(app, &arrival, browser, request_id, Shown::Mailbox(&seen.email_key), opened).await?;
+        come_in_beside(app, &arrival, browser, request_id, Shown::Mailbox(&seen.email_key), &opened).await;
     }
-    Ok(())
+    Ok(opened)
 }
 
 /// Opens a session for somebody who accepted their invite a moment ago.
@@ -471,8 +471,16 @@ pub async fn after_joining(
     come_in(app, &arrival, browser, request_id, Shown::Invite, None).await
 }
 
-/// Chooses a new password by a reset link, and signs in with it.
-pub async fn reset(app: &App, token: &str, password: Zeroizing<String>, browser: &Browser, request_id: RequestId) -> Result<(), Error> {
+/// Chooses a new password by a reset link, and signs in with it; `None` where it is saved, and opens nothing by itself.
+///
+/// Errors: [`Error::Invalid`] for a password that is too weak; [`Error::DeadLink`] and the like where nothing was saved.
+pub async fn reset(
+    app: &App,
+    token: &str,
+    password: Zeroizing<String>,
+    browser: &Browser,
+    request_id: RequestId,
+) -> Result<Option<Opened>, Error> {
     let seen = look(app, token).await?.ok_or(Error::DeadLink)?;
     let live = seen.facts.kind == LinkKind::Reset && seen.state == LinkState::Live && seen.facts.opens(app.clock.now(), browser.mark);
     if !live {
@@ -490,7 +498,16 @@ pub async fn reset(app: &App, token: &str, password: Zeroizing<String>, browser:
     };
     let call = arrival.call(request_id);
     let shown = ShownForPassword::Link { token, mark: browser.mark };
-    set_password(app, &call, &password_hash, None, &browser.label, shown).await
+    set_password(app, &call, &Chosen { password_hash: &password_hash, mailbox: arrival.mailbox }, None, browser, shown).await?;
+    // The new password is the proof that signs in: one way in, one entry each in the log. It is no try that is counted.
+    let arrival = Arrival { kind: CredentialKind::Password, credential: arrival.person.id.as_uuid(), via: Via::Password, ..arrival };
+    match come_in(app, &arrival, browser, request_id, Shown::Password(Some(&password_hash)), None).await {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) => {
+            tracing::warn!(%request_id, ?error, "a new password is saved, and did not sign in");
+            Ok(None)
+        }
+    }
 }
 
 /// The rules for a new password, with the person's own words among what it must not be made of.
@@ -511,24 +528,30 @@ pub(super) enum ShownForPassword<'a> {
     Link { token: &'a str, mark: Option<[u8; 32]> },
 }
 
-/// Writes a new password of the caller's.
+/// A new password, and the keyed hash of its person's address.
+pub(super) struct Chosen<'a> {
+    pub(super) password_hash: &'a str,
+    pub(super) mailbox: [u8; 32],
+}
+
+/// Writes a new password of the caller's. The session that goes on has a new cookie.
 pub(super) async fn set_password(
     app: &App,
     call: &Call,
-    password_hash: &str,
-    keep: Option<CredentialId>,
-    browser: &str,
+    new: &Chosen<'_>,
+    keep: Option<(CredentialId, [u8; 32])>,
+    browser: &Browser,
     shown: ShownForPassword<'_>,
 ) -> Result<(), Error> {
-    retrying(|| set_password_once(app, call, password_hash, keep, browser, shown)).await
+    retrying(|| set_password_once(app, call, new, keep, browser, shown)).await
 }
 
 async fn set_password_once(
     app: &App,
     call: &Call,
-    password_hash: &str,
-    keep: Option<CredentialId>,
-    browser: &str,
+    new: &Chosen<'_>,
+    keep: Option<(CredentialId, [u8; 32])>,
+    browser: &Browser,
     shown: ShownForPassword<'_>,
 ) -> Result<(), Error> {
     let person = call.actor.user().ok_or(Error::Unauthenticated)?;
@@ -542,7 +565,7 @@ async fn set_password_once(
             ShownForPassword::First(proved_at) => PasswordProof::First { none: stored.is_none(), proved_at },
             ShownForPassword::Link { token, mark } => {
                 let link = door::by_hash_locked(&mut writing.work, sha256(token.as_bytes())).await?.ok_or(Error::DeadLink)?;
-                PasswordProof::Link { link: link.facts, browser: mark }
+                PasswordProof::Link { link: link.facts, browser: mark, replaces: stored.is_some() }
             }
         };
         let now = writing.work.now();
@@ -550,9 +573,10 @@ async fn set_password_once(
             person: found.facts,
             proof,
             settings,
-            password_hash: password_hash.to_owned(),
+            password_hash: new.password_hash.to_owned(),
             keep,
-            browser: browser.to_owned(),
+            mailbox: new.mailbox,
+            browser: browser.label.clone(),
             now,
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;

@@ -366,10 +366,11 @@ pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, req
     let (issuer, subject) = (met.back.issuer.as_str(), met.back.subject.as_str());
     let connection = &met.connection;
     let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
+    let elsewhere = rows::elsewhere(&app.pool, connection, issuer, subject).await?;
     let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject), None).await?;
-    for (org, other) in rows::elsewhere(&app.pool, connection, issuer, subject).await? {
+    for (org, other) in elsewhere {
         let there = arrival(app, org, other.person, &other.email_key, other.connection);
-        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject), &opened).await?;
+        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject), &opened).await;
     }
     Ok(opened)
 }

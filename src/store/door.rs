@@ -77,13 +77,15 @@ pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) 
     Ok(expires_at)
 }
 
-/// How many links of some kinds went to a person since `since`, asked for from browsers known to them or not; up to `up_to`.
+/// How many links of some kinds went to a person's mailbox since `since`, whatever organization sent them, asked for from
+/// browsers known to the accounts or not; up to `up_to`.
 pub async fn sent_to(work: &mut Work, user_key: i64, known: bool, since: Timestamp, up_to: i64) -> Result<i64, StoreError> {
     let row = work
         .tx
         .query(
-            "SELECT count(*) FROM (SELECT 1 AS one FROM links WHERE user_key = $1 AND kind IN ('sign_in', 'reset', 'identity') AND known = $2
-                                      AND sent_at > $3 LIMIT $4) counted",
+            "SELECT count(*) FROM (SELECT 1 AS one FROM links l JOIN users u ON u.key = l.user_key
+                                    WHERE u.email_key = (SELECT email_key FROM users WHERE key = $1)
+                                      AND l.kind IN ('sign_in', 'reset', 'identity') AND l.known = $2 AND l.sent_at > $3 LIMIT $4) counted",
         )
         .bind(user_key)
         .bind(i64::from(known))
@@ -281,31 +283,54 @@ pub struct Tries {
     pub failed_at: Option<Timestamp>,
 }
 
-/// By whom tries are counted: an address in an organization, and the browser where the account knows it; the empty mark
-/// stands for all strangers.
+/// By whom tries are counted: an address (or somebody's second factor) in an organization, and what strangers cannot use up;
+/// nothing stands for all strangers.
 #[derive(Clone, Copy, Debug)]
 pub struct Tried<'a> {
     /// Where.
     pub org: Org,
-    /// Keyed hash of the address.
+    /// Keyed hash of the address, or what stands for a second factor.
     pub mailbox: [u8; 32],
-    /// The known browser's mark, or nothing.
+    /// The known browser's mark, an open session's id, or nothing.
     pub browser: &'a [u8],
+}
+
+const TRIES: &str = "SELECT failures, failed_at FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3";
+
+fn read_tries(row: Option<Row>) -> Result<Tries, StoreError> {
+    let Some(row) = row else { return Ok(Tries::default()) };
+    let mut c = row.columns();
+    Ok(Tries { failures: c.take()?, failed_at: c.maybe_time()? })
 }
 
 impl Tried<'_> {
     /// What stands against it.
     pub async fn read(&self, pool: &Pool) -> Result<Tries, StoreError> {
-        let row = pool
-            .query("SELECT failures, failed_at FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3")
+        let query = pool.query(TRIES).bind(self.org.number).bind(self.mailbox).bind(self.browser.to_vec());
+        read_tries(query.optional().await?)
+    }
+
+    /// The same under the lock.
+    pub async fn read_locked(&self, work: &mut Work) -> Result<Tries, StoreError> {
+        let query = work.tx.query(TRIES).bind(self.org.number).bind(self.mailbox).bind(self.browser.to_vec());
+        read_tries(query.optional().await?)
+    }
+
+    /// Counts a wrong one under the lock.
+    pub async fn wrong(&self, work: &mut Work) -> Result<(), StoreError> {
+        let now = work.now;
+        work.tx
+            .query(
+                "INSERT INTO sign_in_tries (org, address, browser, failures, failed_at) VALUES ($1, $2, $3, 1, $4)
+                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = sign_in_tries.failures + 1, failed_at = $4",
+            )
             .bind(self.org.number)
             .bind(self.mailbox)
             .bind(self.browser.to_vec())
-            .optional()
+            .bind(now)
+            .execute()
             .await?;
-        let Some(row) = row else { return Ok(Tries::default()) };
-        let mut c = row.columns();
-        Ok(Tries { failures: c.take()?, failed_at: c.maybe_time()? })
+        Ok(())
     }
 
     /// Forgets them: the password was right.
@@ -342,11 +367,39 @@ impl Tried<'_> {
     }
 }
 
-/// What a sign-in leaves behind: its browser is known, an Administrator is told of one that was not, and wrong passwords are
-/// forgiven; after a password only those of the
-/// same kind of browser, after any other way all of them (requirement 46).
+/// Forgives what was tried in vain: by one browser or session, or by everybody (requirement 46).
+pub(super) async fn forgive(work: &mut Work, address: [u8; 32], only: Option<Vec<u8>>) -> Result<(), StoreError> {
+    let org = work.org.number;
+    work.tx
+        .query("DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND ($3 IS NULL OR browser = $3)")
+        .bind(org)
+        .bind(address)
+        .bind(only)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// A browser, by its mark, is known to an account from now on.
+pub(super) async fn know(work: &mut Work, key: i64, mark: &[u8]) -> Result<(), StoreError> {
+    let now = work.now;
+    work.tx
+        .query(
+            "INSERT INTO known_browsers (user_key, browser, first_at, last_at) VALUES ($1, $2, $3, $3)
+             ON CONFLICT (user_key, browser) DO UPDATE SET last_at = $3",
+        )
+        .bind(key)
+        .bind(mark.to_vec())
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// What a sign-in leaves behind: its browser is known once nothing more is asked of it, an Administrator is told of one that
+/// was not, and wrong passwords are forgiven; after a password only those of the same kind of browser, after any other way all
+/// of them (requirement 46).
 pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Result<(), StoreError> {
-    let (org, now) = (work.org.number, work.now);
     let was_known = match action.mark {
         Some(mark) => {
             let query = work.tx.query("SELECT 1 FROM known_browsers WHERE user_key = $1 AND browser = $2").bind(key).bind(mark);
@@ -358,33 +411,19 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
         Via::Password => Some(action.mark.filter(|_| was_known).map(|mark| mark.to_vec()).unwrap_or_default()),
         Via::Link | Via::Operator | Via::Sso | Via::Invite => None,
     };
-    work.tx
-        .query("DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND ($3 IS NULL OR browser = $3)")
-        .bind(org)
-        .bind(action.mailbox)
-        .bind(only)
-        .execute()
-        .await?;
+    forgive(work, action.mailbox, only).await?;
     // Who has just accepted an invite in a browser knows that they did.
     if action.person.role == Role::Administrator && !was_known && !matches!(action.proof, Proof::Invite) {
         notices::tell(work, key, &Notice::NewBrowser { browser: Some(action.label.clone()) }).await?;
     }
-    if let Some(mark) = action.mark {
-        work.tx
-            .query(
-                "INSERT INTO known_browsers (user_key, browser, first_at, last_at) VALUES ($1, $2, $3, $3)
-                 ON CONFLICT (user_key, browser) DO UPDATE SET last_at = $3",
-            )
-            .bind(key)
-            .bind(mark)
-            .bind(now)
-            .execute()
-            .await?;
+    // A browser that has only half of what is asked for must get nothing that strangers have not.
+    match (action.mark, action.waits_for) {
+        (Some(mark), None) => know(work, key, &mark).await,
+        (None, _) | (Some(_), Some(_)) => Ok(()),
     }
-    Ok(())
 }
 
-/// Stores a new password; all other sessions end, and the person is told by mail (requirement 47).
+/// Stores a new password; all other sessions end, so do links to choose one, and the person is told by mail (requirement 47).
 pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Result<u64, StoreError> {
     use crate::authz::door::PasswordProof;
     let (action, stamp) = proof.into_parts();
@@ -399,8 +438,23 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
         .await?;
     if let PasswordProof::Link { link, .. } = &action.proof {
         use_up(work, link.id).await?;
+        // A mailbox is another way than the password: what strangers tried in vain is over.
+        forgive(work, action.mailbox, None).await?;
     }
-    let ended = super::sessions::end_of(work, key, action.keep.map_or(Which::All, Which::Others)).await?;
+    let now = work.now;
+    work.tx
+        .query("UPDATE links SET ended_at = $2, ended_as = 'superseded' WHERE user_key = $1 AND kind = 'reset' AND ended_at IS NULL")
+        .bind(key)
+        .bind(now)
+        .execute()
+        .await?;
+    let ended = match action.keep {
+        Some((session, browser)) => {
+            super::sessions::renew(work, session, browser).await?;
+            super::sessions::end_of(work, key, Which::Others(session)).await?
+        }
+        None => super::sessions::end_of(work, key, Which::All).await?,
+    };
     notices::tell(work, key, &Notice::PasswordChanged { browser: Some(action.browser) }).await?;
     notices::break_glass(work, person, broke_glass, notices::by(&stamp)).await?;
     work.actor_name = Some(action.person.name);

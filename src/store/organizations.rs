@@ -229,5 +229,9 @@ pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<(
     if before.second_factor != after.second_factor {
         changes.push(Change::plain("second_factor", before.second_factor.as_str(), after.second_factor.as_str()));
     }
+    if before.magic_links != after.magic_links {
+        let word = |settings: &Settings| if settings.magic_links { "on" } else { "off" };
+        changes.push(Change::plain("magic_links", word(before), word(after)));
+    }
     audit::append(work, Entry::done(stamp, changes)).await
 }

@@ -2,8 +2,7 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    door::Tries,
-    notices, sessions,
+    door, notices, sessions,
     sql::{Pool, Row, StoreError},
     work::Work,
 };
@@ -16,6 +15,7 @@ use crate::{
         },
     },
     domain::{By, Notice, Role, SecondFactorChange, SecondFactorFor, Status, Timestamp, UserId},
+    keys::sha256,
 };
 
 /// Somebody's second factor.
@@ -25,21 +25,18 @@ pub struct Factor {
     pub facts: FactorFacts,
     /// The secret, sealed.
     pub sealed: String,
-    /// Wrong codes in a row.
-    pub tries: Tries,
 }
 
 /// How many recovery codes a person has left.
 const CODES_LEFT: &str = "SELECT count(*) FROM recovery_codes WHERE user_key = $1 AND used_at IS NULL";
 
-const FACTOR: &str = "SELECT created_at, confirmed_at, last_step, secret, failures, failed_at FROM second_factors WHERE user_key = $1";
+const FACTOR: &str = "SELECT created_at, confirmed_at, last_step, secret FROM second_factors WHERE user_key = $1";
 
 fn read(row: &Row) -> Result<Factor, StoreError> {
     let mut c = row.columns();
     Ok(Factor {
         facts: FactorFacts { created_at: c.time()?, confirmed: c.maybe_time()?.is_some(), last_step: c.take()? },
         sealed: c.take()?,
-        tries: Tries { failures: c.take()?, failed_at: c.maybe_time()? },
     })
 }
 
@@ -141,16 +138,15 @@ pub async fn holder(pool: &Pool, org: Org, id: UserId) -> Result<Option<Holder>,
     query.optional().await?.map(|row| read_holder(&row)).transpose()
 }
 
-/// Counts a wrong code.
-pub async fn wrong(work: &mut Work, user_key: i64) -> Result<(), StoreError> {
-    let now = work.now;
-    work.tx
-        .query("UPDATE second_factors SET failures = failures + 1, failed_at = $2 WHERE user_key = $1")
-        .bind(user_key)
-        .bind(now)
-        .execute()
-        .await?;
-    Ok(())
+/// What stands for a person's second factor where wrong codes are counted: no address hashes to it.
+#[must_use]
+pub fn counted_as(user_key: i64) -> [u8; 32] {
+    sha256(format!("second factor {user_key}").as_bytes())
+}
+
+/// Forgives wrong codes: those of one browser or session, or all.
+pub async fn forgive(work: &mut Work, user_key: i64, only: Option<Vec<u8>>) -> Result<(), StoreError> {
+    door::forgive(work, counted_as(user_key), only).await
 }
 
 /// Stores a new secret that nothing has confirmed yet; an earlier one of that kind is gone. Wrong codes stay counted.
@@ -170,7 +166,7 @@ pub async fn enrol(work: &mut Work, proof: Authorized<EnrolSecondFactor>) -> Res
     audit::append(work, Entry::done(stamp, Vec::new())).await
 }
 
-/// Uses up what was typed; wrong codes before it are forgiven.
+/// Uses up what was typed.
 async fn use_up(work: &mut Work, user_key: i64, proof: &FactorProof) -> Result<Change, StoreError> {
     let now = work.now;
     let (step, used, word) = match proof {
@@ -178,7 +174,7 @@ async fn use_up(work: &mut Work, user_key: i64, proof: &FactorProof) -> Result<C
         FactorProof::Recovery { hash, .. } => (None, Some(*hash), "recovery_code"),
     };
     work.tx
-        .query("UPDATE second_factors SET last_step = coalesce($2, last_step), failures = 0, failed_at = NULL WHERE user_key = $1")
+        .query("UPDATE second_factors SET last_step = coalesce($2, last_step) WHERE user_key = $1")
         .bind(user_key)
         .bind(step)
         .execute()
@@ -196,6 +192,7 @@ async fn use_up(work: &mut Work, user_key: i64, proof: &FactorProof) -> Result<C
 }
 
 async fn forget(work: &mut Work, user_key: i64) -> Result<bool, StoreError> {
+    forgive(work, user_key, None).await?;
     work.tx.query("DELETE FROM recovery_codes WHERE user_key = $1").bind(user_key).execute().await?;
     Ok(work.tx.query("DELETE FROM second_factors WHERE user_key = $1").bind(user_key).execute().await? > 0)
 }
@@ -218,6 +215,8 @@ pub async fn confirm(work: &mut Work, proof: Authorized<ConfirmSecondFactor>) ->
     for hash in action.recovery_codes {
         work.tx.query("INSERT INTO recovery_codes (user_key, hash) VALUES ($1, $2)").bind(key).bind(hash).execute().await?;
     }
+    // Whoever came in before showed less than is asked for now.
+    work.tx.query("DELETE FROM known_browsers WHERE user_key = $1").bind(key).execute().await?;
     sessions::prove(work, action.session, action.browser).await?;
     let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
     told(work, key, SecondFactorChange::Added, None, Some(action.label)).await?;
@@ -245,7 +244,7 @@ pub async fn remove(work: &mut Work, proof: Authorized<RemoveSecondFactor>) -> R
     let key = action.person.person.key;
     let shown = use_up(work, key, &action.proof).await?;
     forget(work, key).await?;
-    sessions::proved(work, action.session).await?;
+    sessions::prove(work, action.session, action.browser).await?;
     let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
     told(work, key, SecondFactorChange::Removed, None, Some(action.label)).await?;
     audit::append(work, Entry::done(stamp, vec![shown, ended(sessions)])).await

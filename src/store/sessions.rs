@@ -38,6 +38,9 @@ pub struct Session {
     pub last_used_at: Option<Timestamp>,
     /// What is asked for before it opens anything.
     pub waits_for: Option<WaitsFor>,
+    /// Mark of the browser that it was opened in, where that is known to its person: whoever came in there showed all that
+    /// was asked for.
+    pub known_mark: Option<Vec<u8>>,
     /// Whose.
     pub person: PersonRef,
     /// First name now.
@@ -74,7 +77,8 @@ impl Session {
 pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Result<Vec<Session>, StoreError> {
     let rows = pool
         .query(
-            "SELECT c.id, c.via, c.created_at, c.proved_at, c.last_used_at, c.waits_for, u.key, u.id, u.first_name, u.last_name, u.email,
+            "SELECT c.id, c.via, c.created_at, c.proved_at, c.last_used_at, c.waits_for,
+                    (SELECT k.browser FROM known_browsers k WHERE k.user_key = c.user_key AND k.browser = c.mark), u.key, u.id, u.first_name, u.last_name, u.email,
                     CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT),
                     (SELECT count(*) FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL), u.role, o.number, o.id, o.slug, o.name, o.settings,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
@@ -100,6 +104,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
     let proved_at = c.maybe_time()?.unwrap_or(created_at);
     let last_used_at = c.maybe_time()?;
     let noted = waits_for(c.take()?)?;
+    let known_mark = c.take()?;
     let person = PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) };
     let (first_name, last_name, email) = (c.take()?, c.take()?, c.take()?);
     let (has_password, has_second_factor) = (c.take::<i64>()? != 0, c.take::<i64>()? != 0);
@@ -117,6 +122,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
         proved_at,
         last_used_at,
         waits_for,
+        known_mark,
         person,
         first_name,
         last_name,
@@ -166,8 +172,8 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
     work.tx
         .query(
             "INSERT INTO credentials (id, org, user_key, kind, hash, label, scopes, created_at, expires_at, last_used_at, browser, via, via_id,
-                                      proved_at, chosen_at, waits_for)
-             VALUES ($1, $2, $3, 'session', $4, $5, 'read write', $6, $7, $6, $8, $9, $10, $6, $11, $12)",
+                                      proved_at, chosen_at, waits_for, mark)
+             VALUES ($1, $2, $3, 'session', $4, $5, 'read write', $6, $7, $6, $8, $9, $10, $6, $11, $12, $13)",
         )
         .bind(action.session.as_uuid())
         .bind(org)
@@ -181,6 +187,7 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
         .bind(action.via_id)
         .bind(chosen)
         .bind(action.waits_for.map(WaitsFor::as_str))
+        .bind(action.mark)
         .execute()
         .await?;
     work.tx
@@ -200,28 +207,34 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
-/// The person of a session was proved just now: it waits for nothing any more. Its browser's cookie has a new value, and all
-/// accounts of the browser move along.
+/// The person of a session was proved just now: it waits for nothing any more, and its browser is known to them. The browser's
+/// cookie has a new value.
 pub(super) async fn prove(work: &mut Work, session: CredentialId, browser: [u8; 32]) -> Result<(), StoreError> {
-    proved(work, session).await?;
+    let now = work.now;
+    let row = work
+        .tx
+        .query("UPDATE credentials SET waits_for = NULL, proved_at = $2, last_used_at = $2 WHERE id = $1 RETURNING user_key, mark")
+        .bind(session.as_uuid())
+        .bind(now)
+        .one()
+        .await?;
+    let mut c = row.columns();
+    let (key, mark): (i64, Option<Vec<u8>>) = (c.take()?, c.take()?);
+    if let Some(mark) = mark {
+        super::door::know(work, key, &mark).await?;
+    }
+    renew(work, session, browser).await
+}
+
+/// The cookie of a session's browser has a new value, so that a copy of the one before opens nothing; all accounts of the
+/// browser move along.
+pub(super) async fn renew(work: &mut Work, session: CredentialId, browser: [u8; 32]) -> Result<(), StoreError> {
     let row = work.tx.query("SELECT browser FROM credentials WHERE id = $1").bind(session.as_uuid()).one().await?;
     let before: Option<Vec<u8>> = row.get(0)?;
     work.tx
         .query("UPDATE credentials SET browser = $2 WHERE browser = $1 AND kind = 'session'")
         .bind(before)
         .bind(browser)
-        .execute()
-        .await?;
-    Ok(())
-}
-
-/// The same without a new cookie.
-pub(super) async fn proved(work: &mut Work, session: CredentialId) -> Result<(), StoreError> {
-    let now = work.now;
-    work.tx
-        .query("UPDATE credentials SET waits_for = NULL, proved_at = $2, last_used_at = $2 WHERE id = $1")
-        .bind(session.as_uuid())
-        .bind(now)
         .execute()
         .await?;
     Ok(())

@@ -1,8 +1,9 @@
 //! By a mailed link, in the browser that asked; by the operator's link, in any.
 
 use super::{Browser, deactivate, second_organization, with_ana};
-use crate::common::{PASSWORD, Server, database::Connection, on_both, until};
+use crate::common::{PASSWORD, Server, database::Connection, inside::Inside, on_both, until};
 use serde_json::json;
+use usher_mcp::{domain::Clock, failpoint::Fault};
 
 #[tokio::test]
 async fn b16_a_mailed_link_signs_in_once_and_only_where_it_was_asked_for() {
@@ -106,6 +107,135 @@ async fn a_reset_link_sets_a_new_password_ends_all_sessions_and_tells_of_it() {
             server.mails().iter().any(|mail| mail.contains("Subject: Your password at My organization was changed")).then_some(())
         })
         .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_46_a_reset_opens_the_account_whatever_strangers_tried() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let door = format!("/sign-in/{}", server.org);
+        let mut passwords = ["nine quiet herons read the tide", "twelve calm herons mend nets"].into_iter();
+        for (n, tampering) in [(2, None), (3, Some("UPDATE sign_in_tries SET failures = 100, failed_at = 0"))] {
+            let stranger = Browser::of(&server);
+            for _ in 0..5 {
+                assert!(super::refused(&stranger.by_password(&server.org, "ana@example.com", "not the password at all").await));
+            }
+            if let Some(sql) = tampering {
+                assert!(server.tamper(sql).await);
+            }
+            let ana = Browser::of(&server);
+            assert_eq!(ana.post(&door, &[("email", "ana@example.com"), ("do", "reset")]).await.status, 200);
+            let place = ana.get(&server.newest_link_to("ana@example.com", n).await).await.location.expect("a place");
+            let new = passwords.next().expect("a password");
+            let seen = ana.post(&place, &[("password", new), ("do", "go")]).await;
+            assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/me")), "{}", seen.html);
+            assert!(ana.me().await.is_some());
+            assert_eq!(Browser::of(&server).by_password(&server.org, "ana@example.com", new).await.status, 303);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_organization_switches_mailed_links_off() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        let door = format!("/sign-in/{}", server.org);
+        assert_eq!(ana.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        let link = server.newest_link_to("ana@example.com", 2).await;
+        let set =
+            async |word: &str| server.cli(&["org", "set", "--org", &server.org, "--magic-links", word, "--json"]).await["changed"] == true;
+        assert!(set("off").await && !set("off").await);
+        assert!(!ana.get(&door).await.html.contains("Email me a sign-in link"));
+        let place = ana.get(&link).await.location.expect("a place");
+        let seen = ana.post(&place, &[("do", "go")]).await;
+        assert!(seen.status == 410 && ana.me().await.is_none(), "{}", seen.html);
+        for path in ["/sign-in", &door] {
+            assert_eq!(ana.post(path, &[("email", "ana@example.com"), ("do", "link")]).await.status, 200, "always the same");
+        }
+        // They are looked at in order: once the other kind has come, nothing else comes.
+        assert_eq!(ana.post(&door, &[("email", "ana@example.com"), ("do", "reset")]).await.status, 200);
+        server.newest_link_to("ana@example.com", 3).await;
+        let connection = Connection::to(&server).await;
+        assert_eq!(connection.number("SELECT count(*) FROM links WHERE kind = 'sign_in'").await, 1);
+        connection.close().await;
+        let events = server.ok("list_audit_events", json!({"action": "settings:update"})).await;
+        let change = &events["events"][0]["changes"][0];
+        assert_eq!(
+            (&change["field"], &change["before"], &change["after"]),
+            (&json!("magic_links"), &json!("on"), &json!("off")),
+            "{events}"
+        );
+        assert!(set("on").await);
+        assert!(ana.get(&door).await.html.contains("Email me a sign-in link"));
+        assert_eq!(ana.by_link(&server, "ana@example.com", 4).await.status, 303);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_fails_beside_takes_nothing_from_the_browser() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        second_organization(&server).await;
+        let node = Inside::beside(&server, Clock::system()).await;
+        let ana = Browser::at(node.address());
+        let there = server.address();
+        assert_eq!(ana.post(&format!("{there}/sign-in"), &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        let link = server.newest_link_to("ana@example.com", 2).await.replace(&there, node.address());
+        let place = ana.get(&link).await.location.expect("a place");
+        node.faults().set("store.audit", Fault::Error, Some(2));
+        let seen = ana.post(&place, &[("do", "go")]).await;
+        assert_eq!(seen.status, 303, "{}", seen.html);
+        let page = ana.get(&format!("{there}/me")).await;
+        assert!(page.status == 200 && !page.html.contains("Switch to"), "the first account is open, the other is not");
+        node.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_password_that_is_saved_and_does_not_sign_in_is_said_to_be_saved() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let node = Inside::beside(&server, Clock::system()).await;
+        let ana = Browser::at(node.address());
+        let (there, door) = (server.address(), format!("/sign-in/{}", server.org));
+        assert_eq!(ana.post(&format!("{there}{door}"), &[("email", "ana@example.com"), ("do", "reset")]).await.status, 200);
+        let link = server.newest_link_to("ana@example.com", 2).await.replace(&there, node.address());
+        let place = ana.get(&link).await.location.expect("a place");
+        node.faults().set("store.audit", Fault::Error, Some(2));
+        let new = "nine quiet herons read the tide";
+        let seen = ana.post(&place, &[("password", new), ("do", "go")]).await;
+        assert!(seen.html.contains("Your new password is saved. Sign in with it."), "{} {}", seen.status, seen.html);
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", new).await.status, 303);
+        node.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b151_one_mailbox_has_one_budget_whatever_organizations_it_is_in() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let second = second_organization(&server).await;
+        let ana = Browser::of(&server);
+        assert_eq!(ana.by_link(&server, "ana@example.com", 2).await.status, 303);
+        let stranger = Browser::of(&server);
+        for org in [&server.org, &second, &server.org, &second, &second] {
+            let door = format!("/sign-in/{org}");
+            assert_eq!(stranger.post(&door, &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        }
+        assert_eq!(ana.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        server.newest_link_to("ana@example.com", 5).await;
+        let connection = Connection::to(&server).await;
+        let sent = connection.number("SELECT count(*) FROM links WHERE kind = 'sign_in' AND known = 0").await;
+        connection.close().await;
+        assert_eq!(sent, 3);
     })
     .await;
 }

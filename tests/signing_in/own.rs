@@ -4,6 +4,12 @@ use super::{Browser, drawn_for, refused, with_ana};
 use crate::common::{PASSWORD, database::Connection, on_both};
 use serde_json::json;
 
+/// The value of the session's cookie that an answer sets.
+pub(super) fn session_in(seen: &super::Seen) -> String {
+    let cookie = seen.cookies.iter().find(|cookie| cookie.starts_with("usher_session=")).expect("a session");
+    cookie.split(';').next().unwrap_or_default().to_owned()
+}
+
 async fn in_as_ana(server: &crate::common::Server) -> (Browser, String) {
     let ana = Browser::of(server);
     assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
@@ -52,6 +58,60 @@ async fn requirement_47_a_new_password_needs_the_old_one_and_ends_all_other_sess
         assert!(ana.me().await.is_some() && other.me().await.is_none());
         assert!(refused(&other.by_password(&server.org, "ana@example.com", PASSWORD).await));
         assert_eq!(other.by_password(&server.org, "ana@example.com", new).await.status, 303);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_46_the_current_password_is_guessed_no_faster_whatever_mark_is_sent_along() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        let session = session_in(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await);
+        let drawn = drawn_for(&ana.me().await.expect("she is in"));
+        let copy = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        let guess = async |mark: usize, current: &str| {
+            let form = [("as", drawn.as_str()), ("current", current), ("password", "nine quiet herons read the tide")];
+            let request = copy.post(format!("{}/me/password", server.address())).form(&form);
+            let request = request.header("cookie", format!("{session}; usher_browser={mark:043}"));
+            super::Seen::of(request.send().await.expect("an answer")).await
+        };
+        for mark in 0..5 {
+            assert!(guess(mark, "not the password at all").await.html.contains("This is not your current password"), "{mark}");
+        }
+        let waits = guess(6, PASSWORD).await;
+        assert!(waits.status == 422 && waits.html.contains("Too many tries in a row. Wait 1 second."), "{}", waits.html);
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 100, failed_at = 0").await);
+        let locked = guess(7, PASSWORD).await;
+        assert!(locked.status == 422 && locked.html.contains("Too many wrong passwords in a row"), "{}", locked.html);
+        // Who signs in anew has another session, and another count.
+        let (anew, _) = in_as_ana(&server).await;
+        let form = [("as", drawn.as_str()), ("current", PASSWORD), ("password", "nine quiet herons read the tide")];
+        assert_eq!(anew.post("/me/password", &form).await.status, 303);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_62_a_new_password_gives_the_session_a_new_value_and_ends_reset_links() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        let before = session_in(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await);
+        let door = format!("/sign-in/{}", server.org);
+        assert_eq!(ana.post(&door, &[("email", "ana@example.com"), ("do", "reset")]).await.status, 200);
+        let link = server.newest_link_to("ana@example.com", 2).await;
+        assert_eq!(ana.get(&link).await.status, 303, "it is good");
+        let drawn = drawn_for(&ana.me().await.expect("she is in"));
+        let new = "nine quiet herons read the tide";
+        let changed = ana.post("/me/password", &[("as", &drawn), ("current", PASSWORD), ("password", new)]).await;
+        assert_eq!(changed.status, 303, "{}", changed.html);
+        assert_ne!(session_in(&changed), before);
+        assert!(ana.me().await.is_some() && Browser::of(&server).me_with(&before).await.is_none());
+        let dead = ana.get(&link).await;
+        assert!(dead.status == 410 && dead.html.contains("A new password was chosen since"), "{}", dead.html);
+        assert_eq!(ana.post(&link, &[("password", "twelve calm herons mend nets"), ("do", "go")]).await.status, 410);
+        assert_eq!(Browser::of(&server).by_password(&server.org, "ana@example.com", new).await.status, 303);
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! The second factor: set up, asked for, used once, taken away.
 
-use super::{Browser, Seen, deactivate, drawn_for, second_organization, with_ana};
+use super::{Browser, Seen, deactivate, drawn_for, own::session_in, second_organization, with_ana};
 use crate::common::{Engine, Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, two_nodes};
 use serde_json::json;
 use usher_mcp::{
@@ -34,12 +34,6 @@ fn wrong(seen: &Seen) -> bool {
 
 fn passed(seen: &Seen) -> bool {
     (seen.status, seen.location.as_deref()) == (303, Some("/me"))
-}
-
-/// The value of the session's cookie that an answer sets.
-fn session_in(seen: &Seen) -> String {
-    let cookie = seen.cookies.iter().find(|cookie| cookie.starts_with("usher_session=")).expect("a session");
-    cookie.split(';').next().unwrap_or_default().to_owned()
 }
 
 impl Browser {
@@ -214,7 +208,7 @@ async fn a_code_of_the_step_before_works_once_and_none_that_is_older() {
             sign_in().await;
             let seen = ana.factor(&place, "pass", &secret.code(clock.now().plus(step * STEP))).await;
             assert_eq!((passed(&seen), wrong(&seen)), (counts, !counts), "{step}: {}", seen.html);
-            assert!(server.tamper("UPDATE second_factors SET failures = 0").await);
+            assert!(server.tamper("DELETE FROM sign_in_tries").await);
         }
         node.stop().await;
     })
@@ -236,27 +230,110 @@ async fn wrong_codes_wait_longer_and_longer_on_all_nodes_and_in_the_end_none_is_
         }
         for place in &places {
             let waits = ana.factor(place, "pass", &secret.code(clock.now())).await;
-            assert!(waits.status == 429 && waits.html.contains("Wait 1 seconds"), "{} {}", waits.status, waits.html);
+            assert!(waits.status == 429 && waits.html.contains("Wait 1 second."), "{} {}", waits.status, waits.html);
         }
         clock.advance(1000);
         assert!(wrong(&ana.factor(&places[0], "pass", &old).await));
         clock.advance(1999);
-        assert_eq!(ana.factor(&places[1], "pass", &codes[0]).await.status, 429);
+        assert_eq!(ana.factor(&places[1], "pass", &secret.code(clock.now())).await.status, 429);
         clock.advance(1);
-        assert!(passed(&ana.factor(&places[1], "pass", &codes[0]).await), "a right code forgives them");
+        assert!(passed(&ana.factor(&places[1], "pass", &secret.code(clock.now())).await), "a right code forgives them");
+        steps_pass(&server).await;
         assert!(passed(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await));
         assert!(wrong(&ana.factor(&places[0], "pass", &old).await));
         assert!(passed(&ana.factor(&places[0], "pass", &secret.code(clock.now())).await));
-        // A hundred in a row: somebody guesses.
-        assert!(server.tamper("UPDATE second_factors SET failures = 100, failed_at = 0, last_step = 0").await);
+        // Recovery codes wait, too, each session by itself.
         assert!(passed(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await));
-        for code in [secret.code(clock.now()), codes[1].clone()] {
-            let seen = ana.factor(&places[0], "pass", &code).await;
-            assert!(seen.status == 422 && seen.html.contains("none is taken any more"), "{}", seen.html);
+        for n in 0..5 {
+            assert!(wrong(&ana.factor(&places[n % 2], "pass", "aaaa-bbbb-cccc-dddd").await), "{n}");
         }
+        assert_eq!(ana.factor(&places[1], "pass", &codes[0]).await.status, 429);
+        clock.advance(1000);
+        assert!(passed(&ana.factor(&places[1], "pass", &codes[0]).await));
+        // A hundred in a row: somebody guesses.
+        steps_pass(&server).await;
+        assert!(passed(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await));
+        assert!(wrong(&ana.factor(&places[0], "pass", &old).await));
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 100, failed_at = 0").await);
+        let seen = ana.factor(&places[0], "pass", &secret.code(clock.now())).await;
+        assert!(seen.status == 422 && seen.html.contains("not taken here any more"), "{}", seen.html);
+        assert!(passed(&ana.factor(&places[0], "pass", &codes[1]).await), "a recovery code is another way");
         for node in nodes {
             node.stop().await;
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_password_alone_uses_up_no_code_of_anybody_else() {
+    on_both(async |engine| {
+        let (server, secret, codes) = with_factor(engine).await;
+        let enter = async || Browser::in_by_password(&server, "ana@example.com").await;
+        let ana = enter().await;
+        assert!(passed(&ana.factor(PLACE, "pass", &secret.code(now())).await));
+        let thief = enter().await;
+        let old = secret.code(now().plus(-100 * STEP));
+        for n in 0..5 {
+            assert!(wrong(&thief.factor(PLACE, "pass", &old).await), "{n}");
+        }
+        assert_eq!(thief.factor(PLACE, "pass", &old).await.status, 429);
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 100, failed_at = 0").await);
+        steps_pass(&server).await;
+        let seen = thief.factor(PLACE, "pass", &secret.code(now())).await;
+        assert!(seen.status == 422 && seen.html.contains("not taken here any more"), "{}", seen.html);
+        // Her own browser, in the session that is open and in a new one.
+        assert!(passed(&ana.factor(PLACE, "pass", &secret.code(now())).await));
+        steps_pass(&server).await;
+        assert!(passed(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await));
+        assert!(passed(&ana.factor(PLACE, "pass", &secret.code(now())).await));
+        steps_pass(&server).await;
+        assert_eq!(thief.factor(PLACE, "pass", &secret.code(now())).await.status, 422, "that forgives no stranger");
+        // And a new browser, by a recovery code.
+        let other = enter().await;
+        assert!(passed(&other.factor(PLACE, "pass", &codes[0]).await));
+        let next = enter().await;
+        assert!(passed(&next.factor(PLACE, "pass", &secret.code(now())).await), "a recovery code forgives all");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_browser_is_known_once_it_has_shown_all_that_is_asked_for() {
+    on_both(async |engine| {
+        let (server, secret, _) = with_factor(engine).await;
+        let number = async |sql: &str| {
+            let connection = Connection::to(&server).await;
+            let number = connection.number(sql).await;
+            connection.close().await;
+            number
+        };
+        let known = async || {
+            number("SELECT count(*) FROM known_browsers k JOIN users u ON u.key = k.user_key WHERE u.email = 'ana@example.com'").await
+        };
+        assert_eq!(known().await, 1, "the one that set it up, and none from before it");
+        let browser = Browser::in_by_password(&server, "ana@example.com").await;
+        assert!(browser.waits().await);
+        assert_eq!(known().await, 1);
+        assert_eq!(browser.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
+        server.newest_link_to("ana@example.com", 2).await;
+        assert_eq!(number("SELECT count(*) FROM links WHERE known = 1").await, 0, "it has the budget of strangers");
+        assert!(passed(&browser.factor(PLACE, "pass", &secret.code(now())).await));
+        assert_eq!(known().await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_62_a_removed_second_factor_gives_the_session_a_new_value() {
+    on_both(async |engine| {
+        let (server, secret, _) = with_factor(engine).await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let before = session_in(&ana.factor(PLACE, "pass", &secret.code(now())).await);
+        steps_pass(&server).await;
+        let removed = ana.factor(PLACE, "remove", &secret.code(now())).await;
+        assert_ne!(session_in(&removed), before);
+        assert!(ana.me().await.is_some() && Browser::of(&server).me_with(&before).await.is_none());
     })
     .await;
 }

@@ -126,12 +126,19 @@ async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks
         if engine == Engine::Sqlite {
             assert!(refused(&server, &["require"]).await.contains("has signed in through a connection"));
         }
-        link_by_mailbox(&browser(), &server, &connection, "ana").await;
+        let browser_of_ana = browser();
+        link_by_mailbox(&browser_of_ana, &server, &connection, "ana").await;
+        // The first Administrator never had a password; a link to choose one is out.
+        let (door, admin) = (format!("{}/sign-in/{}", server.address(), server.org), browser());
+        let ask = async |browser: &Client, email: &str| {
+            assert_eq!(post(browser, &door, &[("email", email), ("do", "reset")]).await.status, 200);
+        };
+        ask(&admin, "admin@example.com").await;
+        let out = server.newest_link_to("admin@example.com", 1).await;
         let required = sso(&server, &["require"]).await;
         let not_linked: Vec<_> = required["not_linked"].as_array().unwrap().iter().map(|one| one["email"].as_str().unwrap()).collect();
         assert_eq!((&required["required"], not_linked), (&json!(true), vec!["admin@example.com", "bo@example.com"]));
 
-        let door = format!("{}/sign-in/{}", server.address(), server.org);
         let by_password = async |email: &str| {
             let browser = browser();
             post(&browser, &door, &[("email", email), ("password", PASSWORD), ("do", "password")]).await;
@@ -140,6 +147,16 @@ async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks
         assert!(!by_password("bo@example.com").await, "a member comes in through the provider only");
         assert!(by_password("ana@example.com").await, "an Administrator has a way in when it breaks");
         assert!(!get(&browser(), &door).await.html.contains("Email me a sign-in link"));
+        // No mailbox opens what the provider is to guard: a link replaces a password, and makes none.
+        let shown = get(&admin, &out).await;
+        let set = post(&admin, &shown.place, &[("password", "nine quiet herons read the tide"), ("do", "go")]).await;
+        assert!(set.status == 410 && me(&admin, &server).await.is_none(), "{}", set.html);
+        ask(&admin, "admin@example.com").await;
+        // They are looked at in order: once hers has come, nothing else comes.
+        ask(&browser_of_ana, "ana@example.com").await;
+        server.newest_link_to("ana@example.com", 3).await;
+        let resets = server.mails().iter().filter(|mail| mail.contains("admin@example.com>") && mail.contains("/link/")).count();
+        assert_eq!(resets, 1);
         // The last connection stays while it is the only way.
         if engine == Engine::Sqlite {
             assert!(refused(&server, &["remove"]).await.contains("SSO is required"));

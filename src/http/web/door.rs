@@ -3,7 +3,7 @@
 //! What is answered never depends on whether an address is known. GET shows, POST acts, as with invites.
 
 use super::{
-    Sent, Shown, guessed, move_to_cookie, page, too_many, unavailable,
+    Sent, Shown, guessed, move_to_cookie, page, too_many, too_soon, unavailable,
     views::{
         Fault, Moment,
         door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
@@ -14,7 +14,7 @@ use crate::{
     app::SharedApp,
     authn::sso::Asking,
     domain::{LinkKind, RequestId},
-    error::Error,
+    error::{Budget, Error},
     gather,
     http::auth::{CallerAddress, retry_after_seconds},
     service::{
@@ -37,6 +37,9 @@ use zeroize::Zeroizing;
 
 /// The one sentence for whatever does not open: a wrong password, an unknown address, somebody who may not come in.
 const REFUSED: &str = "That email and password do not open a door here. Check both, or have a link sent to you.";
+
+/// What is said where a new password is saved and did not sign in by itself.
+const SAVED: &str = "Your new password is saved. Sign in with it.";
 
 /// A form of the door.
 #[derive(serde::Deserialize)]
@@ -236,9 +239,9 @@ pub async fn enter(
             let said = Said { email: &sent.email, error: Some(REFUSED), ..Said::default() };
             with_cookies(door_page(&app, &organization, &said).await, [mark])
         }
-        Err(Error::RateLimited { retry_after_ms, .. }) => {
+        Err(Error::RateLimited { budget, retry_after_ms }) => {
             let seconds = retry_after_seconds(retry_after_ms);
-            let words = format!("Too many tries in a row. Wait {seconds} seconds, or have a link sent to you.");
+            let words = too_soon(budget, retry_after_ms, ", or have a link sent to you");
             let said = Said { email: &sent.email, error: Some(&words), waits: true, ..Said::default() };
             let mut response = with_cookies(door_page(&app, &organization, &said).await, [mark]);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -259,7 +262,8 @@ fn why_shut(link: &Link, mark: Option<[u8; 32]>) -> Option<Shut> {
         LinkState::Live => Some(Shut::OtherBrowser),
         LinkState::Expired => Some(Shut::Expired),
         LinkState::Used => Some(Shut::Used),
-        LinkState::Superseded | LinkState::Withdrawn | LinkState::Suspended => Some(Shut::Closed),
+        LinkState::Superseded => Some(Shut::Replaced),
+        LinkState::Withdrawn | LinkState::Suspended => Some(Shut::Closed),
     }
 }
 
@@ -373,13 +377,16 @@ pub async fn open(
         return link_page(&app, &found, Some(&password), None);
     }
     let done = if resets {
-        match signing_in::reset(&app, &shown.token, password.clone(), &browser, request_id).await {
-            // The new password is the proof that signs in: one way in, one entry each in the log.
-            Ok(()) => match organizations::by_slug(&app.pool, &found.slug).await {
-                Ok(Some(organization)) => signing_in::by_password(&app, &organization, &found.email, password, &browser, request_id).await,
-                Ok(None) => Err(Error::DeadLink),
-                Err(error) => Err(error.into()),
-            },
+        match signing_in::reset(&app, &shown.token, password, &browser, request_id).await {
+            Ok(Some(session)) => Ok(session),
+            Ok(None) => {
+                let said = Said { email: &found.email, error: Some(SAVED), ..Said::default() };
+                return match organizations::by_slug(&app.pool, &found.slug).await {
+                    Ok(Some(organization)) => with_cookies(door_page(&app, &organization, &said).await, [mark]),
+                    Ok(None) => super::fault(&app, Fault::NotFound),
+                    Err(error) => unavailable(&app, &error.into()),
+                };
+            }
             Err(error) => Err(error),
         }
     } else {
@@ -395,8 +402,10 @@ pub async fn open(
                 Err(error) => unavailable(&app, &error),
             }
         }
-        // A new password that could not sign in by itself signs in at the door.
-        Err(Error::RateLimited { .. }) if resets => go_to(&app, &format!("/sign-in/{}", found.slug)),
+        // Nothing is saved yet: the link is good for another try.
+        Err(Error::RateLimited { budget: budget @ Budget::Hashing, retry_after_ms }) if resets => {
+            link_page(&app, &found, None, Some(&too_soon(budget, retry_after_ms, "")))
+        }
         Err(error) => unavailable(&app, &error),
     }
 }

@@ -6,12 +6,12 @@
 use super::{
     Sent,
     door::go_to,
-    page, said, unavailable,
+    page, said, too_soon, unavailable,
     views::{
         FieldError, Moment,
         me::{Identity, MePage, MovedPage, Other, SessionRow},
     },
-    visitor::{self, Held, Visitor, with_cookies},
+    visitor::{self, Held, Visitor, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
@@ -233,17 +233,15 @@ pub async fn password(State(app): State<SharedApp>, headers: HeaderMap, Sent(mut
     let new = Zeroizing::new(std::mem::take(&mut sent.password));
     let call = visitor.call(&app);
     let (field, message) = match own::change_password(&app, &call, &visitor.now, &visitor.browser, current, new).await {
-        Ok(()) => return go_to(&app, "/me?done=password"),
+        Ok(session) => return with_cookies(go_to(&app, "/me?done=password"), [opened(&app, &session)]),
         Err(Error::Invalid(invalid)) => ("password", said(&invalid)),
         Err(Error::SignInRefused) if visitor.now.has_password => ("current", "This is not your current password.".to_owned()),
         Err(Error::SignInRefused) => (
             "password",
             "A first password is chosen within 10 minutes of signing in. Sign out, sign in again, and choose it then.".to_owned(),
         ),
-        Err(Error::RateLimited { retry_after_ms, .. }) => {
-            let seconds = crate::http::auth::retry_after_seconds(retry_after_ms);
-            ("current", format!("Too many tries in a row. Wait {seconds} seconds."))
-        }
+        Err(Error::Conflict(message)) => ("current", message.to_owned()),
+        Err(Error::RateLimited { budget, retry_after_ms }) => ("current", too_soon(budget, retry_after_ms, "")),
         Err(Error::Unauthenticated) => return go_to(&app, "/sign-in"),
         Err(error) => return unavailable(&app, &error),
     };

@@ -12,12 +12,12 @@ pub mod sso;
 pub mod views;
 pub mod visitor;
 
-use super::auth::{CallerAddress, retry_after_seconds};
+use super::auth::{CallerAddress, in_words, retry_after_seconds};
 use crate::{
     app::SharedApp,
     authn::sso::Asking,
     domain::{LinkId, RequestId},
-    error::Error,
+    error::{Budget, Error},
     gather,
     service::{
         joining::{self, Acceptance},
@@ -138,14 +138,29 @@ fn guessed(app: &SharedApp, CallerAddress(address): CallerAddress, view: &impl V
     app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, address));
     match address.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
         Ok(()) => page(app, view),
-        Err(wait) => too_many(app, wait),
+        Err(wait) => wait_page(app, wait, true),
+    }
+}
+
+/// Why a password or a code was not looked at; `other` is a way that needs no waiting, as the rest of the sentence.
+fn too_soon(budget: Budget, wait: i64, other: &str) -> String {
+    let wait = in_words(retry_after_seconds(wait));
+    match budget {
+        Budget::Hashing => format!("The server is busy. Wait {wait}, then try again."),
+        Budget::Calls | Budget::Invites | Budget::OwnInvites | Budget::Resends | Budget::SignIn => {
+            format!("Too many tries in a row. Wait {wait}{other}.")
+        }
     }
 }
 
 /// Too much from one place in too short a time.
 fn too_many(app: &SharedApp, wait: i64) -> Response {
+    wait_page(app, wait, false)
+}
+
+fn wait_page(app: &SharedApp, wait: i64, has_link: bool) -> Response {
     let retry_after_seconds = retry_after_seconds(wait);
-    let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds });
+    let mut response = page(app, &TooManyTriesPage { base: app.public_url.base(), retry_after_seconds, has_link });
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
     response
 }

@@ -16,7 +16,7 @@ use crate::{
     authz::door::{WaitsFor, Which, demands_second_factor},
     error::Error,
     gather,
-    http::auth::{CallerAddress, retry_after_seconds},
+    http::auth::{CallerAddress, in_words, retry_after_seconds},
     service::{
         me as own, retrying,
         second_factor::{self, SetUp},
@@ -195,7 +195,7 @@ async fn pass(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -
 
 async fn remove(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
     match second_factor::remove(app, &held.chosen, &held.browser, code).await {
-        Ok(()) => go_to(app, "/me?done=factor"),
+        Ok(session) => with_cookies(go_to(app, "/me?done=factor"), [opened(app, &session)]),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }
 }
@@ -221,7 +221,7 @@ async fn refused(app: &SharedApp, error: &Error, caller: CallerAddress, draw: im
         Error::Conflict(message) => draw(Refusal { message, waits: false }).await,
         Error::RateLimited { retry_after_ms, .. } => {
             let seconds = retry_after_seconds(*retry_after_ms);
-            let words = format!("Too many wrong codes in a row. Wait {seconds} seconds.");
+            let words = format!("Too many wrong codes in a row. Wait {}.", in_words(seconds));
             let mut response = draw(Refusal { message: &words, waits: true }).await;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response

@@ -424,7 +424,7 @@ impl View for OpenAgainPage<'_> {
     }
 }
 
-/// Too many requests for links from one place. It says nothing about the link. Status 429; the route adds
+/// Too many requests from one place. It says nothing about what was asked for. Status 429; the route adds
 /// `Retry-After`.
 #[derive(Debug, Template)]
 #[template(path = "wait.html")]
@@ -433,6 +433,8 @@ pub struct TooManyTriesPage<'a> {
     pub base: &'a str,
     /// Seconds until the next try.
     pub retry_after_seconds: u64,
+    /// Whether a link was opened; else somebody asks at the door.
+    pub has_link: bool,
 }
 
 impl TooManyTriesPage<'_> {

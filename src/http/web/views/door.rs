@@ -123,6 +123,8 @@ pub enum Shut {
     Used,
     /// The account or the organization lets nobody in.
     Closed,
+    /// A new password was chosen since it was sent.
+    Replaced,
     /// It was asked for in another browser; it goes on working there.
     OtherBrowser,
     /// Its page's address alone, without what opens it: it came from another browser, or its cookie's half hour is over.
@@ -133,13 +135,14 @@ pub enum Shut {
 
 impl Shut {
     /// All of them, for tests.
-    pub const ALL: [Self; 6] = [Self::Expired, Self::Used, Self::Closed, Self::OtherBrowser, Self::LeftAlone, Self::Unknown];
+    pub const ALL: [Self; 7] =
+        [Self::Expired, Self::Used, Self::Closed, Self::Replaced, Self::OtherBrowser, Self::LeftAlone, Self::Unknown];
 
     fn title(self) -> &'static str {
         match self {
             Self::Expired => "This link has expired",
             Self::Used => "This link was used",
-            Self::Closed => "This link opens nothing any more",
+            Self::Closed | Self::Replaced => "This link opens nothing any more",
             Self::OtherBrowser => "Open this link in the other browser",
             Self::LeftAlone => "Open the link in your email again",
             Self::Unknown => "This link opens nothing",
@@ -150,7 +153,10 @@ impl Shut {
         match self {
             Self::Expired => "Such links work for 10 minutes, and those of this one are over. Ask for a new one.",
             Self::Used => "It works once. Are you signed in already? Otherwise ask for a new one. It was not you? Tell an Administrator.",
-            Self::Closed => "The account or its organization lets nobody in at present. Ask an Administrator of your organization.",
+            Self::Closed => {
+                "The account or its organization lets nobody in this way at present. Ask an Administrator of your organization."
+            }
+            Self::Replaced => "A new password was chosen since it was sent. Sign in with that one, or ask for a new link.",
             Self::OtherBrowser => {
                 "It works only in the browser in which it was asked for, and goes on working there. To sign in here, ask for another one here."
             }
@@ -166,6 +172,7 @@ impl Shut {
             Self::Expired => "Expired",
             Self::Used => "Used",
             Self::Closed => "Closed",
+            Self::Replaced => "Replaced",
             Self::OtherBrowser => "For another browser",
             Self::LeftAlone => "Not opened here",
             Self::Unknown => "Unknown",
@@ -187,7 +194,7 @@ pub struct ShutPage<'a> {
 impl View for ShutPage<'_> {
     fn status(&self) -> StatusCode {
         match self.why {
-            Shut::Expired | Shut::Used | Shut::Closed => StatusCode::GONE,
+            Shut::Expired | Shut::Used | Shut::Closed | Shut::Replaced => StatusCode::GONE,
             Shut::OtherBrowser => StatusCode::FORBIDDEN,
             Shut::LeftAlone | Shut::Unknown => StatusCode::NOT_FOUND,
         }

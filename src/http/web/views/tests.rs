@@ -52,7 +52,8 @@ fn all() -> Vec<(String, Page)> {
         ("joined".to_owned(), render(&joined())),
         ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
         ("again".to_owned(), render(&OpenAgainPage { base: "" })),
-        ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90 })),
+        ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90, has_link: true })),
+        ("wait_at_the_door".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90, has_link: false })),
         ("index".to_owned(), render(&IndexPage { base: "", mcp_url: "https://usher.larkspur.example/mcp/{organization}" })),
     ];
     pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
@@ -177,6 +178,7 @@ fn each_page_has_its_status() {
         ("unknown", 404),
         ("again", 404),
         ("wait", 429),
+        ("wait_at_the_door", 429),
         ("index", 200),
         ("dead-Expired", 410),
         ("dead-Superseded", 410),
@@ -359,7 +361,7 @@ fn initials_skip_what_is_no_letter() {
 
 #[test]
 fn a_wait_is_rounded_up() {
-    let wait = |retry_after_seconds| TooManyTriesPage { base: "", retry_after_seconds }.wait();
+    let wait = |retry_after_seconds| TooManyTriesPage { base: "", retry_after_seconds, has_link: true }.wait();
     assert_eq!(wait(0), "1 minute");
     assert_eq!(wait(60), "1 minute");
     assert_eq!(wait(61), "2 minutes");
