@@ -23,7 +23,7 @@ use usher_mcp::{
 };
 
 /// Where providers send people back to, in tests without a server.
-const REDIRECT: &str = "http://127.0.0.1:8080/sign-in/sso/callback";
+const REDIRECT: &str = "http://127.0.0.1:8080/sign-in/sso/callback/acme-0123456789abcdef";
 
 /// The way out, with this machine allowed.
 fn outbound() -> Outbound {
@@ -66,13 +66,22 @@ async fn server(engine: Engine) -> Server {
     Server::quickstart_with(engine, &Options::arguments(&ALLOWED)).await
 }
 
-/// A real provider that knows a server.
-async fn provider_for(server: &Server) -> Idp {
-    Idp::real(&format!("{}/sign-in/sso/callback", server.address()), &[]).await
+/// A real provider at which nothing is registered yet.
+async fn provider() -> Idp {
+    Idp::real(REDIRECT, &[]).await
 }
 
-/// Connects an organization; the connection's id.
-async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
+/// The address that an organization's people come back to from a provider, as the command says it beforehand.
+async fn redirect_address(server: &Server, org: &str, issuer: &str) -> String {
+    let mut command = vec!["sso", "redirect-address", "--json", "--org", org, "--preset", "other", "--issuer", issuer];
+    command.extend(ALLOWED);
+    server.cli(&command).await["redirect_uri"].as_str().expect("an address").to_owned()
+}
+
+/// Registers the server at a provider, and connects an organization to it; the connection's id.
+async fn connect(server: &Server, org: &str, idp: &Idp, secret: &str) -> String {
+    let (issuer, address) = (idp.issuer.as_str(), redirect_address(server, org, &idp.issuer).await);
+    idp.order(&json!({"register": address})).await;
     let file = server.data_dir.path().join("secret");
     std::fs::write(&file, format!("{secret}\n")).expect("a file");
     let file = file.display().to_string();
@@ -85,8 +94,8 @@ async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> Stri
 /// A server whose one organization is connected to a provider of its own.
 async fn joined_up(engine: Engine) -> (Server, Idp, String) {
     let server = server(engine).await;
-    let idp = provider_for(&server).await;
-    let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+    let idp = provider().await;
+    let connection = connect(&server, &server.org, &idp, Idp::SECRET).await;
     (server, idp, connection)
 }
 

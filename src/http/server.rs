@@ -54,7 +54,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/invite/{token}", get(web::invite).post(web::accept))
         .route("/sign-in", get(web::door::sign_in).post(web::door::ask))
         .route("/sign-in/{organization}", get(web::door::sign_in_to).post(web::door::enter))
-        .route("/sign-in/sso/callback", get(web::sso::callback))
+        .route("/sign-in/sso/callback/{key}", get(web::sso::callback))
         .route("/sign-in/sso/{journey}", get(web::sso::show).post(web::sso::act))
         .route("/link/{token}", get(web::door::link).post(web::door::open))
         .route("/sign-out", post(web::me::sign_out))

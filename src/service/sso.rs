@@ -66,10 +66,22 @@ impl<E: Into<Error>> From<E> for Failed {
     }
 }
 
-/// Where providers send browsers back to: the address that is registered with them.
+/// Where the provider with this issuer sends this organization's browsers back to: the address that is registered there.
+///
+/// Each organization has one of its own for each issuer. So the address alone tells which provider was asked, also where a
+/// provider does not say in its answer who it is, and no provider is ever shown another one's code (RFC 9700, section
+/// 4.4.2). It follows from slug and issuer only: it can be registered before there is a connection, and stays when the
+/// client id changes or the connection is made anew.
 #[must_use]
-pub fn redirect_uri(app: &App) -> String {
-    format!("{}/sign-in/sso/callback", app.public_url.as_str())
+pub fn redirect_uri(app: &App, slug: &str, issuer: &str) -> String {
+    format!("{}/sign-in/sso/callback/{}", app.public_url.as_str(), callback_key(slug, issuer))
+}
+
+/// The last segment of that address: the slug, a hyphen, and the first 8 bytes of the SHA-256 of the issuer as it was
+/// connected, in hexadecimal. Those have a fixed length, so two organizations never share one. An issuer for several tenants
+/// counts as it is written, without any tenant.
+fn callback_key(slug: &str, issuer: &str) -> String {
+    format!("{slug}-{}", hex(&sha256(issuer.as_bytes())[..8]))
 }
 
 fn cell(org: i64, row: &str) -> Cell<'_> {
@@ -167,7 +179,9 @@ pub fn journey(state: &str) -> String {
 /// No such connection here, or a provider that does not answer.
 pub async fn begin(app: &App, org: Org, connection: &str, purpose: Purpose, asking: Asking<'_>, mark: [u8; 32]) -> Result<Begun, Failed> {
     let connection = named(rows::connections(&app.pool, org).await?, Some(connection))?;
-    let (url, flow) = sso::begin(&app.outbound, &app.random, &provider(app, &connection)?, &redirect_uri(app), asking).await?;
+    let organization = organizations::by_number(&app.pool, org.number).await?.ok_or(Fault::State)?;
+    let redirect_uri = redirect_uri(app, &organization.slug, &connection.issuer);
+    let (url, flow) = sso::begin(&app.outbound, &app.random, &provider(app, &connection)?, &redirect_uri, asking).await?;
     let state = url.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state.into_owned()).unwrap_or_default();
     let until = app.clock.now().plus(PATIENCE).as_millis();
     let underway = Underway { org: org.number, connection: connection.id.as_uuid(), purpose, flow, mark, until };
@@ -183,22 +197,28 @@ async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<(Or
     Ok(live.map(|live| (organization, live)))
 }
 
-/// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed.
+/// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed. `key` is the last
+/// segment of the address that it came back at.
 ///
 /// # Errors
-/// [`Fault::State`] for a browser that began nothing, or took too long; else what the provider did wrong.
-pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Option<[u8; 32]>) -> Result<String, Failed> {
+/// [`Fault::State`] for a browser that began nothing, or took too long; [`Fault::Issuer`] for one that comes back at another
+/// connection's address, of which no provider hears anything; else what the provider did wrong.
+pub async fn come_back(app: &App, key: &str, luggage: &str, returned: &Returned, mark: Option<[u8; 32]>) -> Result<String, Failed> {
     let underway: Underway = unsealed(app, UNDERWAY, luggage).ok_or(Fault::State)?;
     if app.clock.now().as_millis() > underway.until || mark != Some(underway.mark) {
         return Err(Fault::State.into());
+    }
+    let (organization, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
+    if key != callback_key(&organization.slug, &connection.issuer) {
+        return Err(Fault::Issuer.into());
     }
     // One journey brings one code; whoever sends more would have us knock at the provider for nothing.
     app.trades
         .check(&sha256(luggage.as_bytes()))
         .map_err(|retry_after_ms| Error::RateLimited { budget: Budget::SignIn, retry_after_ms })?;
-    let (_, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
     let provider = provider(app, &connection)?;
-    let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri(app), &underway.flow, returned).await?;
+    let redirect_uri = redirect_uri(app, &organization.slug, &connection.issuer);
+    let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri, &underway.flow, returned).await?;
     let Identity { issuer, subject, email, email_verified, first_name, last_name } = identity;
     let back = Back {
         org: underway.org,
@@ -524,4 +544,20 @@ pub async fn unlink_own(app: &App, call: &Call, person: PersonRef, issuer: &str,
         writing.finish(result).await
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_organizations_and_no_two_issuers_have_one_address() {
+        let issuers =
+            ["https://accounts.google.com", "https://accounts.google.com/", "https://login.microsoftonline.com/organizations/v2.0"];
+        let keys: Vec<_> = ["acme", "acme-2", "acm"].iter().flat_map(|slug| issuers.map(|issuer| callback_key(slug, issuer))).collect();
+        let different: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len(), "{keys:?}");
+        // What is registered somewhere must not change with a release.
+        assert_eq!(keys[0], "acme-89a8000a68d759c6");
+    }
 }

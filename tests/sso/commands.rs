@@ -1,6 +1,6 @@
 //! `usher sso` on the host.
 
-use super::{ALLOWED, connect, get, joined_up, me, post, provider_for, sign_in_at};
+use super::{ALLOWED, connect, get, joined_up, me, post, provider, redirect_address, sign_in_at};
 use crate::common::{
     Engine, PASSWORD, Server,
     database::Connection,
@@ -61,9 +61,46 @@ async fn a_connection_is_added_listed_tested_and_removed_and_its_secret_is_never
 }
 
 #[tokio::test]
+async fn the_redirect_address_is_known_before_there_is_a_connection_and_stays() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        let idp = provider().await;
+        let address = redirect_address(&server, &server.org, &idp.issuer).await;
+        assert!(address.starts_with(&format!("{}/sign-in/sso/callback/{}-", server.address(), server.org)), "{address}");
+        let connected = async || {
+            let id = connect(&server, &server.org, &idp, Idp::SECRET).await;
+            for said in [&sso(&server, &["list"]).await[0], &sso(&server, &["test"]).await] {
+                assert_eq!((&said["id"], &said["redirect_uri"]), (&json!(id), &json!(address)));
+            }
+        };
+        connected().await;
+        let file = server.data_dir.path().join("another");
+        std::fs::write(&file, "another").unwrap();
+        sso(&server, &["relink", "--client-id", "usher-2", "--client-secret-file", &file.display().to_string()]).await;
+        assert_eq!(sso(&server, &["list"]).await[0]["redirect_uri"], address);
+        sso(&server, &["remove"]).await;
+        connected().await;
+
+        // Each issuer has its own; for several tenants it is the issuer's, whoever they are.
+        let of = async |words: &[&str]| sso(&server, &[&["redirect-address", "--preset"], words].concat()).await["redirect_uri"].clone();
+        let (one, two) = ("72f988bf-86f1-41af-91ab-2d7cd011db47", "5f0c1a52-6f3a-4f0e-9b37-2c1f4ad7f3f1");
+        let all = [
+            json!(address),
+            of(&["google"]).await,
+            of(&["microsoft", "--tenant", one]).await,
+            of(&["microsoft", "--tenant", two]).await,
+            of(&["microsoft", "--tenants", one]).await,
+        ];
+        assert!(all.iter().all(|address| all.iter().filter(|other| *other == address).count() == 1), "{all:?}");
+        assert_eq!(of(&["microsoft", "--tenants", two]).await, all[4]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_no_provider_is_not_connected_and_the_words_say_why() {
     let server = super::server(Engine::Sqlite).await;
-    let idp = provider_for(&server).await;
+    let idp = provider().await;
     let slash = format!("{}/", idp.issuer);
     for (words, said) in [
         (vec!["add", "--preset", "other", "--issuer", &slash, "--client-id", "usher"], "check the issuer, letter by letter"),
@@ -91,8 +128,8 @@ async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks
         let server = super::server(engine).await;
         server.administrator("ana@example.com").await;
         server.member("bo@example.com", &[]).await;
-        let idp = provider_for(&server).await;
-        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        let idp = provider().await;
+        let connection = connect(&server, &server.org, &idp, Idp::SECRET).await;
         if engine == Engine::Sqlite {
             assert!(refused(&server, &["require"]).await.contains("has signed in through a connection"));
         }
@@ -165,7 +202,7 @@ async fn example(script: &str, words: &[&str], environment: &[(&str, &str)]) -> 
 #[tokio::test]
 async fn the_examples_connect() {
     let server = super::server(Engine::Sqlite).await;
-    let idp = provider_for(&server).await;
+    let idp = provider().await;
     let file = server.data_dir.path().join("secret");
     std::fs::write(&file, Idp::SECRET).unwrap();
     let (file, folder) = (file.display().to_string(), server.data_dir.path().display().to_string());

@@ -1,6 +1,6 @@
 //! Coming in through the organization's provider, and not coming in.
 
-use super::{Seen, connect, get, invite, joined_up, log_of, me, post, status, through_the_door};
+use super::{Seen, connect, get, invite, joined_up, log_of, me, post, redirect_address, status, through_the_door};
 use crate::common::{
     Engine, Server,
     oidc::{Idp, browser, sign_in},
@@ -13,8 +13,8 @@ use serde_json::json;
 async fn with_ana(engine: Engine) -> (Server, Idp, String) {
     let server = super::server(engine).await;
     server.member("ana@example.com", &[]).await;
-    let idp = super::provider_for(&server).await;
-    let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+    let idp = super::provider().await;
+    let connection = connect(&server, &server.org, &idp, Idp::SECRET).await;
     (server, idp, connection)
 }
 
@@ -95,14 +95,14 @@ async fn r_b55_somebody_deactivated_is_told_so_and_nothing_changes() {
 
 #[tokio::test]
 async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
-    let (server, _idp, connection) = joined_up(Engine::Sqlite).await;
+    let (server, idp, connection) = joined_up(Engine::Sqlite).await;
     invite(&server, "ana@example.com").await;
     let door = format!("{}/sign-in/{}", server.address(), server.org);
     let value = format!("sso:{connection}");
     let browser = browser();
     let out = post(&browser, &door, &[("do", &value)]).await;
     let back = sign_in(&browser, &out.onward(), "ana").await;
-    assert!(back.as_str().starts_with(&format!("{}/sign-in/sso/callback?", server.address())), "{back}");
+    assert!(back.as_str().starts_with(&format!("{}?", redirect_address(&server, &server.org, &idp.issuer).await)), "{back}");
 
     let thief = get(&super::oidc::browser(), back.as_str()).await;
     assert_eq!((thief.status, thief.heading()), (403, "This sign-in belongs to another page"), "{}", thief.html);
@@ -131,7 +131,8 @@ async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
     let state = super::parameter(&third.onward().parse().unwrap(), "state");
     let iss = super::parameter(&a, "iss");
     let (state, iss) = (state.as_str().unwrap(), iss.as_str().unwrap());
-    let declined = get(&browser, &format!("{}/sign-in/sso/callback?error=access_denied&state={state}&iss={iss}", server.address())).await;
+    let address = redirect_address(&server, &server.org, &idp.issuer).await;
+    let declined = get(&browser, &format!("{address}?error=access_denied&state={state}&iss={iss}")).await;
     assert_eq!(declined.heading(), "You did not come through", "{}", declined.html);
     assert_eq!(status(&server, "ana@example.com").await, "pending");
 }
@@ -140,7 +141,8 @@ async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
 async fn a_provider_that_is_down_or_lies_lets_nobody_in_and_harms_nothing_else() {
     let server = super::server(Engine::Sqlite).await;
     let idp = Idp::liar().await;
-    let connection = connect(&server, &server.org, &idp.issuer, "secret").await;
+    let connection = connect(&server, &server.org, &idp, "secret").await;
+    let address = redirect_address(&server, &server.org, &idp.issuer).await;
     invite(&server, "ana@example.com").await;
     let door = format!("{}/sign-in/{}", server.address(), server.org);
     let value = format!("sso:{connection}");
@@ -160,8 +162,7 @@ async fn a_provider_that_is_down_or_lies_lets_nobody_in_and_harms_nothing_else()
         let url = out.onward().parse().unwrap();
         let (state, nonce) = (super::parameter(&url, "state"), super::parameter(&url, "nonce"));
         idp.order(&order).await;
-        let back =
-            format!("{}/sign-in/sso/callback?code=c.{}&state={}", server.address(), nonce.as_str().unwrap(), state.as_str().unwrap());
+        let back = format!("{address}?code=c.{}&state={}", nonce.as_str().unwrap(), state.as_str().unwrap());
         let seen = get(&browser, &back).await;
         assert!(matches!(seen.status, 403 | 502), "{order}: {}", seen.html);
         assert!(me(&browser, &server).await.is_none());

@@ -143,10 +143,11 @@ fn stop(
     page(app, &StopPage { base: app.public_url.base(), status, title, sentence, state, request_id, again, back: &back })
 }
 
-/// `GET /sign-in/sso/callback`: back from a provider.
+/// `GET /sign-in/sso/callback/{key}`: back from a provider, at the address of the connection that it was reached by.
 pub async fn callback(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
+    segment: Result<Path<String>, PathRejection>,
     returned: Result<Query<Returned>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
@@ -154,7 +155,8 @@ pub async fn callback(
     let journey = sso::journey(returned.state.as_deref().unwrap_or_default());
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     let gone = carried(&app, &journey, "", 0);
-    match sso::come_back(&app, luggage, &returned, visitor::browser(&app, &headers).mark).await {
+    let key = segment.map(|Path(segment)| segment).unwrap_or_default();
+    match sso::come_back(&app, &key, luggage, &returned, visitor::browser(&app, &headers).mark).await {
         Ok(luggage) => {
             let place = format!("/sign-in/sso/{journey}");
             with_cookies(go_to(&app, &place), [carried(&app, &journey, &luggage, COOKIE_SECONDS)])

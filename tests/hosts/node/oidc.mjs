@@ -1,6 +1,7 @@
 // A real OpenID provider: oidc.mjs REDIRECT_URI SECRET. Says its issuer in one line of JSON. Whoever signs in as one of the people
 // below gets in with any password. A line on stdin is a request: {"rotate": true} makes new keys and forgets the old ones,
-// {"client_id", "client_secret"} change the client, {"pairwise": true} names people anew for it; each is answered with a line.
+// {"register": URI} is a redirect address of the client's, in place of the first or beside others, {"client_id",
+// "client_secret"} change the client, {"pairwise": true} names people anew for it; each is answered with a line.
 //
 // USHER_TEST_OIDC_ALG: how ID tokens are signed. USHER_TEST_OIDC_CLAIMS=userinfo: the address is told at userinfo only.
 
@@ -12,6 +13,7 @@ const { Provider } = await import(`${process.env.USHER_TEST_NODE_PREFIX}/node_mo
 
 const [redirect, secret] = process.argv.slice(2);
 const client = { client_id: 'usher', client_secret: secret, pairwise: false };
+const registered = [];
 const alg = process.env.USHER_TEST_OIDC_ALG ?? 'RS256';
 const kinds = {
     RS256: ['rsa', { modulusLength: 2048 }], PS256: ['rsa', { modulusLength: 2048 }], ES256: ['ec', { namedCurve: 'P-256' }], EdDSA: ['ed25519', {}],
@@ -37,7 +39,7 @@ const key = () => {
 function make(issuer) {
     const provider = new Provider(issuer, {
         clients: [{
-            client_id: client.client_id, client_secret: client.client_secret, redirect_uris: [redirect],
+            client_id: client.client_id, client_secret: client.client_secret, redirect_uris: registered.length ? registered : [redirect],
             id_token_signed_response_alg: alg, subject_type: client.pairwise ? 'pairwise' : 'public',
         }],
         subjectTypes: ['public', 'pairwise'],
@@ -63,7 +65,8 @@ server.listen(0, '127.0.0.1', () => {
     const say = value => process.stdout.write(`${JSON.stringify(value)}\n`);
     say({ issuer });
     createInterface({ input: process.stdin }).on('line', line => {
-        const wish = JSON.parse(line);
+        const { register, ...wish } = JSON.parse(line);
+        if (register) registered.push(register);
         Object.assign(client, wish);
         handle = make(issuer);
         say({ done: true });
