@@ -132,7 +132,8 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     evidence::end_expired(&app.pool, now).await?;
     evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await?;
     store::notices::of_ending_tokens(&app.pool, now, &app.random).await?;
-    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await
+    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await?;
+    store::sso::sweep(&app.pool, now.plus(-DAY)).await
 }
 
 /// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.

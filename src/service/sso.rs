@@ -21,7 +21,7 @@ use crate::{
         sso::{self, Asking, Fault, Flow, Identity, Issuer, Provider, Returned, Secret},
     },
     authz::{
-        self, CredentialKind, Org, PersonRef,
+        self, Action as _, CredentialKind, Org, PersonRef,
         action::{AcceptInvite, Joining},
         door::{SendLink, Via},
         sso::{LinkIdentity, LinkProof, NewIdentity, UnlinkIdentity},
@@ -31,7 +31,7 @@ use crate::{
     gather::Named,
     keys::{Cell, hex, sha256},
     store::{
-        door,
+        Work, door,
         links::{self, Link, LinkState},
         organizations::{self, Organization},
         people::{self, Who},
@@ -140,6 +140,8 @@ pub struct Back {
     pub first_name: Option<String>,
     /// The provider's suggestion.
     pub last_name: Option<String>,
+    /// SHA-256 of the journey's state.
+    journey: [u8; 32],
     mark: [u8; 32],
     until: i64,
 }
@@ -230,6 +232,7 @@ pub async fn come_back(app: &App, key: &str, luggage: &str, returned: &Returned,
         email_verified,
         first_name,
         last_name,
+        journey: sha256(returned.state.as_deref().unwrap_or_default().as_bytes()),
         mark: underway.mark,
         until: app.clock.now().plus(PATIENCE).as_millis(),
     };
@@ -251,10 +254,12 @@ pub enum Meeting {
     Mailbox(String),
     /// The identity can be linked to the signed-in person's own account.
     Link,
+    /// The identity opens the signed-in person's own account already.
+    Connected,
     /// The account is deactivated; with the identity's own account, where it opens one.
-    Deactivated(Option<Box<Linked>>),
-    /// The identity opens an account already, and not the one it was brought for.
-    Taken,
+    Deactivated(PersonRef, Option<Box<Linked>>),
+    /// The identity opens this account already, and not the one it was brought for.
+    Taken(Box<Linked>),
     /// The provider does not say that the address is the person's.
     Unverified,
     /// Nobody was invited with this address.
@@ -274,6 +279,8 @@ pub struct Met {
     pub organization: String,
     /// What they could do.
     pub meeting: Meeting,
+    /// Whether the journey has opened something before: then it opens nothing more.
+    pub spent: bool,
 }
 
 impl Back {
@@ -302,16 +309,40 @@ pub async fn meet(app: &App, luggage: &str, mark: Option<[u8; 32]>) -> Result<Me
     }
     let (organization, connection) = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
     let meeting = meeting(app, &connection, &back).await?;
-    Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting })
+    // Asked last, so that what a journey itself has changed is never shown as something it could still do.
+    let spent = rows::is_spent(&app.pool, back.journey).await?;
+    Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting, spent })
+}
+
+/// Spends a journey inside the write that it is brought for: it works once, like a link.
+pub(super) async fn spend(work: &mut Work, journey: [u8; 32]) -> Result<(), Error> {
+    if rows::spend(work, journey).await? { Ok(()) } else { Err(Error::DeadLink) }
+}
+
+/// The invite that somebody went to the provider for. One that was sent again meanwhile gives way to the newest.
+async fn invite_of(app: &App, id: Uuid) -> Result<Option<Link>, Error> {
+    let now = app.clock.now();
+    let Some(link) = links::by_id(&app.pool, LinkId::from_uuid(id), now).await? else { return Ok(None) };
+    Ok(match link.state {
+        LinkState::Superseded => links::newest_of(&app.pool, link.person.key, now).await?,
+        LinkState::Live | LinkState::Expired | LinkState::Withdrawn | LinkState::Used | LinkState::Suspended => Some(link),
+    })
 }
 
 async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meeting, Failed> {
     let (org, now) = (connection.org, app.clock.now());
     if let Some(linked) = rows::linked(&app.pool, org, &back.issuer, &back.subject).await? {
+        let own = match back.purpose {
+            Purpose::Enter => true,
+            Purpose::Join(id) => invite_of(app, id).await?.is_some_and(|invite| invite.person == linked.person),
+            Purpose::Link(person) => linked.person.id.as_uuid() == person,
+        };
         return Ok(match (linked.status, back.purpose) {
-            (Status::Deactivated, _) => Meeting::Deactivated(Some(Box::new(linked))),
-            (Status::Active, Purpose::Enter) => Meeting::Enter(Box::new(linked)),
-            (Status::Active | Status::Pending, _) => Meeting::Taken,
+            (Status::Deactivated, _) => Meeting::Deactivated(linked.person, Some(Box::new(linked))),
+            (Status::Active, Purpose::Link(_)) if own => Meeting::Connected,
+            // Whoever has joined by it comes in by it, also where they set out to join.
+            (Status::Active, Purpose::Enter | Purpose::Join(_)) if own => Meeting::Enter(Box::new(linked)),
+            (Status::Active | Status::Pending, _) => Meeting::Taken(Box::new(linked)),
         });
     }
     if let Purpose::Link(_) = back.purpose {
@@ -320,7 +351,7 @@ async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meet
     let Some(address) = back.address() else { return Ok(Meeting::Unverified) };
     let account = door::account(&app.pool, org, address.key()).await?;
     let invite = match back.purpose {
-        Purpose::Join(id) => links::by_id(&app.pool, LinkId::from_uuid(id), now).await?,
+        Purpose::Join(id) => invite_of(app, id).await?,
         Purpose::Enter | Purpose::Link(_) => match &account {
             Some(account) if account.status == Status::Pending => links::newest_of(&app.pool, account.person.key, now).await?,
             Some(_) | None => None,
@@ -328,30 +359,58 @@ async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meet
     };
     if let Some(invite) = invite.filter(|invite| invite.org == org) {
         let invited = Email::parse(&invite.email)?;
-        return Ok(match invite.state {
-            _ if invited.key() != address.key() => Meeting::OtherAddress(Box::new(invite)),
-            LinkState::Live => Meeting::Join(Box::new(invite)),
-            LinkState::Expired | LinkState::Superseded | LinkState::Withdrawn | LinkState::Used | LinkState::Suspended => {
-                Meeting::InviteEnded(Box::new(invite))
+        if invited.key() != address.key() {
+            return Ok(Meeting::OtherAddress(Box::new(invite)));
+        }
+        match invite.state {
+            LinkState::Live => return Ok(Meeting::Join(Box::new(invite))),
+            LinkState::Expired | LinkState::Superseded | LinkState::Withdrawn | LinkState::Suspended => {
+                return Ok(Meeting::InviteEnded(Box::new(invite)));
             }
-        });
+            // Its person is here, by another way: what their account is now decides.
+            LinkState::Used => {}
+        }
     }
-    Ok(match account.map(|account| account.status) {
-        Some(Status::Active) => Meeting::Mailbox(address.typed().to_owned()),
-        Some(Status::Deactivated) => Meeting::Deactivated(None),
-        Some(Status::Pending) | None => Meeting::Stranger,
+    Ok(match account {
+        Some(account) => match account.status {
+            Status::Active => Meeting::Mailbox(address.typed().to_owned()),
+            Status::Deactivated => Meeting::Deactivated(account.person, None),
+            Status::Pending => Meeting::Stranger,
+        },
+        None => Meeting::Stranger,
     })
 }
 
-/// Notes that somebody deactivated came to the door; they are told so, and nothing changes (R-B55).
-pub fn turned_away(app: &App, met: &Met, linked: Option<&Linked>, request_id: RequestId) {
-    let Some(linked) = linked else { return };
-    let call = arrival(app, met.connection.org, linked.person, &linked.email_key, met.connection.id).call(request_id);
-    let name = format!("{} {}", linked.first_name, linked.last_name);
-    let named = Named::User(linked.person.id);
-    let code = Error::UserDeactivated.code().as_str();
-    // Whoever it is about is the actor, whose name is at hand: which entry was the last does not matter.
-    app.evidence.refused(app.clock.now(), &call.actor, &name, "sign_in:sso", None, named, code, request_id, 0);
+/// Notes that somebody came back and gets no further (R-B55, R-B59): in the organization's log where it is about one of its
+/// people, else among the strangers, with the caller's address as it is kept of those.
+pub fn turned_away(app: &App, met: &Met, address: Option<[u8; 32]>, request_id: RequestId) {
+    let now = app.clock.now();
+    let (person, linked, error) = match &met.meeting {
+        Meeting::Deactivated(person, linked) => (*person, linked.as_deref(), Error::UserDeactivated),
+        Meeting::Taken(linked) => (linked.person, Some(linked.as_ref()), TAKEN),
+        Meeting::OtherAddress(invite) => (invite.person, None, Error::SignInRefused),
+        Meeting::InviteEnded(invite) => (invite.person, None, Error::DeadLink),
+        Meeting::Unverified => return app.evidence.stranger(now, "sso_unverified", "web", address),
+        Meeting::Stranger => return app.evidence.stranger(now, "sso_uninvited", "web", address),
+        Meeting::Enter(_) | Meeting::Join(_) | Meeting::Mailbox(_) | Meeting::Link | Meeting::Connected => return,
+    };
+    let action = match met.back.purpose {
+        Purpose::Enter => "sign_in:sso",
+        Purpose::Join(_) => AcceptInvite::NAME,
+        Purpose::Link(_) => LinkIdentity::NAME,
+    };
+    let org = met.connection.org;
+    // An identity that opens an account is its person; whoever else came is nobody here.
+    let (actor, name) = match linked {
+        Some(linked) => {
+            let call = arrival(app, org, linked.person, &linked.email_key, met.connection.id).call(request_id);
+            (call.actor, format!("{} {}", linked.first_name, linked.last_name))
+        }
+        None => (signing_in::machine(app, org).actor, String::new()),
+    };
+    let code = error.code().as_str();
+    // The only name in the entry is the actor's own, which is at hand: which entry was the last does not matter.
+    app.evidence.refused(now, &actor, &name, action, None, Named::User(person.id), code, request_id, 0);
 }
 
 // ---- acting on it ----
@@ -376,10 +435,11 @@ pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, req
     let (issuer, subject) = (met.back.issuer.as_str(), met.back.subject.as_str());
     let connection = &met.connection;
     let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
-    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject), None).await?;
+    let shown = Shown::Identity(connection.id, issuer, subject, Some(met.back.journey));
+    let opened = come_in(app, &first, browser, request_id, shown, None).await?;
     for (org, other) in rows::elsewhere(&app.pool, connection, issuer, subject).await? {
         let there = arrival(app, org, other.person, &other.email_key, other.connection);
-        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject), &opened).await?;
+        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject, None), &opened).await?;
     }
     Ok(opened)
 }
@@ -407,6 +467,7 @@ pub async fn join(
 async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonName) -> Result<(), Error> {
     let mut writing = Writing::begin::<AcceptInvite>(app, call, true).await?;
     let result = async {
+        spend(&mut writing.work, met.back.journey).await?;
         let link = links::by_id_locked(&mut writing.work, link).await?.ok_or(Error::DeadLink)?;
         let found = people::facts(&mut writing.work, &Who::Id(link.person.id)).await?.ok_or(Error::DeadLink)?;
         let email = Email::parse(&found.email)?;
@@ -456,7 +517,13 @@ pub async fn ask_mailbox(app: &App, met: &Met, mark: [u8; 32]) -> Result<(), Err
         let asked = Asked { browser: None, connection: Some(met.connection.id) };
         let letter = Letter { kind: LinkKind::Identity, browser: (mark, known), asked, detail: Some(detail.clone()) };
         let mut writing = Writing::begin::<SendLink>(app, &call, false).await?;
-        let result = signing_in::send_link(&mut writing, &call, account.person, &letter).await;
+        let result = async {
+            spend(&mut writing.work, met.back.journey).await?;
+            let sent = signing_in::send_link(&mut writing, &call, account.person, &letter).await?;
+            // Spent also where the mailbox's budget is: the identity may open the account before the journey's time is over.
+            Ok(Done { changed: true, ..sent })
+        }
+        .await;
         writing.finish(result).await
     })
     .await
@@ -482,7 +549,7 @@ pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Bro
         writing.finish(result).await
     })
     .await?;
-    let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject);
+    let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject, None);
     come_in(app, &arrival, browser, request_id, shown, None).await
 }
 
@@ -517,7 +584,11 @@ pub async fn link_own(app: &App, call: &Call, session: &Session, met: &Met) -> R
     super::retrying(|| async {
         let mut writing = Writing::begin::<LinkIdentity>(app, call, true).await?;
         let proof = LinkProof::Fresh { proved_at: session.proved_at };
-        let result = link_identity(&mut writing, call, session.person, &identity, proof).await;
+        let result = async {
+            spend(&mut writing.work, met.back.journey).await?;
+            link_identity(&mut writing, call, session.person, &identity, proof).await
+        }
+        .await;
         writing.finish(result).await
     })
     .await

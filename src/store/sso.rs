@@ -333,6 +333,31 @@ pub async fn live_of(work: &mut Work, user_key: i64) -> Result<usize, StoreError
     Ok(usize::try_from(row.get::<i64>(0)?).unwrap_or_default())
 }
 
+/// Notes that a journey has opened something, inside a write that does; `false` where it had before.
+pub async fn spend(work: &mut Work, journey: [u8; 32]) -> Result<bool, StoreError> {
+    let now = work.now;
+    let spent = work
+        .tx
+        .query("INSERT INTO spent_journeys (journey, spent_at) VALUES ($1, $2) ON CONFLICT (journey) DO NOTHING")
+        .bind(journey)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(spent > 0)
+}
+
+/// Whether a journey has opened something.
+pub async fn is_spent(pool: &Pool, journey: [u8; 32]) -> Result<bool, StoreError> {
+    Ok(pool.query("SELECT 1 FROM spent_journeys WHERE journey = $1").bind(journey).optional().await?.is_some())
+}
+
+/// Takes away journeys that were spent before.
+pub async fn sweep(pool: &Pool, before: Timestamp) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    tx.query("DELETE FROM spent_journeys WHERE spent_at < $1").bind(before).execute().await?;
+    tx.commit().await
+}
+
 /// Inserts an identity inside a write that has its own entry; `false` where it opens an account already, which keeps it.
 pub(super) async fn insert(work: &mut Work, user_key: i64, identity: &NewIdentity) -> Result<bool, StoreError> {
     let (org, now) = (work.org.number, work.now);

@@ -18,13 +18,14 @@ const CARRY_THE_ORGANIZATION: [&str; 6] = ["org", "number", "key", "user_key", "
 /// Columns by which one row is found that names its organization itself: unguessable, or unique by nature.
 const FIND_ONE_ROW: [&str; 6] = ["id", "hash", "credential_id", "link_id", "slug", "locator"];
 /// Indexes of machinery that goes through all organizations: the mail worker and the sweeper.
-const MACHINERY: [&str; 6] = [
+const MACHINERY: [&str; 7] = [
     "outbox_due",
     "idempotency_keys_by_time",
     "links_running_out",
     "credentials_running_out",
     "credentials_of_sessions",
     "sign_in_tries_by_time",
+    "spent_journeys_by_time",
 ];
 /// A mailbox and a browser may have accounts in several organizations (B06): these find them all.
 const ACROSS: [&str; 2] = ["users_by_email_key", "credentials_by_browser"];

@@ -48,6 +48,11 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         post(&fresh, &back.place, &[("do", "go")]).await;
         assert!(me(&fresh, &server).await.unwrap().contains("ana"), "it opens Ana's account");
 
+        // Brought once more it is hers already.
+        let out = own(&browser, &server, "/me/identities", &[("connect", &value)]).await;
+        let again = get(&browser, super::oidc::sign_in(&browser, &out.onward(), "eve").await.as_str()).await;
+        assert_eq!((again.status, again.heading()), (403, "This sign-in is connected already"), "{}", again.html);
+
         // An identity opens one account, and is nobody else's.
         let other = super::oidc::browser();
         let by_password = [("email", "bo@example.com"), ("password", PASSWORD), ("do", "password")];
