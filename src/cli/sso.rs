@@ -84,17 +84,20 @@ pub(super) enum Sso {
     },
     /// Ask the provider whether it is there and is the one that was connected.
     Test(OfConnection),
-    /// End a connection. Who is signed in stays so until their session ends.
+    /// End a connection. Who is signed in stays so until their session ends. While single sign-on is required, an Administrator
+    /// must have signed in through another connection first.
     Remove(OfConnection),
     /// Put another client id and secret in place, at the same provider. Whom the provider names anew for it confirms once by a
-    /// link to their mailbox.
+    /// link to their mailbox. While single sign-on is required, another client id needs `usher sso require --off` first, unless an
+    /// Administrator has signed in through another connection; another secret does not.
     Relink {
         #[command(flatten)]
         of: OfConnection,
         #[command(flatten)]
         registration: Registration,
     },
-    /// Let people sign in through the provider only; lists who is not linked yet.
+    /// Let people sign in through the provider only; lists who is not linked yet. Sessions that came in another way end, except
+    /// those of Administrators who have a password, the way in when the provider fails.
     Require {
         /// Slug of the organization.
         #[arg(long)]
@@ -241,15 +244,19 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
         }
         Sso::Require { org, off } => {
             let call = on_the_host(&app, &org).await?;
-            let missing = sso::require(&app, &call, !off).await.map_err(|error| said(&app, &error))?;
+            let required = sso::require(&app, &call, !off).await.map_err(|error| said(&app, &error))?;
+            let (missing, ended) = (required.not_linked, required.sessions_ended);
             let value: Vec<_> = missing.iter().map(|(id, email)| json!({"user_id": id.to_string(), "email": email})).collect();
             let emails: Vec<&str> = missing.iter().map(|(_, email)| email.as_str()).collect();
             let words = match (off, emails.as_slice()) {
                 (true, _) => "The other ways are open again.".to_owned(),
-                (false, []) => "Required. Everybody is linked.".to_owned(),
-                (false, emails) => format!("Required. Not linked yet, and so by their first sign-in there:\n{}", emails.join("\n")),
+                (false, []) => format!("Required. Sessions that ended, because they came in another way: {ended}. Everybody is linked."),
+                (false, emails) => format!(
+                    "Required. Sessions that ended, because they came in another way: {ended}. Not linked yet, and so by their first sign-in there:\n{}",
+                    emails.join("\n")
+                ),
             };
-            output::result(options.json, &json!({"required": !off, "not_linked": value}), &words);
+            output::result(options.json, &json!({"required": !off, "not_linked": value, "sessions_ended": ended}), &words);
         }
     }
     app.pool.close().await;

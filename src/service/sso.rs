@@ -7,7 +7,8 @@
 
 mod connecting;
 
-pub use connecting::{NewConnection, connect, relink, remove, require, test};
+pub use connecting::{NewConnection, Required, connect, relink, remove, require, test};
+pub(super) use connecting::{footing, keeps_footing};
 
 use self::connecting::named;
 use super::{
@@ -597,18 +598,21 @@ pub async fn link_own(app: &App, call: &Call, session: &Session, met: &Met) -> R
 /// Takes an identity away from the signed-in person's own account.
 ///
 /// # Errors
-/// [`Error::SignInRefused`] for the last one where there is no other way in.
+/// [`Error::SignInRefused`] for the last one where there is no other way in; [`Error::Clash`] for what required single sign-on
+/// rests on.
 pub async fn unlink_own(app: &App, call: &Call, person: PersonRef, issuer: &str, subject: &str) -> Result<bool, Error> {
     super::retrying(|| async {
         let mut writing = Writing::begin::<UnlinkIdentity>(app, call, true).await?;
         let result = async {
             let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
             let sso_required = door::settings(&mut writing.work).await?.sso_required;
-            let others = rows::live_of(&mut writing.work, person.key).await?.saturating_sub(1);
+            let others = rows::live_beside(&mut writing.work, person.key, issuer, subject).await?;
+            let footing = footing(&mut writing).await?;
             let identity = (issuer.to_owned(), subject.to_owned());
             let proof =
                 authz::authorize(&call.actor, &writing.standing, UnlinkIdentity { person: found.facts, identity, sso_required, others })?;
             let changed = rows::unlink(&mut writing.work, proof).await?;
+            keeps_footing(&mut writing, footing).await?;
             Ok(Done { value: changed, changed, about: About::default() })
         }
         .await;

@@ -12,7 +12,7 @@ fn drawn_for(html: &str) -> String {
     html.split("name=\"as\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form").to_owned()
 }
 
-async fn own(browser: &Client, server: &Server, path: &str, form: &[(&str, &str)]) -> Seen {
+pub(super) async fn own(browser: &Client, server: &Server, path: &str, form: &[(&str, &str)]) -> Seen {
     let page = me(browser, server).await.expect("signed in");
     let drawn_for = drawn_for(&page);
     let mut all = vec![("as", drawn_for.as_str())];
