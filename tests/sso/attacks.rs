@@ -96,8 +96,8 @@ impl Out {
     async fn to(browser: &Client, server: &Server, org: &str, connection: &str) -> Self {
         let door = format!("{}/sign-in/{org}", server.address());
         let out = post(browser, &door, &[("do", &format!("sso:{connection}"))]).await;
-        let url = out.onward().parse().unwrap();
-        let text = |name| parameter(&url, name).as_str().unwrap().to_owned();
+        let url = out.onward().parse().expect("a URL");
+        let text = |name| parameter(&url, name).as_str().expect("text").to_owned();
         Self { address: text("redirect_uri"), state: text("state"), nonce: text("nonce") }
     }
 
