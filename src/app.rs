@@ -9,6 +9,7 @@ use crate::{
     mail::Mailer,
     outbound::Outbound,
     service::signing_in::Knock,
+    slack::Slack,
     store::Pool,
 };
 use governor::{
@@ -49,6 +50,8 @@ pub struct App {
     pub mail: Mailer,
     /// The way to every address that somebody else chose.
     pub outbound: Outbound,
+    /// The way to Slack.
+    pub slack: Slack,
     /// Password hashing, bounded.
     pub hasher: Hasher,
     /// Uses of credentials, gathered.
@@ -118,7 +121,8 @@ pub struct Limiter<K: Hash + Eq + Clone>(Option<(Buckets<K>, LimiterClock)>);
 
 type Buckets<K> = RateLimiter<K, DashMapStateStore<K>, LimiterClock, NoOpMiddleware<Nanos>>;
 
-/// governor's view of the server's own clock, so that tests move both together.
+/// governor's view of the server's own clock, so that tests move both together: of the time that passed, which does not
+/// jump when the machine's clock is put right.
 #[derive(Clone, Debug)]
 pub struct LimiterClock(Clock);
 
@@ -126,7 +130,7 @@ impl GovernorClock for LimiterClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        Nanos::new(u64::try_from(self.0.now().as_millis()).unwrap_or_default().saturating_mul(1_000_000))
+        Nanos::new(u64::try_from(self.0.passed()).unwrap_or_default().saturating_mul(1_000_000))
     }
 }
 
@@ -160,3 +164,23 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 
 /// What every surface carries around.
 pub type SharedApp = Arc<App>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DAY, SECOND, Timestamp};
+
+    #[test]
+    fn a_clock_that_was_ahead_closes_no_door_when_it_is_put_right() {
+        let clock = Clock::manual(Timestamp::from_millis(1_800_000_000_000));
+        let limiter = Limiter::new(2, &clock);
+        let right = clock.now();
+        clock.set(right.plus(DAY));
+        assert_eq!((limiter.check(&1), limiter.check(&1)), (Ok(()), Ok(())));
+        clock.set(right);
+        let wait = limiter.check(&1).unwrap_err();
+        assert!((1..=30 * SECOND).contains(&wait), "{wait}");
+        clock.advance(wait);
+        assert_eq!(limiter.check(&1), Ok(()));
+    }
+}

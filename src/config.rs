@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{DAY, HOUR, Invalid, MINUTE, SECOND},
+    slack::api::SLACK_URL,
     store::Database,
 };
 use clap::Args;
@@ -57,6 +58,9 @@ pub struct Options {
     /// A file with more certificate authorities (PEM) for calls to addresses that somebody else chose.
     #[arg(long, env = "USHER_OUTBOUND_CA", value_name = "FILE", global = true, help_heading = "Network")]
     pub outbound_ca: Option<PathBuf>,
+    /// Where Slack's Web API is: for a test server that stands in for it.
+    #[arg(long, env = "USHER_SLACK_URL", value_name = "URL", global = true, default_value = SLACK_URL, help_heading = "Network")]
+    pub slack_url: String,
     /// Calls per minute, credential and node; 0 for no limit.
     #[arg(long, env = "USHER_CALLS_PER_MINUTE", value_name = "N", global = true, default_value_t = 1200, help_heading = "Limits")]
     pub calls_per_minute: u32,
@@ -214,7 +218,8 @@ fn parse_windows(text: &str) -> Result<Vec<(i64, i64)>, String> {
                 "d" => DAY,
                 _ => return Err(wrong()),
             };
-            if count <= 0 || many <= 0 { Err(wrong()) } else { Ok((count, many * unit)) }
+            let window = many.checked_mul(unit).ok_or_else(wrong)?;
+            if count <= 0 || window <= 0 { Err(wrong()) } else { Ok((count, window)) }
         })
         .collect()
 }

@@ -1,7 +1,8 @@
 //! Named points at which a test makes the next step fail, vanish or kill the process.
 //!
 //! Without the feature `failpoints` all of it compiles to nothing: [`Faults`] is then a unit and
-//! [`Faults::hit`] an inlined `None`. Beside those at the steps of sending mail there are
+//! [`Faults::hit`] an inlined `None`. Beside those at the steps of sending mail, and `slack.answered` once Slack has answered,
+//! there are
 //!
 //! | point | stands |
 //! |---|---|
@@ -28,6 +29,8 @@ pub enum Fault {
     Skip,
     /// The process dies on the spot, as under `kill -9`.
     Abort,
+    /// The step panics, as a mistake of ours would.
+    Panic,
 }
 
 #[cfg(feature = "failpoints")]
@@ -64,6 +67,7 @@ mod on {
                     "lost" => Fault::Lost,
                     "skip" => Fault::Skip,
                     "abort" => Fault::Abort,
+                    "panic" => Fault::Panic,
                     _ => continue,
                 };
                 faults.set(name, fault, nth);
@@ -92,6 +96,9 @@ mod on {
         }
 
         /// Counts a pass and says what is to happen. [`Fault::Abort`] does not return.
+        ///
+        /// # Panics
+        /// With [`Fault::Panic`], which is what that one is for.
         #[must_use]
         pub fn hit(&self, name: &'static str) -> Option<Fault> {
             let fault = {
@@ -110,10 +117,11 @@ mod on {
                     Some(_) | None => None,
                 }
             };
-            if fault == Some(Fault::Abort) {
-                std::process::abort();
+            match fault {
+                Some(Fault::Abort) => std::process::abort(),
+                Some(Fault::Panic) => panic!("failpoint"),
+                Some(Fault::Error | Fault::Lost | Fault::Skip) | None => fault,
             }
-            fault
         }
     }
 }

@@ -18,4 +18,6 @@ pub mod mail;
 pub mod mcp;
 pub mod outbound;
 pub mod service;
+pub mod slack;
 pub mod store;
+pub mod worker;

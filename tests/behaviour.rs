@@ -154,22 +154,24 @@ async fn r_b01_fifty_invites_of_one_address_make_one_person() {
 async fn real_clients_of_every_kind_hold_the_same_conversation() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
+        let (modern, old) = ("2026-07-28", "2025-11-25");
         let clients = [
-            ("USHER_TEST_PY_MCP2", "python/mcp2.py", "auto"),
-            ("USHER_TEST_PY_MCP2", "python/mcp2.py", "legacy"),
-            ("USHER_TEST_PY_MCP1", "python/mcp1.py", ""),
-            ("USHER_TEST_PY_FASTMCP", "python/fastmcp4.py", ""),
-            ("USHER_TEST_NODE22", "node/client2.mjs", "auto"),
-            ("USHER_TEST_NODE22", "node/client2.mjs", "legacy"),
-            ("USHER_TEST_NODE22", "node/sdk1.mjs", ""),
+            ("USHER_TEST_PY_MCP2", "python/mcp2.py", "auto", modern),
+            ("USHER_TEST_PY_MCP2", "python/mcp2.py", "legacy", old),
+            ("USHER_TEST_PY_MCP1", "python/mcp1.py", "", old),
+            ("USHER_TEST_PY_FASTMCP", "python/fastmcp4.py", "", modern),
+            ("USHER_TEST_NODE22", "node/client2.mjs", "auto", modern),
+            ("USHER_TEST_NODE22", "node/client2.mjs", "legacy", old),
+            ("USHER_TEST_NODE22", "node/sdk1.mjs", "", old),
         ];
-        for (n, (interpreter, program, mode)) in clients.into_iter().enumerate() {
+        for (n, (interpreter, program, mode, protocol)) in clients.into_iter().enumerate() {
             let email = format!("person{n}@example.com");
             let mut arguments = vec![email.as_str(), "Ana", "Ruiz"];
             if !mode.is_empty() {
                 arguments.insert(0, mode);
             }
             let said = hosts::converse(&server, interpreter, program, &arguments).await;
+            assert_eq!(said["protocol"], protocol, "{program} {mode}");
             assert_eq!(said["duplicate"]["code"], "email_already_in_use", "{program} {mode}");
             assert_eq!(said["bad_arguments"]["code"], "invalid_argument", "{program} {mode}");
             assert_eq!(said["tools"].as_array().map(Vec::len), Some(17), "{program} {mode}");

@@ -787,3 +787,13 @@ async fn a_server_without_a_way_for_mail_says_so_and_refuses_to_invite() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_result_that_cannot_be_written_is_a_failure_that_says_so() {
+    let server = Server::quickstart(Engine::Sqlite).await;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that takes nothing");
+    let mut command = usher(server.data_dir.path(), &["token", "create", "--user", "admin@example.com", "--org", &server.org]);
+    let child = command.env("USHER_DATA_DIR", server.data_dir.path()).stdout(full).stderr(Stdio::piped()).spawn().expect("usher starts");
+    let output = child.wait_with_output().await.expect("it ends");
+    assert!(refusal(&output).contains("cannot be written"), "a token that is shown once must not be lost without a word");
+}

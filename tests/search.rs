@@ -2,7 +2,7 @@
 
 mod found;
 mod pages;
-mod roster;
+pub mod roster;
 mod scale;
-mod seed;
+pub mod seed;
 mod traces;

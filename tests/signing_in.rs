@@ -1,10 +1,11 @@
 //! Signing in: by password, by mailed link, by the operator's link; what is one's own; several organizations.
 
 mod browser;
+mod factors;
 mod links;
 mod own;
 mod passwords;
-mod second_factor;
+pub mod second_factor;
 
 use crate::common::{Engine, PASSWORD, Server};
 use reqwest::{Client, Response, redirect::Policy};
@@ -108,7 +109,7 @@ async fn with_ana(engine: Engine) -> Server {
 }
 
 /// A second organization on the same server, with Ana as its Administrator: Active, without a password.
-async fn second_organization(server: &Server) -> String {
+pub async fn second_organization(server: &Server) -> String {
     let made = server
         .cli(&[
             "org",

@@ -59,15 +59,15 @@ fn parameter(url: &Url, name: &str) -> Value {
 }
 
 /// What lets a server, and a command beside it, call providers on this machine.
-const ALLOWED: [&str; 2] = ["--outbound-allow", "127.0.0.0/8"];
+pub const ALLOWED: [&str; 2] = ["--outbound-allow", "127.0.0.0/8"];
 
 /// A server that may call providers on this machine.
-async fn server(engine: Engine) -> Server {
+pub async fn server(engine: Engine) -> Server {
     Server::quickstart_with(engine, &Options::arguments(&ALLOWED)).await
 }
 
-/// A real provider at which nothing is registered yet.
-async fn provider() -> Idp {
+/// A real provider that knows a server from the moment on at which the server is connected to it.
+pub async fn provider_for(_: &Server) -> Idp {
     Idp::real(REDIRECT, &[]).await
 }
 
@@ -79,9 +79,10 @@ async fn redirect_address(server: &Server, org: &str, issuer: &str) -> String {
 }
 
 /// Registers the server at a provider, and connects an organization to it; the connection's id.
-async fn connect(server: &Server, org: &str, idp: &Idp, secret: &str) -> String {
-    let (issuer, address) = (idp.issuer.as_str(), redirect_address(server, org, &idp.issuer).await);
-    idp.order(&json!({"register": address})).await;
+pub async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
+    // One that lies takes any address.
+    let registration = server.http.post(format!("{issuer}/redirect-address")).body(redirect_address(server, org, issuer).await);
+    registration.send().await.expect("a provider");
     let file = server.data_dir.path().join("secret");
     std::fs::write(&file, format!("{secret}\n")).expect("a file");
     let file = file.display().to_string();
@@ -94,8 +95,8 @@ async fn connect(server: &Server, org: &str, idp: &Idp, secret: &str) -> String 
 /// A server whose one organization is connected to a provider of its own.
 async fn joined_up(engine: Engine) -> (Server, Idp, String) {
     let server = server(engine).await;
-    let idp = provider().await;
-    let connection = connect(&server, &server.org, &idp, Idp::SECRET).await;
+    let idp = provider_for(&server).await;
+    let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
     (server, idp, connection)
 }
 
@@ -109,17 +110,17 @@ async fn status(server: &Server, email: &str) -> Value {
 }
 
 /// A page as a browser got it.
-struct Seen {
-    status: u16,
-    place: String,
-    html: String,
+pub struct Seen {
+    pub status: u16,
+    pub place: String,
+    pub html: String,
     refresh: Option<String>,
-    location: Option<String>,
-    cookies: Vec<String>,
+    pub location: Option<String>,
+    pub cookies: Vec<String>,
 }
 
 impl Seen {
-    async fn of(response: Response) -> Self {
+    pub async fn of(response: Response) -> Self {
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
         let (refresh, location) = (header("refresh"), header("location"));
         let (status, place) = (response.status().as_u16(), response.url().to_string());
@@ -128,18 +129,18 @@ impl Seen {
     }
 
     /// The page's heading.
-    fn heading(&self) -> &str {
+    pub fn heading(&self) -> &str {
         self.html.split("<h1 id=\"h\">").nth(1).and_then(|rest| rest.split("</h1>").next()).unwrap_or_default()
     }
 
     /// Where a page of ours sends the browser, to a provider.
-    fn onward(&self) -> String {
+    pub fn onward(&self) -> String {
         self.refresh.as_deref().and_then(|refresh| refresh.strip_prefix("0; url=")).unwrap_or_else(|| panic!("{}", self.html)).to_owned()
     }
 }
 
 /// Gets a page, and goes where it is sent on this server.
-async fn get(browser: &Client, place: &str) -> Seen {
+pub async fn get(browser: &Client, place: &str) -> Seen {
     let mut seen = Seen::of(browser.get(place).send().await.expect("a page")).await;
     while let Some(location) = seen.location.clone() {
         let next = Url::parse(&seen.place).expect("a URL").join(&location).expect("a URL");
@@ -148,29 +149,41 @@ async fn get(browser: &Client, place: &str) -> Seen {
     seen
 }
 
-async fn post(browser: &Client, place: &str, form: &[(&str, &str)]) -> Seen {
+pub async fn post(browser: &Client, place: &str, form: &[(&str, &str)]) -> Seen {
     Seen::of(browser.post(place).form(form).send().await.expect("an answer")).await
 }
 
 /// Sends the browser to a provider from a page of ours, lets this person sign in there, and comes back.
-async fn via(browser: &Client, place: &str, connection: &str, person: &str) -> Seen {
+pub async fn via(browser: &Client, place: &str, connection: &str, person: &str) -> Seen {
     let out = post(browser, place, &[("do", &format!("sso:{connection}"))]).await;
     let back = oidc::sign_in(browser, &out.onward(), person).await;
     get(browser, back.as_str()).await
 }
 
+/// The same with a provider that says what it is told; it brings people back to this address of ours.
+pub async fn via_liar(browser: &Client, place: &str, address: &str, (idp, connection): (&Idp, &str), order: &Value) -> Seen {
+    idp.order(&json!({})).await;
+    let out = post(browser, place, &[("do", &format!("sso:{connection}"))]).await;
+    let url = out.onward().parse().expect("a URL");
+    let (state, nonce) = (parameter(&url, "state"), parameter(&url, "nonce"));
+    idp.order(order).await;
+    let (state, nonce) = (state.as_str().expect("a state"), nonce.as_str().expect("a nonce"));
+    let registered: Url = parameter(&url, "redirect_uri").as_str().and_then(|uri| uri.parse().ok()).expect("a URL");
+    get(browser, &format!("{address}{}?code=c.{nonce}&state={state}", registered.path())).await
+}
+
 /// To the door of an organization, to its provider, and back.
-async fn through_the_door(browser: &Client, server: &Server, connection: &str, person: &str) -> Seen {
+pub async fn through_the_door(browser: &Client, server: &Server, connection: &str, person: &str) -> Seen {
     sign_in_at(browser, server, &server.org, connection, person).await
 }
 
 /// To the door of any organization of the server's.
-async fn sign_in_at(browser: &Client, server: &Server, org: &str, connection: &str, person: &str) -> Seen {
+pub async fn sign_in_at(browser: &Client, server: &Server, org: &str, connection: &str, person: &str) -> Seen {
     via(browser, &format!("{}/sign-in/{org}", server.address()), connection, person).await
 }
 
 /// Who the browser is here, if anybody.
-async fn me(browser: &Client, server: &Server) -> Option<String> {
+pub async fn me(browser: &Client, server: &Server) -> Option<String> {
     let seen = Seen::of(browser.get(format!("{}/me", server.address())).send().await.expect("a page")).await;
     (seen.status == 200).then_some(seen.html)
 }

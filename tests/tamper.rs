@@ -84,6 +84,7 @@ impl Intruder {
                 "DROP TRIGGER audit_log_no_delete",
                 "DROP TRIGGER audit_log_in_order",
                 "DROP TRIGGER audit_values_no_update",
+                "DROP TRIGGER audit_values_with_their_entry",
             ],
             Engine::Postgres => &["SET session_replication_role = replica"],
         };
@@ -175,8 +176,17 @@ async fn requirement_68_the_past_of_the_audit_log_cannot_be_written() {
         for place in ["0", "-1", "1", "(SELECT max(seq) FROM audit_log)", "2 + (SELECT max(seq) FROM audit_log)"] {
             refused.push(format!("INSERT INTO audit_log ({all}) SELECT {} FROM audit_log WHERE seq = 2", copy(place)));
         }
+        refused.push(
+            "INSERT INTO audit_values (org, seq, n, field, subject, salt, text) SELECT org, seq, 99, field, subject, salt, text FROM audit_values WHERE seq = 2"
+                .to_owned(),
+        );
         match engine {
             Engine::Sqlite => {
+                for entry in ["2", "(SELECT max(seq) FROM audit_values)"] {
+                    refused.push(format!(
+                        "INSERT OR REPLACE INTO audit_values SELECT org, seq, n, field, subject, salt, 'x' FROM audit_values WHERE seq = {entry}"
+                    ));
+                }
                 refused.push("INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log WHERE seq = 1".to_owned());
                 // In order, but under the id of an entry that would have to go for it.
                 let next = copy("1 + (SELECT max(seq) FROM audit_log)").replace("randomblob(16)", "id");
@@ -186,6 +196,9 @@ async fn requirement_68_the_past_of_the_audit_log_cannot_be_written() {
             Engine::Postgres => {
                 refused
                     .extend(["TRUNCATE audit_log CASCADE", "TRUNCATE audit_values", "TRUNCATE organizations CASCADE"].map(str::to_owned));
+                let text = "INSERT INTO audit_values SELECT * FROM audit_values WHERE seq = (SELECT max(seq) FROM audit_values) \
+                            ON CONFLICT (org, seq, n) DO UPDATE SET text = 'x'";
+                refused.push(text.to_owned());
                 let whole = "INSERT INTO audit_log SELECT * FROM audit_log WHERE seq = 1 ON CONFLICT (org, seq) DO UPDATE SET action = 'x'";
                 refused.push(whole.to_owned());
             }

@@ -5,7 +5,8 @@
 
 use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing, sso::NewIdentity};
 use crate::domain::{
-    CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, Status, Timestamp, Untrusted, UserId, builtin,
+    Channel, CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, SlackId, Status, Timestamp, Untrusted,
+    UserId, builtin,
 };
 use usher_tools::Needs;
 
@@ -187,7 +188,7 @@ pub struct UpdateUser {
     /// New role.
     pub role: Option<Role>,
     /// New Slack ID, or none.
-    pub slack_id: Option<Option<Untrusted>>,
+    pub slack_id: Option<Option<SlackId>>,
     /// The search text that follows from the new values.
     pub folded: String,
     /// By the predicate that authentication uses.
@@ -552,21 +553,30 @@ impl Action for RevokeToken {
     }
 }
 
-/// A mail was given up, or came back.
+/// What waited in the outbox was given up, or came back.
 #[derive(Clone, Debug)]
-pub struct GiveUpMail {
-    /// Whose mail.
+pub struct GiveUp {
+    /// What it was.
+    pub channel: Channel,
+    /// About whom.
     pub user: UserId,
     /// Full name now.
     pub name: String,
 }
 
-impl Action for GiveUpMail {
+impl Action for GiveUp {
     const NAME: &'static str = "mail:failed";
     const NEEDS: Needs = Needs::Administrator;
 
     fn target(&self) -> Target {
         Target::User { id: self.user, name: self.name.clone() }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.channel {
+            Channel::Mail => Self::NAME,
+            Channel::Slack => "slack:failed",
+        }
     }
 
     fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {

@@ -39,6 +39,7 @@ mod ceiling;
 pub mod door;
 pub mod organization;
 pub mod second_factor;
+pub mod slack;
 pub mod sso;
 
 pub use ceiling::missing;
@@ -69,6 +70,8 @@ pub enum SystemTask {
     Evidence,
     /// Mailing the links that somebody asked for at the door.
     SignIn,
+    /// Looking people up in Slack.
+    Slack,
 }
 
 impl SystemTask {
@@ -81,6 +84,7 @@ impl SystemTask {
             Self::Sweep => "sweep",
             Self::Evidence => "evidence",
             Self::SignIn => "sign_in",
+            Self::Slack => "slack",
         }
     }
 }

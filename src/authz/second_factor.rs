@@ -114,6 +114,8 @@ pub struct ConfirmSecondFactor {
     pub session: CredentialId,
     /// SHA-256 of its browser's new cookie.
     pub browser: [u8; 32],
+    /// The browser in words of ours, such as `Firefox on Linux`.
+    pub label: String,
     /// Now, under the lock.
     pub now: Timestamp,
 }
@@ -156,6 +158,8 @@ pub struct PassSecondFactor {
     pub session: CredentialId,
     /// SHA-256 of its browser's new cookie.
     pub browser: [u8; 32],
+    /// The browser in words of ours, such as `Firefox on Linux`.
+    pub label: String,
 }
 
 impl Action for PassSecondFactor {
@@ -186,6 +190,8 @@ pub struct RemoveSecondFactor {
     pub proof: FactorProof,
     /// The session that goes on.
     pub session: CredentialId,
+    /// Its browser in words of ours, such as `Firefox on Linux`.
+    pub label: String,
 }
 
 impl Action for RemoveSecondFactor {
@@ -214,6 +220,10 @@ impl Action for RemoveSecondFactor {
 pub struct ResetSecondFactor {
     /// Whose.
     pub person: PersonFacts,
+    /// When the Administrator who asks was last proved; none on the host.
+    pub proved_at: Option<Timestamp>,
+    /// Now, under the lock.
+    pub now: Timestamp,
 }
 
 impl Action for ResetSecondFactor {
@@ -227,6 +237,12 @@ impl Action for ResetSecondFactor {
     fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
         // One's own ends with a code: otherwise a stolen session would need no second factor to be rid of it.
         if actor.is(self.person.person.id) { Err(Reason::WayClosed) } else { Ok(()) }
+    }
+
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        // Whoever finds an open browser must not open the way to somebody else's account with it.
+        let is_fresh = self.proved_at.is_some_and(|proved_at| self.now.since(proved_at) <= FRESH);
+        if is_fresh || actor.user().is_none() { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 
@@ -257,7 +273,12 @@ mod tests {
         let person = PersonFacts::of_ana(status, Role::User);
         let actor = actor(person.person.id);
         let session = CredentialId::new(NOW, &Random::seeded(6));
-        authorize(&actor, &standing(Role::User), PassSecondFactor { person, factor, proof, session, browser: [1; 32] }).map(drop)
+        authorize(
+            &actor,
+            &standing(Role::User),
+            PassSecondFactor { person, factor, proof, session, browser: [1; 32], label: String::new() },
+        )
+        .map(drop)
     }
 
     #[test]
@@ -280,7 +301,8 @@ mod tests {
         let waiting = actor(person.person.id);
         let open = Actor { credential: Some((CredentialKind::Session, Uuid::nil())), ..waiting.clone() };
         let session = CredentialId::new(NOW, &Random::seeded(6));
-        let action = RemoveSecondFactor { person, factor: CONFIRMED, proof: FactorProof::Code { step: Some(11) }, session };
+        let action =
+            RemoveSecondFactor { person, factor: CONFIRMED, proof: FactorProof::Code { step: Some(11) }, session, label: String::new() };
         assert_eq!(authorize(&waiting, &standing(Role::User), action.clone()).map(drop), Err(Reason::WayClosed));
         assert_eq!(authorize(&open, &standing(Role::User), action).map(drop), Ok(()));
     }
@@ -326,14 +348,20 @@ mod tests {
 
     #[test]
     fn only_another_administrator_resets() {
-        let asked = |id: Option<UserId>, role: Role| {
+        let asked = |id: Option<UserId>, role: Role, proved_at: Option<Timestamp>| {
             let person = PersonFacts::of_ana(Status::Active, Role::User);
             let actor = actor(id.unwrap_or(person.person.id));
-            authorize(&actor, &standing(role), ResetSecondFactor { person }).map(drop)
+            authorize(&actor, &standing(role), ResetSecondFactor { person, proved_at, now: NOW }).map(drop)
         };
         let other = UserId::new(NOW, &Random::seeded(9));
-        assert_eq!(asked(Some(other), Role::Administrator), Ok(()));
-        assert_eq!(asked(Some(other), Role::User), Err(Reason::Administrator));
-        assert_eq!(asked(None, Role::Administrator), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH))), Ok(()));
+        assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH - 1))), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::Administrator, None), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::User, Some(NOW)), Err(Reason::Administrator));
+        assert_eq!(asked(None, Role::Administrator, Some(NOW)), Err(Reason::WayClosed));
+        let person = PersonFacts::of_ana(Status::Active, Role::User);
+        let host = Actor::operator_on_the_host(Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) });
+        let action = ResetSecondFactor { person, proved_at: None, now: NOW };
+        assert_eq!(authorize(&host, &Standing::above_roles(), action).map(drop), Ok(()));
     }
 }

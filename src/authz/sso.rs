@@ -156,6 +156,8 @@ pub struct RequireSso {
     pub required: bool,
     /// What it would rest on.
     pub footing: Footing,
+    /// The connection that was there first, if there is one: what the Administrators are told of.
+    pub connection: Option<ConnectionId>,
 }
 
 impl Action for RequireSso {
@@ -350,7 +352,7 @@ mod tests {
     fn sso_is_required_only_once_an_administrator_came_in_by_it_and_another_way_is_left() {
         let org = Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) };
         let asked = |required, proven, break_glass| {
-            let action = RequireSso { required, footing: Footing { proven, break_glass } };
+            let action = RequireSso { required, connection: None, footing: Footing { proven, break_glass } };
             authorize(&Actor::operator_on_the_host(org), &Standing::above_roles(), action).map(drop)
         };
         assert_eq!(asked(true, true, true), Ok(()));

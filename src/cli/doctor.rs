@@ -11,6 +11,7 @@ use crate::{
     http::server::CLOCK_SKEW_MS,
     keys::{Keyring, KeyringError},
     mail::Mailer,
+    slack,
     store::{self, Database, Engine, MigrationState, Pool, meta},
 };
 use serde_json::json;
@@ -70,6 +71,7 @@ pub(super) async fn run(options: &Options) -> Outcome {
             report.note("keyring", keyring(options, &pool).await);
             report.note("clock", clock(&pool).await);
             report.note("audit log", audit_log(&pool).await);
+            report.note("Slack", slack_tokens(&pool).await);
             recorded = meta::get(&pool, meta::PUBLIC_URL).await.ok().flatten();
             pool.close().await;
         }
@@ -85,7 +87,7 @@ pub(super) async fn run(options: &Options) -> Outcome {
             report.note("mail", mail(options, &url).await);
         }
     }
-    output::result(options.json, &report.json(), &report.words());
+    output::result(options.json, &report.json(), &report.words())?;
     if report.is_well() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -98,6 +100,7 @@ pub(super) async fn run(options: &Options) -> Outcome {
 fn configuration(options: &Options) -> Finding {
     options.limits()?;
     catalogue(options)?;
+    slack::api::parse_url(&options.slack_url)?;
     options.listen.to_socket_addrs().map_err(|error| format!("--listen {}: {error}; give HOST:PORT", options.listen))?;
     if let Some(file) = &options.outbound_ca {
         std::fs::metadata(file).map_err(|error| format!("--outbound-ca {}: {error}", file.display()))?;
@@ -173,6 +176,21 @@ async fn audit_log(pool: &Pool) -> Finding {
         );
     }
     Ok("its past cannot be written".to_owned())
+}
+
+/// What Slack said last; `usher slack test` asks it anew.
+async fn slack_tokens(pool: &Pool) -> Finding {
+    let (stopped, connected) = store::slack::stopped(pool).await.map_err(|error| error.to_string())?;
+    if stopped.is_empty() {
+        return Ok(format!("connected workspaces: {connected}"));
+    }
+    let words: Vec<_> = stopped
+        .iter()
+        .map(|(org, stop)| {
+            format!("{org}: {}, then run `usher slack connect --org {org}` with its token ({})", stop.words(), stop.as_str())
+        })
+        .collect();
+    Err(words.join("; "))
 }
 
 fn public_url(url: &PublicUrl) -> Finding {

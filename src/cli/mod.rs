@@ -4,12 +4,17 @@ mod doctor;
 mod output;
 mod roster;
 mod run;
+mod secret;
+mod slack;
 mod sso;
 mod welcome;
 
 use crate::{config::Options, domain::SecondFactorFor};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::PossibleValuesParser};
 use std::{ffi::OsStr, process::ExitCode};
+
+/// What the first organization is called where nobody says.
+const FIRST_ORGANIZATION: &str = "My organization";
 
 const ABOUT: &str = "usher keeps an organization's roster, and lets AI tools manage it as the person who asked.";
 
@@ -44,7 +49,7 @@ enum Command {
     /// Run again it makes nothing new, and serves.
     Quickstart {
         /// Name of the organization.
-        #[arg(long, default_value = "My organization")]
+        #[arg(long, default_value = FIRST_ORGANIZATION)]
         org: String,
         /// Address of the first Administrator.
         #[arg(long, default_value = "admin@example.com")]
@@ -90,6 +95,9 @@ enum Command {
     /// Let people of an organization sign in through its identity provider: Google, Microsoft, any OpenID Connect provider.
     #[command(subcommand)]
     Sso(sso::Sso),
+    /// Connect an organization's Slack workspace, and look its people up there.
+    #[command(subcommand)]
+    Slack(slack::Slack),
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(Audit),
@@ -174,6 +182,9 @@ enum User {
         /// Slug of the organization.
         #[arg(long)]
         org: String,
+        /// Only this person: an address or an id.
+        #[arg(long)]
+        user: Option<String>,
     },
     /// Make somebody an Administrator.
     Promote(OfUser),

@@ -5,11 +5,19 @@ use std::{io::Write as _, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// A result, as one line of JSON or as words.
-pub(super) fn result(json: bool, value: &serde_json::Value, words: &str) {
+///
+/// # Errors
+/// Where it cannot be written: what is shown once would be lost without a word.
+pub(super) fn result(json: bool, value: &serde_json::Value, words: &str) -> Result<(), String> {
     let line = if json { value.to_string() } else { words.to_owned() };
-    // Whoever closed our stdout does not want to read it.
-    drop(writeln!(std::io::stdout(), "{line}"));
-    drop(std::io::stdout().flush());
+    let mut stdout = std::io::stdout();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        // Whoever closed our stdout does not want to read it.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("what was asked for is done, and its result cannot be written: {error}"))
+        }
+        Err(_) | Ok(()) => Ok(()),
+    }
 }
 
 /// A refusal on stderr.

@@ -30,7 +30,7 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
             let admin = FirstAdministrator { email: &admin_email, first: &admin_first_name, last: &admin_last_name };
             let (organization, user) = organizations::create(&app, &name, admin).await.map_err(|error| said(&app, &error))?;
             let value = json!({"org": organization.slug, "admin_email": admin_email.trim(), "user_id": user.to_string()});
-            output::result(options.json, &value, &format!("Made {}. Its MCP URL ends in /mcp/{}", organization.name, organization.slug));
+            output::result(options.json, &value, &format!("Made {}. Its MCP URL ends in /mcp/{}", organization.name, organization.slug))?;
         }
         Org::List => {
             let all = store::organizations::list(&app.pool).await.map_err(|error| error.to_string())?;
@@ -41,8 +41,15 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
                            "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains})
                 })
                 .collect();
-            let words: Vec<String> = all.iter().map(|o| format!("{:24} {} ({} people)", o.slug, o.name, o.people)).collect();
-            output::result(options.json, &json!(value), &words.join("\n"));
+            let words: Vec<String> = all
+                .iter()
+                .map(|o| {
+                    let people = if o.people == 1 { "1 person".to_owned() } else { format!("{} people", o.people) };
+                    let state = if o.suspended_at.is_some() { ", suspended" } else { "" };
+                    format!("{:24} {} ({people}{state})", o.slug, o.name)
+                })
+                .collect();
+            output::result(options.json, &json!(value), &words.join("\n"))?;
         }
         Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
         Org::Set { org, invite_domains, other_domains, second_factor } => {
@@ -58,7 +65,7 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
             };
             let changed = organizations::set(&app, &call, &new).await.map_err(|error| said(&app, &error))?;
             let words = if changed { "Done." } else { "It was so before." };
-            output::result(options.json, &json!({"org": org, "changed": changed}), words);
+            output::result(options.json, &json!({"org": org, "changed": changed}), words)?;
         }
         Org::Suspend { org } => change(&app, options, &org, None, Some(true)).await?,
         Org::Resume { org } => change(&app, options, &org, None, Some(false)).await?,
@@ -70,24 +77,29 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
 async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, suspend: Option<bool>) -> Result<(), String> {
     let call = on_the_host(app, slug).await?;
     let changed = organizations::change(app, &call, rename, suspend).await.map_err(|error| said(app, &error))?;
-    output::result(options.json, &json!({"org": slug, "changed": changed}), if changed { "Done." } else { "It was so before." });
+    output::result(options.json, &json!({"org": slug, "changed": changed}), if changed { "Done." } else { "It was so before." })?;
     Ok(())
 }
 
 pub(super) async fn user(command: User, options: &Options) -> Outcome {
     let app = open(options, Absent::Refuse).await?;
     match command {
-        User::List { org } => {
+        User::List { org, user } => {
             let organization = organization(&app, &org).await?;
             let call = Call::on_the_host(&app, organization.org);
             let mut params = contract::ListUsersParams { limit: Some(100), ..Default::default() };
             let mut users = Vec::new();
-            loop {
-                let page = people::list(&app, &call, organization.people, &params).await.map_err(|error| said(&app, &error))?;
-                users.extend(page.users);
-                match page.next_cursor {
-                    Some(next) => params.cursor = Some(next),
-                    None => break,
+            if let Some(user) = user {
+                let params = contract::GetUserParams { user };
+                users.push(people::get(&app, &call, &params).await.map_err(|error| said(&app, &error))?.user);
+            } else {
+                loop {
+                    let page = people::list(&app, &call, organization.people, &params).await.map_err(|error| said(&app, &error))?;
+                    users.extend(page.users);
+                    match page.next_cursor {
+                        Some(next) => params.cursor = Some(next),
+                        None => break,
+                    }
                 }
             }
             let words: Vec<String> = users
@@ -102,25 +114,25 @@ pub(super) async fn user(command: User, options: &Options) -> Outcome {
                     )
                 })
                 .collect();
-            output::result(options.json, &json!(users), &words.join("\n"));
+            output::result(options.json, &json!(users), &words.join("\n"))?;
         }
         User::Promote(of) => {
             let call = on_the_host(&app, &of.org).await?;
             let params = contract::UpdateUserParams { user: of.user, role: Some(contract::Role::Administrator), ..Default::default() };
             let done = people::update(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), if done.changed { "Promoted." } else { "They were an Administrator before." });
+            output::result(options.json, &json!(done), if done.changed { "Promoted." } else { "They were an Administrator before." })?;
         }
         User::Reactivate(of) => {
             let call = on_the_host(&app, &of.org).await?;
             let params = contract::ReactivateUserParams { user: of.user, ..Default::default() };
             let done = people::reactivate(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!(done), if done.changed { "Reactivated." } else { "They were not deactivated." });
+            output::result(options.json, &json!(done), if done.changed { "Reactivated." } else { "They were not deactivated." })?;
         }
         User::ResetSecondFactor(of) => {
             let call = on_the_host(&app, &of.org).await?;
-            let changed = second_factor::reset(&app, &call, &of.user).await.map_err(|error| said(&app, &error))?;
+            let changed = second_factor::reset(&app, &call, &of.user, None).await.map_err(|error| said(&app, &error))?;
             let words = if changed { "Taken away; all their sessions have ended." } else { "They have none." };
-            output::result(options.json, &json!({"changed": changed}), words);
+            output::result(options.json, &json!({"changed": changed}), words)?;
         }
     }
     app.pool.close().await;
@@ -135,7 +147,7 @@ pub(super) async fn token(command: Token, options: &Options) -> Outcome {
             let made =
                 tokens::create(&app, &call, &of.user, &label, expires_in_days, read_only).await.map_err(|error| said(&app, &error))?;
             let value = json!({"token": made.token, "id": made.id.to_string(), "expires_at": made.expires_at.to_rfc3339()});
-            output::result(options.json, &value, &made.token);
+            output::result(options.json, &value, &made.token)?;
         }
         Token::List { org, user } => {
             let call = on_the_host(&app, &org).await?;
@@ -148,15 +160,28 @@ pub(super) async fn token(command: Token, options: &Options) -> Outcome {
                            "last_used_at": t.last_used_at.map(Timestamp::to_rfc3339), "revoked_at": t.revoked_at.map(Timestamp::to_rfc3339)})
                 })
                 .collect();
-            let words: Vec<String> = all.iter().map(|t| format!("{} {:32} {}", t.id, t.email, t.label)).collect();
-            output::result(options.json, &json!(value), &words.join("\n"));
+            let words: Vec<String> =
+                all.iter().map(|t| format!("{} {:32} {:32} {}", t.id, t.email, token_state(t, app.clock.now()), t.label)).collect();
+            output::result(options.json, &json!(value), &words.join("\n"))?;
         }
         Token::Revoke { org, id } => {
             let call = on_the_host(&app, &org).await?;
             let changed = tokens::revoke(&app, &call, &id).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!({"id": id, "changed": changed}), if changed { "Ended." } else { "It had ended before." });
+            output::result(options.json, &json!({"id": id, "changed": changed}), if changed { "Ended." } else { "It had ended before." })?;
         }
     }
     app.pool.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a token is good for, in words.
+fn token_state(token: &store::credentials::Token, now: Timestamp) -> String {
+    if let Some(revoked) = token.revoked_at {
+        return format!("ended {}", revoked.short_utc());
+    }
+    if token.expires_at <= now {
+        return format!("expired {}", token.expires_at.short_utc());
+    }
+    let read_only = if token.scopes.write { "" } else { "read-only, " };
+    format!("{read_only}until {}", token.expires_at.short_utc())
 }

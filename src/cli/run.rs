@@ -1,9 +1,9 @@
 //! Each command, from its flags to its result.
 
 use super::{
-    Audit, Command, MailCommand,
+    Audit, Command, FIRST_ORGANIZATION, MailCommand,
     doctor::{self, in_the_clear, sender},
-    output, roster, sso,
+    output, roster, slack, sso,
     welcome::Welcome,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         organizations::{self, FirstAdministrator},
         signing_in,
     },
+    slack::Slack,
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
 };
 use serde_json::json;
@@ -91,20 +92,21 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             if let Some(role) = serving_role {
                 grant(&database, &role).await?;
             }
-            output::result(options.json, &json!({"ok": true}), "The schema is up to date.");
+            output::result(options.json, &json!({"ok": true}), "The schema is up to date.")?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Doctor => doctor::run(&options).await,
         Command::Tools => {
             let catalogue = contract::catalogue();
             let words: Vec<String> = catalogue.iter().map(|tool| format!("{:24} {}", tool.name, tool.title)).collect();
-            output::result(options.json, &json!(catalogue), &words.join("\n"));
+            output::result(options.json, &json!(catalogue), &words.join("\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Org(command) => roster::org(command, &options).await,
         Command::User(command) => roster::user(command, &options).await,
         Command::Token(command) => roster::token(command, &options).await,
         Command::Sso(command) => sso::run(command, &options).await,
+        Command::Slack(command) => slack::run(command, &options).await,
         Command::SignInLink(of) => {
             let app = open(&options, Absent::Refuse).await?;
             let call = on_the_host(&app, &of.org).await?;
@@ -114,7 +116,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
                 options.json,
                 &value,
                 &format!("{}\nIt signs in once, in any browser, until {}.", url.as_str(), expires_at.words_utc()),
-            );
+            )?;
             app.pool.close().await;
             Ok(ExitCode::SUCCESS)
         }
@@ -126,16 +128,17 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             let ok = verdict.first_bad.is_none();
             let words = match verdict.first_bad {
                 None => format!("Unbroken: {} entries.", verdict.entries),
+                Some(bad) if bad > verdict.entries => format!("Broken: entry {bad} is missing, and whatever came after it."),
                 Some(bad) => format!("Broken at entry {bad} of {}.", verdict.entries),
             };
             let value = json!({"ok": ok, "entries": verdict.entries, "head": verdict.head, "first_bad": verdict.first_bad});
-            output::result(options.json, &value, &words);
+            output::result(options.json, &value, &words)?;
             Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Mail(MailCommand::Test { to }) => {
             let app = open(&options, Absent::Refuse).await?;
             let sent = app.mail.test(&app, &to).await?;
-            output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."));
+            output::result(options.json, &json!({"delivery": sent}), &format!("Sent ({sent})."))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Mail(MailCommand::Bounced { message_id, to, org }) => {
@@ -166,7 +169,7 @@ async fn bounced(app: &App, options: &Options, message_id: Option<&str>, to: Opt
         values.push(json!({"org": found.slug, "mail_id": found.id.to_string(), "user_id": user.to_string(), "changed": changed}));
         words.push(format!("{}: {}", found.slug, if changed { "noted as bounced." } else { "known to have failed." }));
     }
-    output::result(options.json, &json!({"mails": values}), &words.join("\n"));
+    output::result(options.json, &json!({"mails": values}), &words.join("\n"))?;
     app.pool.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -236,7 +239,10 @@ async fn prepare(options: &Options, database: &Database, absent: Absent) -> Resu
 pub(super) fn catalogue(options: &Options) -> Result<Catalogue, String> {
     let extended = options.data_dir.join("permissions.json");
     match std::fs::read_to_string(&extended) {
-        Ok(text) => Catalogue::extended(&text).map_err(|invalid| format!("{}: {}", extended.display(), invalid.message)),
+        Ok(text) => Catalogue::extended(&text).map_err(|invalid| {
+            let words = format!("{}: {} {}", extended.display(), invalid.message, invalid.hint.unwrap_or_default());
+            words.trim_end().to_owned()
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Catalogue::builtin()),
         Err(error) => Err(format!("{} cannot be read: {error}", extended.display())),
     }
@@ -268,6 +274,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
     }
     let mail = Mailer::new(options.smtp_url.as_deref(), options.mail_from.as_deref(), options.mail_dir(), public_url.is_loopback())?;
     let outbound = Outbound::new(&options.outbound_allow, options.outbound_ca.as_deref())?;
+    let slack = Slack::new(&options.slack_url)?;
     let limits = options.limits()?;
     let catalogue = catalogue(options)?;
     let app = App {
@@ -287,6 +294,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         public_url,
         mail,
         outbound,
+        slack,
         hasher: Hasher::default(),
         seen: Seen::default(),
         evidence: Evidence::default(),
@@ -354,6 +362,12 @@ async fn make_absent(app: &SharedApp, name: &str, admin: FirstAdministrator<'_>)
         Ok::<_, String>(first.map(|organization| Made { organization, secrets: None }))
     };
     if let Some(found) = found().await? {
+        if name != FIRST_ORGANIZATION && name != found.organization.name {
+            tracing::warn!(
+                "there is an organization already, so --org makes none: usher org create makes another, usher org rename names {} anew",
+                found.organization.slug
+            );
+        }
         if credentials::list(&app.pool, found.organization.org, None).await.map_err(|error| error.to_string())?.is_empty() {
             tracing::warn!("nobody has a token yet: usher token create --org {} --user EMAIL", found.organization.slug);
         }
@@ -434,7 +448,7 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: O
             meta::set(&app.pool, name, value).await.map_err(|error| database_said(&database, &error))?;
         }
     }
-    output::result(options.json, &value, &words);
+    output::result(options.json, &value, &words)?;
     server::serve(app, routes, listener, interruption).await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use super::{
     output,
     run::{Absent, Outcome, on_the_host, open, organization, said},
+    secret,
 };
 use crate::{
     app::App,
@@ -14,7 +15,7 @@ use crate::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use std::{io::BufRead as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 /// A provider whose issuer is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,19 +42,8 @@ pub(super) struct Registration {
 
 impl Registration {
     fn secret(&self) -> Result<Secret, String> {
-        let file = self.client_secret_file.clone().or_else(|| std::env::var_os("USHER_SSO_CLIENT_SECRET_FILE").map(PathBuf::from));
-        let text = match (file, std::env::var("USHER_SSO_CLIENT_SECRET")) {
-            (Some(file), _) => {
-                std::fs::read_to_string(&file).map_err(|error| format!("the client secret: {} cannot be read ({error})", file.display()))?
-            }
-            (None, Ok(secret)) => secret,
-            (None, Err(_)) => {
-                let mut line = String::new();
-                std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("the client secret: {error}"))?;
-                line
-            }
-        };
-        Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
+        let text = secret::read("client secret", self.client_secret_file.as_deref(), "USHER_SSO_CLIENT_SECRET")?;
+        Ok(Secret::new(text.to_string()))
     }
 }
 
@@ -185,7 +175,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
             let organization = organization(&app, &chosen.org).await?;
             let (issuer, _) = chosen.issuer()?;
             let redirect = sso::redirect_uri(&app, &organization.slug, issuer.as_str());
-            output::result(options.json, &json!({"issuer": issuer.as_str(), "redirect_uri": redirect}), &redirect);
+            output::result(options.json, &json!({"issuer": issuer.as_str(), "redirect_uri": redirect}), &redirect)?;
         }
         Sso::Add { chosen, name, registration, trust_unverified_email } => {
             let call = on_the_host(&app, &chosen.org).await?;
@@ -201,7 +191,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
             let redirect = sso::redirect_uri(&app, &chosen.org, issuer.as_str());
             let value = json!({"id": id.to_string(), "issuer": issuer.as_str(), "redirect_uri": redirect});
             let words = format!("Connected. Its redirect address must be registered at the provider:\n{redirect}");
-            output::result(options.json, &value, &words);
+            output::result(options.json, &value, &words)?;
         }
         Sso::List { org } => {
             let organization = organization(&app, &org).await?;
@@ -218,7 +208,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                 .iter()
                 .map(|c| format!("{} {:24} {}\n    {}", c.id, c.name, c.issuer, sso::redirect_uri(&app, &organization.slug, &c.issuer)))
                 .collect();
-            output::result(options.json, &json!(value), &words.join("\n"));
+            output::result(options.json, &json!(value), &words.join("\n"))?;
         }
         Sso::Test(of) => {
             let organization = organization(&app, &of.org).await?;
@@ -228,19 +218,19 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
             let words = format!(
                 "The provider answers as itself. Sign in once to try the registration, too; its redirect address there must be:\n{redirect}"
             );
-            output::result(options.json, &value, &words);
+            output::result(options.json, &value, &words)?;
         }
         Sso::Remove(of) => {
             let call = on_the_host(&app, &of.org).await?;
             let id = sso::remove(&app, &call, of.connection.as_deref()).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!({"id": id.to_string()}), "Removed.");
+            output::result(options.json, &json!({"id": id.to_string()}), "Removed.")?;
         }
         Sso::Relink { of, registration } => {
             let call = on_the_host(&app, &of.org).await?;
             let id = sso::relink(&app, &call, of.connection.as_deref(), &registration.client_id, registration.secret()?)
                 .await
                 .map_err(|error| failed(&app, &error))?;
-            output::result(options.json, &json!({"id": id.to_string()}), "Changed. Whom the provider names anew confirms once by mail.");
+            output::result(options.json, &json!({"id": id.to_string()}), "Changed. Whom the provider names anew confirms once by mail.")?;
         }
         Sso::Require { org, off } => {
             let call = on_the_host(&app, &org).await?;
@@ -256,7 +246,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                     emails.join("\n")
                 ),
             };
-            output::result(options.json, &json!({"required": !off, "not_linked": value, "sessions_ended": ended}), &words);
+            output::result(options.json, &json!({"required": !off, "not_linked": value, "sessions_ended": ended}), &words)?;
         }
     }
     app.pool.close().await;

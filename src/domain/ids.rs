@@ -93,11 +93,11 @@ ids! {
     CredentialId,
     /// A mailed link.
     LinkId,
-    /// An organization's connection to an OpenID provider.
+    /// An organization's connection to an OpenID provider, or to Slack.
     ConnectionId,
     /// An entry of the audit log.
     EntryId,
-    /// A mail that waits to be sent.
+    /// What waits in the outbox: a mail, or a question to Slack.
     OutboxId,
     /// A request, for finding it again in the logs.
     RequestId,

@@ -13,6 +13,7 @@
 //! # Ok::<(), std::borrow::Cow<'static, str>>(())
 //! ```
 
+mod channel;
 mod contract;
 mod domains;
 mod email;
@@ -26,11 +27,13 @@ mod permission;
 mod random;
 mod role;
 mod settings;
+mod slack;
 mod status;
 mod text;
 mod time;
 mod untrusted;
 
+pub use channel::Channel;
 pub use domains::{InviteDomains, OtherDomains};
 pub use email::Email;
 pub use fold::{name_key, search_fold};
@@ -43,6 +46,7 @@ pub use permission::{Catalogue, Permission, PermissionInfo, PermissionSet, built
 pub use random::Random;
 pub use role::Role;
 pub use settings::{SecondFactorFor, Settings};
+pub use slack::{LookUp, SlackBy, SlackId, SlackStop, Workspace};
 pub use status::Status;
 pub use time::{Clock, DAY, HOUR, INVITE_LIFETIME, MINUTE, SECOND, Timestamp};
 pub use untrusted::{GroupName, Slug, Untrusted};

@@ -265,7 +265,9 @@ impl Catalogue {
             // The parser's own sentence may quote the file, its place in the file never does.
             let (line, column) = (error.line(), error.column());
             Invalid::new(Self::FIELD, format!("The permissions file is not of the accepted form at line {line}, column {column}."))
-                .with_hint("It is a JSON array of objects with exactly name, description and privileged.")
+                .with_hint(
+                    r#"It reads [{"name": "reports:read", "description": "See reports.", "privileged": false}], with as many entries."#,
+                )
         })?;
         if added.len() > Self::ADDED_MAX {
             return Err(Invalid::new(Self::FIELD, "The permissions file may have at most 1000 entries."));

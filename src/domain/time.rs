@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicI64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// A second in milliseconds.
@@ -125,7 +125,14 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Hands>),
+}
+
+/// A test's own time, and how much of it passed rather than being put.
+#[derive(Debug)]
+struct Hands {
+    time: AtomicI64,
+    passed: AtomicI64,
 }
 
 impl Clock {
@@ -138,7 +145,7 @@ impl Clock {
     /// A clock that stands until it is moved; its copies move with it.
     #[must_use]
     pub fn manual(now: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(now.0))))
+        Self(Source::Manual(Arc::new(Hands { time: AtomicI64::new(now.0), passed: AtomicI64::new(0) })))
     }
 
     /// The time.
@@ -146,32 +153,52 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
-            Source::Manual(now) => Timestamp(now.load(Ordering::SeqCst)),
+            Source::Manual(hands) => Timestamp(hands.time.load(Ordering::SeqCst)),
         }
     }
 
-    /// Puts a manual clock to this time; the system's stays as it is.
+    /// Milliseconds that have passed since some start, evenly and never back, whatever the clock is put to meanwhile: for
+    /// what counts so many a minute. One that was put ahead and back would have closed the door for as long.
+    #[must_use]
+    pub fn passed(&self) -> i64 {
+        match &self.0 {
+            Source::System => system_passed(),
+            Source::Manual(hands) => hands.passed.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Puts a manual clock to this time, without any passing; the system's stays as it is.
     pub fn set(&self, now: Timestamp) {
         match &self.0 {
             Source::System => {}
-            Source::Manual(time) => time.store(now.0, Ordering::SeqCst),
+            Source::Manual(hands) => hands.time.store(now.0, Ordering::SeqCst),
         }
     }
 
-    /// Moves a manual clock by so many milliseconds, back where negative; the system's stays as it is.
+    /// Lets so many milliseconds pass on a manual clock; where negative, puts it back. The system's stays as it is.
     pub fn advance(&self, span: i64) {
         match &self.0 {
             Source::System => {}
-            Source::Manual(time) => {
-                time.fetch_add(span, Ordering::SeqCst);
+            Source::Manual(hands) => {
+                hands.time.fetch_add(span, Ordering::SeqCst);
+                hands.passed.fetch_add(span.max(0), Ordering::SeqCst);
             }
         }
     }
 }
 
+fn millis(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock; all others are given a `Clock`")]
+fn system_passed() -> i64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    millis(START.elapsed())
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock; all others are given a `Clock`")]
 fn system_now() -> Timestamp {
-    let millis = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
     // A machine whose clock stands before 1970 has a negative time, and is not a reason to stop.
     Timestamp(match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(after) => millis(after),

@@ -259,7 +259,12 @@ fn in_json(mut response: Response, sent_json: bool) -> Response {
 
 /// Lets live credentials into `/mcp`, with everything the tool call needs; looks the body over before anything acts on it.
 pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next) -> Response {
-    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let mut said = request.headers().get_all(header::AUTHORIZATION).iter();
+    let authorization = said.next().cloned();
+    if said.next().is_some() {
+        // Which of them counts would depend on who reads: a proxy in front may have looked at the other.
+        return plain(StatusCode::BAD_REQUEST, "bad_request", "Send one Authorization header.");
+    }
     let Some(token) = authorization.as_ref().and_then(bearer) else { return unauthorized(false) };
     let from = gather::hashed(&app, request.extensions().get::<CallerAddress>().and_then(|caller| caller.0));
     let dead = |app: &SharedApp| {

@@ -4,9 +4,9 @@
 //! plain text (malformed JSON) is answered here as JSON-RPC says.
 
 use rmcp::model::{CallToolRequestParams, ErrorData, InitializeRequestParams, PaginatedRequestParams, RequestId};
-use serde::de::{Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
 /// Deepest nesting that is read.
 const DEPTH: u8 = 32;
@@ -47,15 +47,12 @@ pub(super) enum Fault {
 pub(super) fn look(body: &[u8]) -> Result<Envelope, Fault> {
     let text = std::str::from_utf8(body).map_err(|_| Fault::Parse)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let strict =
+    let message =
         Strict { depth: 0 }.deserialize(&mut deserializer).map_err(|error| if error.is_data() { Fault::Request } else { Fault::Parse })?;
     deserializer.end().map_err(|_| Fault::Parse)?;
-    match strict {
-        Seen::Object => {
-            let message: Map<String, Value> = serde_json::from_str(text).map_err(|_| Fault::Request)?;
-            envelope(&message)
-        }
-        Seen::Other => Err(Fault::Request),
+    match message {
+        Value::Object(message) => envelope(&message),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(Fault::Request),
     }
 }
 
@@ -105,92 +102,79 @@ fn readable(method: &str, is_request: bool, params: Option<&Value>) -> bool {
     }
 }
 
-enum Seen {
-    Object,
-    Other,
-}
-
+/// Reads a value as `serde_json` does, within bounds.
 struct Strict {
     depth: u8,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Seen;
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Seen, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict {
-    type Value = Seen;
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON within bounds")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_unit<E>(self) -> Result<Seen, E> {
-        Ok(Seen::Other)
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Seen, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
         let depth = self.deeper()?;
-        let mut elements = 0;
-        while sequence.next_element_seed(Self { depth })?.is_some() {
-            elements += 1;
-            if elements > ELEMENTS {
+        let mut elements = Vec::new();
+        while let Some(element) = sequence.next_element_seed(Self { depth })? {
+            if elements.len() >= ELEMENTS {
                 return Err(A::Error::custom("too many elements"));
             }
+            elements.push(element);
         }
-        Ok(Seen::Other)
+        Ok(elements.into())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seen, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let depth = self.deeper()?;
-        let mut keys = HashSet::new();
-        while let Some(key) = map.next_key_seed(Key)? {
-            if keys.len() >= ELEMENTS || !keys.insert(key) {
+        let mut members = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if members.len() >= ELEMENTS || members.contains_key(&key) {
                 return Err(A::Error::custom("a key stands twice, or there are too many"));
             }
-            map.next_value_seed(Self { depth })?;
+            let value = map.next_value_seed(Self { depth })?;
+            members.insert(key, value);
         }
-        Ok(Seen::Object)
+        Ok(members.into())
     }
 }
 
 impl Strict {
     fn deeper<E: serde::de::Error>(&self) -> Result<u8, E> {
         if self.depth >= DEPTH { Err(E::custom("nested too deep")) } else { Ok(self.depth + 1) }
-    }
-}
-
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        String::deserialize(deserializer)
     }
 }
 

@@ -7,7 +7,9 @@ use crate::{
     mail,
     mcp::Usher,
     service::signing_in,
+    slack,
     store::{self, StoreError, evidence},
+    worker::Bell,
 };
 use axum::{
     Router,
@@ -47,8 +49,13 @@ pub fn router(app: SharedApp) -> Router {
     let mcp = Router::new()
         .route_service("/mcp", service.clone())
         .route_service("/mcp/{organization}", service)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::mcp));
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::mcp))
+        // Programs ask here, so they are told in JSON.
+        .route("/mcp/", any(nothing_here))
+        .route("/mcp/{organization}/", any(nothing_here))
+        .route("/mcp/{organization}/{*path}", any(nothing_here));
     let base = app.public_url.base().to_owned();
+    let host = Arc::clone(&app);
     let pages = Router::new()
         .route("/", get(web::index))
         .route("/invite/{token}", get(web::invite).post(web::accept))
@@ -62,17 +69,20 @@ pub fn router(app: SharedApp) -> Router {
         .route("/me/name", post(web::me::name))
         .route("/me/password", post(web::me::password))
         .route("/me/second-factor", get(web::second_factor::look).post(web::second_factor::act))
+        .route("/settings/second-factor", get(web::factors::list))
+        .route("/settings/second-factor/{id}", get(web::factors::look).post(web::factors::reset))
         .route("/me/sessions", post(web::me::end_sessions))
         .route("/me/identities", post(web::me::identities))
         .route("/me/switch", post(web::me::switch))
         .route("/assets/{name}", get(web::asset))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/.well-known", any(well_known))
-        .route("/.well-known/", any(well_known))
-        .route("/.well-known/{*path}", any(well_known))
+        .route("/.well-known", any(nothing_here))
+        .route("/.well-known/", any(nothing_here))
+        .route("/.well-known/{*path}", any(nothing_here))
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed)
+        .layer(CatchPanicLayer::custom(move |_| web::panicked(&host)))
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), web::visitor::same_site));
     let routes = pages.merge(mcp);
@@ -111,7 +121,7 @@ async fn readyz(State(app): State<SharedApp>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"state": state}).to_string()).into_response()
 }
 
-async fn well_known() -> Response {
+async fn nothing_here() -> Response {
     (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/json")], r#"{"error":"not_found"}"#).into_response()
 }
 
@@ -119,6 +129,25 @@ async fn well_known() -> Response {
 /// and its leases stand in the way of the others.
 pub async fn mail_round(app: &App) -> Result<usize, StoreError> {
     if clocks_agree(app).await? { mail::round(app).await } else { Ok(0) }
+}
+
+/// One round of looking people up in Slack, on the same condition.
+pub async fn slack_round(app: &App) -> Result<usize, StoreError> {
+    if clocks_agree(app).await? { slack::round(app).await } else { Ok(0) }
+}
+
+/// Runs the rounds of one worker of the outbox until the end.
+async fn rounds(app: SharedApp, stop: CancellationToken, bell: fn(&App) -> &Bell, round: impl AsyncFn(&App) -> Result<usize, StoreError>) {
+    while !stop.is_cancelled() {
+        match round(&app).await {
+            Ok(handled) if handled > 0 => {}
+            Ok(_) => tokio::select! { () = bell(&app).wait() => {}, () = stop.cancelled() => {} },
+            Err(error) => {
+                tracing::warn!(%error, "a round of the outbox failed");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
 }
 
 /// Marks what has run out and takes away what is older than its time. Nothing while the clocks disagree: a node that is ahead
@@ -138,20 +167,9 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
 
 /// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.
 async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker) {
-    let mailer = Arc::clone(&app);
-    let stopped = stop.clone();
-    tasks.spawn(async move {
-        while !stopped.is_cancelled() {
-            match mail_round(&mailer).await {
-                Ok(handled) if handled > 0 => {}
-                Ok(_) => tokio::select! { () = mailer.mail.wait() => {}, () = stopped.cancelled() => {} },
-                Err(error) => {
-                    tracing::warn!(%error, "a round of mail failed");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-            }
-        }
-    });
+    // Each in its own task, so that neither waits for what the other talks to.
+    tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.mail.bell, mail_round));
+    tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.slack.bell, slack_round));
     let door = Arc::clone(&app);
     let stopped = stop.clone();
     tasks.spawn(async move {
@@ -187,7 +205,11 @@ fn warn<T>(result: Result<T, StoreError>) {
     }
 }
 
-/// Serves these routes until `stop` ends; calls in flight finish first, and what was gathered is written.
+/// How long calls in flight are waited for at the end. A statement of theirs ends sooner than whoever only sends half a
+/// request, and that one must not keep the process from ending.
+const LAST_CALLS: Duration = Duration::from_secs(10);
+
+/// Serves these routes until `stop` ends; calls in flight finish first, up to [`LAST_CALLS`], and what was gathered is written.
 pub async fn serve(
     app: SharedApp,
     routes: Router,
@@ -198,10 +220,21 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     tasks.spawn(background(Arc::clone(&app), token.clone(), tasks.clone()));
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
+    let stopping = CancellationToken::new();
+    let told = stopping.clone();
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        stop.await;
+        told.cancel();
+    });
+    let too_late = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(LAST_CALLS).await;
+    };
+    let served = tokio::select! { served = serving => served, () = too_late => Ok(()) };
     token.cancel();
-    // A relay that does not answer must not hold the end up.
-    app.mail.close();
+    // A relay or a Slack that does not answer must not hold the end up.
+    app.mail.bell.close();
+    app.slack.bell.close();
     tasks.close();
     tasks.wait().await;
     app.pool.close().await;

@@ -1,9 +1,7 @@
 //! Mail leaves by the outbox worker: rendered when it goes, sent by SMTP or laid into the mail folder.
 //!
-//! What is committed is sent at least once, and in the ordinary case once: a worker holds a lease on what it sends and
-//! renews it while a relay takes its time, notes the fate of each mail before it begins the next, and starts none whose
-//! lease is no longer its own. The lease is short, so that a node that dies holds its mails up for seconds. A mail that is
-//! sent twice after all carries the same Message-ID and the same link.
+//! What is committed is sent at least once, and in the ordinary case once (`worker.rs`). A mail that is sent twice after all
+//! carries the same Message-ID and the same link.
 
 pub mod letter;
 pub mod message;
@@ -12,40 +10,22 @@ pub mod words;
 
 use crate::{
     app::App,
-    authz::{self, Actor, Standing, SystemTask, action::GiveUpMail},
-    domain::{By, Email, HOUR, LinkKind, Notice, OutboxId, RequestId, SECOND},
+    domain::{By, Channel, Email, LinkKind, Notice, OutboxId},
     failpoint::{Fault, Faults},
     store::{
-        Context, StoreError, Work,
+        StoreError,
         notices::Named,
-        outbox::{self, Content, Due, DueLink, Fate, Lease},
+        outbox::{self, Content, Due, DueLink, Fate},
     },
+    worker::{self, Bell, Errand, LEASE, ROUND, Verdict},
 };
 use letter::{Letter, Link, Matter};
 use lettre::Message;
 use message::Way;
 use relay::{Refusal, Relay, Session};
-use std::{future::Future, io::Write as _, path::PathBuf, pin::pin, time::Duration};
-use tokio::{
-    sync::Notify,
-    time::{sleep, timeout},
-};
-use tokio_util::sync::CancellationToken;
+use std::{io::Write as _, path::PathBuf};
 use usher_tools::DeliveryRoute;
 use words::Language;
-
-/// How long a worker that says nothing keeps its mails.
-const LEASE: i64 = 20 * SECOND;
-/// How often a worker that is busy says that it still has them.
-const RENEWAL: Duration = Duration::from_secs(5);
-/// How many mails one round takes.
-const ROUND: i64 = 32;
-/// How long the first wait before another try is; each further one is twice as long, up to an hour.
-const FIRST_WAIT: i64 = 5 * SECOND;
-/// How long a mail under way may still take when the server is told to stop.
-const GRACE: Duration = Duration::from_secs(5);
-/// How often noting a fate is tried: a mail whose fate is not noted is sent again.
-const NOTES: u64 = 5;
 
 /// The way mail goes.
 #[derive(Debug)]
@@ -63,8 +43,8 @@ pub enum Transport {
 pub struct Mailer {
     transport: Transport,
     from: String,
-    due: Notify,
-    closing: CancellationToken,
+    /// How its worker is woken and ended.
+    pub bell: Bell,
 }
 
 impl Mailer {
@@ -78,7 +58,7 @@ impl Mailer {
         let from = from.unwrap_or("usher@localhost.localdomain").to_owned();
         // Later it would cost every invite its mail.
         message::sender(&from).map_err(|_| "--mail-from is not an address: give ADDRESS or NAME <ADDRESS>, in ASCII".to_owned())?;
-        Ok(Self { transport, from, due: Notify::new(), closing: CancellationToken::new() })
+        Ok(Self { transport, from, bell: Bell::default() })
     }
 
     /// What an invite's answer says of its mail; `None` where none could leave.
@@ -151,102 +131,20 @@ impl Mailer {
             Transport::None => Err("none can leave, so inviting is refused: set --smtp-url and --mail-from".to_owned()),
         }
     }
-
-    /// Tells the worker that a mail was committed.
-    pub fn wake(&self) {
-        self.due.notify_one();
-    }
-
-    /// Tells the worker to end: the mail under way gets a few seconds, the others wait for the next start.
-    pub fn close(&self) {
-        self.closing.cancel();
-    }
-
-    /// Waits until there may be work.
-    pub async fn wait(&self) {
-        // Other nodes' mails and retries have no voice here: look every second.
-        drop(timeout(Duration::from_secs(1), self.due.notified()).await);
-    }
 }
 
 /// One round of the worker: leases what is due, sends it, notes what became of it. How many were leased.
 pub async fn round(app: &App) -> Result<usize, StoreError> {
-    if app.mail.route().is_none() || app.mail.closing.is_cancelled() {
+    if app.mail.route().is_none() || app.mail.bell.is_closing() {
         return Ok(0);
     }
-    let (mut lease, mails) = outbox::lease(&app.pool, app.clock.now(), LEASE, ROUND).await?;
+    let leased = outbox::lease(&app.pool, app.clock.now(), LEASE, ROUND).await?;
     let mut carrier = Carrier { app, session: None, down: None };
-    let mut laid_down = Vec::new();
-    for due in &mails {
-        if app.mail.closing.is_cancelled() {
-            break;
-        }
-        match lease.wants(&app.pool, due.id, app.clock.now()).await? {
-            outbox::Wanted::Yes => {}
-            outbox::Wanted::NoLonger => {
-                noted(app, &mut lease, &[(due.id, Fate::Superseded)]).await?;
-                continue;
-            }
-            outbox::Wanted::NotOurs => continue,
-        }
-        let Some(verdict) = Box::pin(holding(app, &mut lease, carrier.carry(due))).await else { break };
-        match verdict {
-            // Laid down again it would be the same file, so these may wait for each other.
-            Verdict::Fate(Fate::Folder) => laid_down.push((due.id, Fate::Folder)),
-            Verdict::Fate(fate) => noted(app, &mut lease, &[(due.id, fate)]).await?,
-            Verdict::GiveUp(code) => {
-                // It must not keep those behind it waiting; what could not be noted is tried once the lease has run out.
-                if let Err(error) = give_up(app, due, code).await {
-                    tracing::warn!(mail = %due.id, %error, "that a mail is given up could not be noted");
-                }
-                lease.forget(due.id);
-            }
-        }
-    }
-    noted(app, &mut lease, &laid_down).await?;
+    let handled = worker::round(app, &app.mail.bell, &mut carrier, leased).await?;
     if let Some(session) = carrier.session {
         session.close().await;
     }
-    lease.release(&app.pool).await?;
-    Ok(mails.len())
-}
-
-/// Runs `work` and renews the lease meanwhile; `None` where the server has to stop and the work would not end in time.
-async fn holding<T>(app: &App, lease: &mut Lease, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    loop {
-        tokio::select! {
-            done = &mut work => return Some(done),
-            () = app.mail.closing.cancelled() => return timeout(GRACE, work).await.ok(),
-            () = sleep(RENEWAL) => {
-                if let Err(error) = lease.renew(&app.pool, app.clock.now(), LEASE).await {
-                    tracing::warn!(%error, "a lease on mail could not be renewed");
-                }
-            }
-        }
-    }
-}
-
-async fn noted(app: &App, lease: &mut Lease, fates: &[(OutboxId, Fate)]) -> Result<(), StoreError> {
-    if fates.is_empty() {
-        return Ok(());
-    }
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match lease.settle(&app.pool, fates, app.clock.now()).await {
-            Err(error) if tries < NOTES => {
-                tracing::warn!(%error, "what became of a mail could not be noted; it is tried again");
-                sleep(Duration::from_millis(50 * tries * tries)).await;
-            }
-            done => return done,
-        }
-    }
-}
-
-enum Verdict {
-    Fate(Fate),
-    GiveUp(&'static str),
+    Ok(handled)
 }
 
 /// Takes the mails of one round to the relay or to the folder.
@@ -258,7 +156,14 @@ struct Carrier<'a> {
     down: Option<&'static str>,
 }
 
-impl Carrier<'_> {
+impl worker::Carrier for Carrier<'_> {
+    type Due = Due;
+    const CHANNEL: Channel = Channel::Mail;
+
+    fn errand(due: &Due) -> Errand {
+        errand(due)
+    }
+
     async fn carry(&mut self, due: &Due) -> Verdict {
         let app = self.app;
         let message = match render(app, due) {
@@ -290,7 +195,9 @@ impl Carrier<'_> {
             Transport::None => again(app, due, "no_transport"),
         }
     }
+}
 
+impl Carrier<'_> {
     async fn hand_over(&mut self, relay: &Relay, message: &Message) -> Result<(), Refusal> {
         let faults = self.app.pool.faults();
         if let Some(session) = self.session.take() {
@@ -312,7 +219,7 @@ impl Carrier<'_> {
         let verdict = if refusal.is_final() { Verdict::GiveUp(refusal.code) } else { again(self.app, due, refusal.code) };
         let next = match verdict {
             Verdict::GiveUp(_) => "given up",
-            Verdict::Fate(_) => "tried again",
+            Verdict::Fate(_) | Verdict::Noted | Verdict::Left => "tried again",
         };
         let (step, code, status) = (refusal.step.as_str(), refusal.code, refusal.status);
         if refusal.is_of_every_mail() {
@@ -325,18 +232,19 @@ impl Carrier<'_> {
     }
 }
 
-/// Another try later, or none where it has been tried for long enough.
-fn again(app: &App, due: &Due, code: &'static str) -> Verdict {
-    let now = app.clock.now();
-    if now.since(due.created_at) > outbox::GIVE_UP_AFTER {
-        return Verdict::GiveUp(code);
+fn errand(due: &Due) -> Errand {
+    Errand {
+        id: due.id,
+        org: due.org,
+        user: due.user,
+        name: format!("{} {}", due.first_name, due.last_name),
+        attempts: due.attempts,
+        created_at: due.created_at,
     }
-    Verdict::Fate(Fate::Again(now.plus(wait_after(due.attempts)), code))
 }
 
-fn wait_after(attempts: i64) -> i64 {
-    let doublings = u32::try_from(attempts.clamp(0, 10)).unwrap_or_default();
-    FIRST_WAIT.saturating_mul(2i64.pow(doublings)).min(HOUR)
+fn again(app: &App, due: &Due, code: &'static str) -> Verdict {
+    errand(due).again(app.clock.now(), code)
 }
 
 /// The same at every try. An IPv6 address has letters that no plain Message-ID has (RFC 5322, 3.6.4); the left part is unique
@@ -468,33 +376,4 @@ fn lay_down(folder: &std::path::Path, id: OutboxId, message: &Message) -> std::i
     }
     options.open(&draft)?.write_all(&message.formatted())?;
     std::fs::rename(draft, folder.join(format!("{id}.eml")))
-}
-
-async fn give_up(app: &App, due: &Due, code: &'static str) -> Result<(), StoreError> {
-    let actor = Actor::system(due.org, SystemTask::Mail);
-    let action = GiveUpMail { user: due.user, name: format!("{} {}", due.first_name, due.last_name) };
-    let Ok(proof) = authz::authorize(&actor, &Standing::above_roles(), action) else {
-        return Err(StoreError::Corrupt("machine work was refused".to_owned()));
-    };
-    let context = Context { request_id: RequestId::new(app.clock.now(), &app.random), tool: None, reason: None };
-    let mut work = Work::begin(&app.pool, due.org, context, &app.clock, &app.random).await?;
-    match outbox::give_up(&mut work, proof, due.id, code).await {
-        Ok(()) => work.commit().await,
-        Err(error) => {
-            work.rollback().await?;
-            Err(error)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_from_five_seconds_to_an_hour() {
-        let waits: Vec<i64> = (0..12).map(|attempts| wait_after(attempts) / SECOND).collect();
-        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]);
-        assert_eq!((wait_after(-1), wait_after(i64::MAX)), (FIRST_WAIT, HOUR));
-    }
 }

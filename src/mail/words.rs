@@ -425,8 +425,8 @@ fn english(matter: &Matter) -> Words {
             title: "A recovery code opened your account at {organization}",
             preview: "On {when}. If it was not you, read on.",
             paragraphs: &[
-                "It stood in for your authenticator app and works no more. Before you run out of them, make new ones on the page under your name.",
-                "If it was not you, somebody has your password and your recovery codes: choose a new password on the page under your name, then Sign out everywhere, make new codes, and tell an Administrator of {organization} at once.",
+                "It stood in for your authenticator app and works no more. Before you run out of them, take the second factor away on the page under your name, and set up another one: it brings new codes.",
+                "If it was not you, somebody has your password and your recovery codes: choose a new password on the page under your name, then Sign out everywhere, set up another second factor, and tell an Administrator of {organization} at once.",
             ],
             link: None,
             rows: &[("When", Fact::When), ("In", Fact::Browser), ("Codes left", Fact::Left)],

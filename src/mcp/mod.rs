@@ -18,9 +18,9 @@ use crate::{
 use rmcp::{
     ErrorData, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, InitializeRequestParams,
-        InitializeResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool as McpTool,
-        ToolAnnotations,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
+        Implementation, InitializeRequestParams, InitializeResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+        ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::{RequestContext, RoleServer},
 };
@@ -295,6 +295,11 @@ impl ServerHandler for Usher {
 
     fn get_tool(&self, name: &str) -> Option<McpTool> {
         ENTRIES.iter().find(|entry| entry.descriptor.name == name).map(|entry| entry.tool.clone())
+    }
+
+    /// The library's own answer would repeat the method's name as it came, control characters and all.
+    async fn on_custom_request(&self, _: CustomRequest, _: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "There is no such method.", None))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {

@@ -3,8 +3,8 @@
 use super::{About, Call, Done, Writing, invalid};
 use crate::{
     app::App,
-    authz::{self, action::GiveUpMail},
-    domain::{Email, OutboxId, UserId},
+    authz::{self, action::GiveUp},
+    domain::{Channel, Email, OutboxId, UserId},
     error::Error,
     store::outbox::{self, Sent, SentState},
 };
@@ -42,7 +42,7 @@ pub async fn find(app: &App, bounce: &Bounce) -> Result<Vec<Sent>, Error> {
 
 /// A mail that the relay had taken came back: it counts as failed, with the code `bounced`. `false` where that was known.
 pub async fn bounced(app: &App, call: &Call, id: OutboxId) -> Result<(UserId, bool), Error> {
-    let mut writing = Writing::begin::<GiveUpMail>(app, call, false).await?;
+    let mut writing = Writing::begin::<GiveUp>(app, call, false).await?;
     let result = async {
         let mail = outbox::facts(&mut writing.work, id)
             .await?
@@ -55,7 +55,7 @@ pub async fn bounced(app: &App, call: &Call, id: OutboxId) -> Result<(UserId, bo
                 return Err(Error::Conflict("This mail has not left by a relay, so it cannot have come back."));
             }
         }
-        let proof = authz::authorize(&call.actor, &writing.standing, GiveUpMail { user, name: mail.name })?;
+        let proof = authz::authorize(&call.actor, &writing.standing, GiveUp { channel: Channel::Mail, user, name: mail.name })?;
         outbox::bounced(&mut writing.work, proof, id).await?;
         Ok(Done { value: (user, true), changed: true, about })
     }

@@ -16,6 +16,7 @@ pub mod parse;
 pub mod people;
 pub mod second_factor;
 pub mod signing_in;
+pub mod slack;
 pub mod sso;
 pub mod tokens;
 pub mod view;
@@ -248,7 +249,9 @@ impl<'a> Writing<'a> {
             self.work.rollback().await?;
         }
         if self.mails && done.changed {
-            self.app.mail.wake();
+            self.app.mail.bell.wake();
+            // Who is invited or joins may be looked up.
+            self.app.slack.bell.wake();
         }
         Ok(done.value)
     }

@@ -8,7 +8,7 @@ use crate::{
         action::{DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
         sso::Footing,
     },
-    domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, Status, Untrusted, UserId},
+    domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackId, Status, UserId},
     error::Error,
     keys::sha256,
     store::{
@@ -301,7 +301,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     let slack_id = match contract::Change::of(params.slack_id.as_deref()) {
         contract::Change::Keep => None,
         contract::Change::Clear => Some(None),
-        contract::Change::Set(text) => Some(Some(slack_id(text)?)),
+        contract::Change::Set(text) => Some(Some(SlackId::parse(text)?)),
     };
     let role = params.role.map(Role::from);
     if first.is_none() && last.is_none() && slack_id.is_none() && role.is_none() {
@@ -317,7 +317,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             first.clone().map_or_else(|| PersonName::parse_first(&found.first_name), Ok)?,
             last.clone().map_or_else(|| PersonName::parse_last(&found.last_name), Ok)?,
         );
-        let slack_now = slack_id.as_ref().map_or(found.slack_id.as_deref(), |new| new.as_ref().map(Untrusted::as_str));
+        let slack_now = slack_id.as_ref().map_or(found.slack_id.as_deref(), |new| new.as_ref().map(SlackId::as_str));
         let changed = repeat.is_none()
             && (role.is_some_and(|role| role != found.facts.role)
                 || slack_now != found.slack_id.as_deref()
@@ -342,9 +342,11 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             let footing = footing_on(&mut writing, &found.facts).await?;
             people::update(&mut writing.work, proof, &found).await?;
             sso::keeps_footing(&mut writing, footing).await?;
+            if role.is_some_and(|role| role != found.facts.role) {
+                writing.mails();
+            }
             if role == Some(Role::Administrator) && found.facts.role == Role::User {
                 warnings = many_administrators(&writing, found.facts.status);
-                writing.mails();
             }
         }
         let user = shown(&mut writing, key).await?;
@@ -353,19 +355,6 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     }
     .await;
     writing.finish(result).await
-}
-
-fn slack_id(text: &str) -> Result<Untrusted, Error> {
-    let text = parse::line("slack_id", text, 32)?;
-    if text.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        Ok(text)
-    } else {
-        Err(invalid(
-            "slack_id",
-            "A Slack ID has letters and digits only.",
-            "Pass the member id from the person's Slack profile, such as U012AB3CD, or none to clear it.",
-        ))
-    }
 }
 
 /// Ends all access of a person at once. On a Pending person it withdraws the invite.
@@ -391,6 +380,7 @@ pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUse
         {
             ended = people::deactivate(&mut writing.work, proof).await?;
             sso::keeps_footing(&mut writing, footing).await?;
+            writing.mails();
         }
         let user = shown(&mut writing, key).await?;
         let value = contract::DeactivateUserOutput {

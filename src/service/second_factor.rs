@@ -20,20 +20,20 @@ use crate::{
             ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
         },
     },
-    domain::Timestamp,
+    domain::{Settings, Timestamp, UserId},
     error::{Budget, Error},
     keys::{Cell, sha256},
     store::{
         door::Tries,
         people::{self, Who},
-        second_factor,
+        second_factor::{self, Holder, Listed},
         sessions::Session,
     },
 };
 use zeroize::Zeroizing;
 
 /// Why no code is taken any more.
-const LOCKED: &str = "Too many wrong codes in a row: none is taken any more. Ask whoever runs this server to take your second factor away, then set up a new one.";
+const LOCKED: &str = "Too many wrong codes in a row: none is taken any more. Ask an Administrator of your organization, or whoever runs this server, to reset your second factor; then set up a new one.";
 
 /// A secret that waits for its first code, as the page shows it.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ pub async fn confirm(app: &App, session: &Session, browser: &Browser, typed: &st
     });
     let opened = Opened { cookie: browser.next_cookie(app) };
     let use_for = For::Confirming { recovery_codes: hashes.collect(), browser: sha256(opened.cookie.as_bytes()) };
-    show(app, session, typed, &use_for).await?;
+    show(app, session, browser, typed, &use_for).await?;
     Ok(Confirmed { recovery_codes, opened })
 }
 
@@ -138,15 +138,15 @@ pub async fn confirm(app: &App, session: &Session, browser: &Browser, typed: &st
 /// Errors: [`Error::SignInRefused`] for a wrong or used code; [`Error::RateLimited`] while a wait lasts.
 pub async fn pass(app: &App, session: &Session, browser: &Browser, typed: &str) -> Result<Opened, Error> {
     let opened = Opened { cookie: browser.next_cookie(app) };
-    show(app, session, typed, &For::Passing { browser: sha256(opened.cookie.as_bytes()) }).await?;
+    show(app, session, browser, typed, &For::Passing { browser: sha256(opened.cookie.as_bytes()) }).await?;
     Ok(opened)
 }
 
 /// Takes one's own second factor away. All other sessions end.
 ///
 /// Errors: as [`pass`].
-pub async fn remove(app: &App, session: &Session, typed: &str) -> Result<(), Error> {
-    show(app, session, typed, &For::Removing).await
+pub async fn remove(app: &App, session: &Session, browser: &Browser, typed: &str) -> Result<(), Error> {
+    show(app, session, browser, typed, &For::Removing).await
 }
 
 /// What a code is shown for.
@@ -156,11 +156,12 @@ enum For {
     Removing,
 }
 
-/// What was typed, compared with a secret.
+/// What was typed, compared with a secret; and where, in words.
 struct Compared {
     typed: Typed,
     step: Option<i64>,
     sealed: String,
+    label: String,
 }
 
 /// Refuses while a wait lasts, and for good after so many wrong codes that somebody is guessing.
@@ -174,7 +175,7 @@ fn hold_up(tries: Tries, now: Timestamp) -> Result<(), Error> {
     }
 }
 
-async fn show(app: &App, session: &Session, typed: &str, use_for: &For) -> Result<(), Error> {
+async fn show(app: &App, session: &Session, browser: &Browser, typed: &str, use_for: &For) -> Result<(), Error> {
     let typed = Typed::parse(typed).ok_or_else(|| {
         invalid("code", "This is no code.", "Type the six digits that your app shows now, or one of your recovery codes.")
     })?;
@@ -185,7 +186,7 @@ async fn show(app: &App, session: &Session, typed: &str, use_for: &For) -> Resul
         Typed::Code(code) => secret_of(app, session, &factor.sealed)?.step_of(code, now),
         Typed::Recovery(_) => None,
     };
-    let compared = Compared { typed, step, sealed: factor.sealed };
+    let compared = Compared { typed, step, sealed: factor.sealed, label: browser.label.clone() };
     let call = call(app, session);
     let counts = retrying(|| show_once(app, &call, session, &compared, use_for)).await?;
     if counts { Ok(()) } else { Err(Error::SignInRefused) }
@@ -197,7 +198,9 @@ async fn show_once(app: &App, call: &Call, session: &Session, compared: &Compare
     let mut writing = Writing::begin::<PassSecondFactor>(app, call, true).await?;
     let result = async {
         let counts = use_code(&mut writing, call, session, compared, use_for).await?;
-        if !counts {
+        if counts {
+            writing.mails();
+        } else {
             second_factor::wrong(&mut writing.work, session.person.key).await?;
         }
         Ok(Done { value: counts, changed: true, about: About::default() })
@@ -222,34 +225,56 @@ async fn use_code(writing: &mut Writing<'_>, call: &Call, session: &Session, com
     if !proof.counts(&facts) {
         return Ok(false);
     }
-    let (actor, standing, person, session) = (&call.actor, &writing.standing, found.facts, session.id);
+    let (actor, standing, person, session, label) = (&call.actor, &writing.standing, found.facts, session.id, compared.label.clone());
     match use_for {
         For::Confirming { recovery_codes, browser } => {
             let (recovery_codes, browser) = (recovery_codes.clone(), *browser);
-            let action = ConfirmSecondFactor { person, factor: facts, proof, recovery_codes, session, browser, now };
+            let action = ConfirmSecondFactor { person, factor: facts, proof, recovery_codes, session, browser, label, now };
             second_factor::confirm(work, authz::authorize(actor, standing, action)?).await?;
         }
         For::Passing { browser } => {
-            let action = PassSecondFactor { person, factor: facts, proof, session, browser: *browser };
+            let action = PassSecondFactor { person, factor: facts, proof, session, browser: *browser, label };
             second_factor::pass(work, authz::authorize(actor, standing, action)?).await?;
         }
         For::Removing => {
-            let action = RemoveSecondFactor { person, factor: facts, proof, session };
+            let action = RemoveSecondFactor { person, factor: facts, proof, session, label };
             second_factor::remove(work, authz::authorize(actor, standing, action)?).await?;
         }
     }
     Ok(true)
 }
 
+/// Who has a second factor, and who lacks one that is demanded: a page of them, for whoever may take one away.
+///
+/// Errors: what no Administrator is answered.
+pub async fn list(app: &App, call: &Call, settings: &Settings, after: Option<UserId>) -> Result<Listed, Error> {
+    authz::needs::<ResetSecondFactor>(&call.actor, &call.standing, false)?;
+    Ok(second_factor::list(&app.pool, call.actor.org(), settings.second_factor, after).await?)
+}
+
+/// Somebody who has a second factor, for whoever may take it away; `None` where they have none, or nobody is there.
+///
+/// Errors: as [`list`].
+pub async fn of(app: &App, call: &Call, id: UserId) -> Result<Option<Holder>, Error> {
+    authz::needs::<ResetSecondFactor>(&call.actor, &call.standing, false)?;
+    Ok(second_factor::holder(&app.pool, call.actor.org(), id).await?)
+}
+
 /// Takes somebody's second factor away, as another Administrator or on the host; all their sessions end. `false` where there
 /// was none.
-pub async fn reset(app: &App, call: &Call, user: &str) -> Result<bool, Error> {
+///
+/// `proved_at` is when the Administrator was last proved; the host proves nobody.
+///
+/// Errors: [`Error::SignInRefused`] for one's own, and where that is longer than ten minutes ago.
+pub async fn reset(app: &App, call: &Call, user: &str, proved_at: Option<Timestamp>) -> Result<bool, Error> {
     let who = super::parse::who("user", user)?;
     let mut writing = Writing::begin::<ResetSecondFactor>(app, call, false).await?;
     let result = async {
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
-        let proof = authz::authorize(&call.actor, &writing.standing, ResetSecondFactor { person: found.facts })?;
+        let action = ResetSecondFactor { person: found.facts, proved_at, now: writing.work.now() };
+        let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         let changed = second_factor::reset(&mut writing.work, proof).await?;
+        writing.mails();
         Ok(Done { value: changed, changed, about: About::default() })
     }
     .await;

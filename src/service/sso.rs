@@ -18,6 +18,7 @@ use super::{
 use crate::{
     app::App,
     authn::{
+        link,
         session::Browser,
         sso::{self, Asking, Fault, Flow, Identity, Issuer, Provider, Returned, Secret},
     },
@@ -386,11 +387,18 @@ async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meet
 /// people, else among the strangers, with the caller's address as it is kept of those.
 pub fn turned_away(app: &App, met: &Met, address: Option<[u8; 32]>, request_id: RequestId) {
     let now = app.clock.now();
-    let (person, linked, error) = match &met.meeting {
-        Meeting::Deactivated(person, linked) => (*person, linked.as_deref(), Error::UserDeactivated),
-        Meeting::Taken(linked) => (linked.person, Some(linked.as_ref()), TAKEN),
-        Meeting::OtherAddress(invite) => (invite.person, None, Error::SignInRefused),
-        Meeting::InviteEnded(invite) => (invite.person, None, Error::DeadLink),
+    let by_identity = |linked: &Linked| {
+        let call = arrival(app, met.connection.org, linked.person, &linked.email_key, met.connection.id).call(request_id);
+        (call.actor, format!("{} {}", linked.first_name, linked.last_name))
+    };
+    let by_invite = |invite: &Link| (link::actor(invite), format!("{} {}", invite.first_name, invite.last_name));
+    let by_nobody = || (signing_in::machine(app, met.connection.org).actor, String::new());
+    let (person, (actor, name), error) = match &met.meeting {
+        Meeting::Deactivated(person, None) => (*person, by_nobody(), Error::UserDeactivated),
+        Meeting::Deactivated(person, Some(linked)) => (*person, by_identity(linked), Error::UserDeactivated),
+        Meeting::Taken(linked) => (linked.person, by_identity(linked), TAKEN),
+        Meeting::OtherAddress(invite) => (invite.person, by_invite(invite), Error::SignInRefused),
+        Meeting::InviteEnded(invite) => (invite.person, by_invite(invite), Error::DeadLink),
         Meeting::Unverified => return app.evidence.stranger(now, "sso_unverified", "web", address),
         Meeting::Stranger => return app.evidence.stranger(now, "sso_uninvited", "web", address),
         Meeting::Enter(_) | Meeting::Join(_) | Meeting::Mailbox(_) | Meeting::Link | Meeting::Connected => return,
@@ -399,15 +407,6 @@ pub fn turned_away(app: &App, met: &Met, address: Option<[u8; 32]>, request_id: 
         Purpose::Enter => "sign_in:sso",
         Purpose::Join(_) => AcceptInvite::NAME,
         Purpose::Link(_) => LinkIdentity::NAME,
-    };
-    let org = met.connection.org;
-    // An identity that opens an account is its person; whoever else came is nobody here.
-    let (actor, name) = match linked {
-        Some(linked) => {
-            let call = arrival(app, org, linked.person, &linked.email_key, met.connection.id).call(request_id);
-            (call.actor, format!("{} {}", linked.first_name, linked.last_name))
-        }
-        None => (signing_in::machine(app, org).actor, String::new()),
     };
     let code = error.code().as_str();
     // The only name in the entry is the actor's own, which is at hand: which entry was the last does not matter.

@@ -101,6 +101,7 @@ fn read(c: &mut Columns<'_>) -> Result<Alive, StoreError> {
 
 /// The live credential with this hash.
 pub async fn authenticate(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result<Option<Alive>, StoreError> {
+    let _turn = pool.bearers_turn(hash).await;
     let row = pool.query(alive_sql!("c.hash = $1 AND c.kind = 'token'")).bind(hash).bind(now).optional().await?;
     row.map(|row| read(&mut row.columns())).transpose()
 }

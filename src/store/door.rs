@@ -388,7 +388,9 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
 pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Result<u64, StoreError> {
     use crate::authz::door::PasswordProof;
     let (action, stamp) = proof.into_parts();
-    let key = action.person.person.key;
+    let person = action.person.person;
+    let key = person.key;
+    let broke_glass = notices::breaks_glass(work, key).await?;
     work.tx
         .query("UPDATE users SET password_hash = $2, version = version + 1 WHERE key = $1")
         .bind(key)
@@ -400,6 +402,7 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
     }
     let ended = super::sessions::end_of(work, key, action.keep.map_or(Which::All, Which::Others)).await?;
     notices::tell(work, key, &Notice::PasswordChanged { browser: Some(action.browser) }).await?;
+    notices::break_glass(work, person, broke_glass, notices::by(&stamp)).await?;
     work.actor_name = Some(action.person.name);
     audit::append(work, Entry::done(stamp, vec![Change::set("sessions_ended", Said::Plain(ended.to_string()))])).await?;
     Ok(ended)

@@ -4,6 +4,7 @@
 //! (`keys::Keyring::link_token`), so a copy of the database opens nothing.
 
 use super::{
+    slack::look_up_invited,
     sql::{Pool, StoreError},
     work::Work,
 };
@@ -57,10 +58,14 @@ macro_rules! pending {
     };
 }
 
-/// Stores a person's first link and queues its mail.
+/// Stores a person's first link and queues its mail; and that they are looked up in Slack, where it is connected.
 pub(super) async fn insert(work: &mut Work, user_key: i64, link: &NewLink, inviter: Option<UserId>) -> Result<(), StoreError> {
-    let sql = work.tx.engine().either(concat!(link!(), "; ", mail!()), concat!("WITH link AS (", link!(), ") ", mail!()));
-    bind(work, sql, user_key, link, inviter).await
+    let sql = work.tx.engine().either(
+        concat!(link!(), "; ", mail!(), "; ", look_up_invited!()),
+        concat!("WITH link AS (", link!(), "), mail AS (", mail!(), ") ", look_up_invited!()),
+    );
+    let look_up = OutboxId::new(work.now, &work.random);
+    bind(work, sql, user_key, link, inviter, Some(look_up)).await
 }
 
 /// Stores a further link of somebody who is Pending, or becomes so by it, and queues its mail. Earlier ones end, and so
@@ -81,12 +86,20 @@ pub(super) async fn renew(work: &mut Work, user_key: i64, link: &NewLink, invite
             mail!()
         ),
     );
-    bind(work, sql, user_key, link, inviter).await
+    bind(work, sql, user_key, link, inviter, None).await
 }
 
-async fn bind(work: &mut Work, sql: &'static str, user_key: i64, link: &NewLink, inviter: Option<UserId>) -> Result<(), StoreError> {
+async fn bind(
+    work: &mut Work,
+    sql: &'static str,
+    user_key: i64,
+    link: &NewLink,
+    inviter: Option<UserId>,
+    look_up: Option<OutboxId>,
+) -> Result<(), StoreError> {
     let (org, now) = (work.org.number, work.now);
-    work.tx
+    let query = work
+        .tx
         .query(sql)
         .bind(link.id.as_uuid())
         .bind(org)
@@ -96,9 +109,12 @@ async fn bind(work: &mut Work, sql: &'static str, user_key: i64, link: &NewLink,
         .bind(inviter.map(|id| id.as_uuid()))
         .bind(now)
         .bind(now.plus(INVITE_LIFETIME))
-        .bind(link.mail.as_uuid())
-        .execute()
-        .await?;
+        .bind(link.mail.as_uuid());
+    let query = match look_up {
+        Some(id) => query.bind(id.as_uuid()),
+        None => query,
+    };
+    query.execute().await?;
     Ok(())
 }
 

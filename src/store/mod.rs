@@ -21,6 +21,7 @@ mod queue;
 mod search;
 pub mod second_factor;
 pub mod sessions;
+pub mod slack;
 pub mod sql;
 mod sqlite;
 pub mod sso;

@@ -4,12 +4,12 @@
 //! mail about what is no more is dropped.
 
 use super::{
-    meta, outbox,
+    door, meta, outbox,
     sql::{Pool, StoreError, Tx},
     work::Work,
 };
 use crate::{
-    authz::{ActorKind, Org, Stamp},
+    authz::{ActorKind, Org, PersonRef, Stamp},
     domain::{By, ConnectionId, CredentialId, DAY, LinkId, Notice, OutboxId, Random, Timestamp, UserId},
 };
 
@@ -39,6 +39,26 @@ pub(super) async fn tell_administrators(work: &mut Work, notice: &Notice) -> Res
 /// Tells every Administrator that somebody is one of them from now on.
 pub(super) async fn administrator_made(work: &mut Work, who: UserId, by: By) -> Result<(), StoreError> {
     tell_administrators(work, &Notice::AdministratorMade { who, by }).await
+}
+
+/// Whether somebody's password opens a door that single sign-on has shut for others: that of an active Administrator where it
+/// is required.
+pub(super) async fn breaks_glass(work: &mut Work, user_key: i64) -> Result<bool, StoreError> {
+    if !door::settings(work).await?.sso_required {
+        return Ok(false);
+    }
+    let query =
+        work.tx.query("SELECT 1 FROM users WHERE key = $1 AND role = 'administrator' AND status = 'active' AND password_hash IS NOT NULL");
+    Ok(query.bind(user_key).optional().await?.is_some())
+}
+
+/// Tells every Administrator where that is otherwise than it was `before`.
+pub(super) async fn break_glass(work: &mut Work, person: PersonRef, before: bool, by: By) -> Result<(), StoreError> {
+    let may = breaks_glass(work, person.key).await?;
+    if may != before {
+        tell_administrators(work, &Notice::BreakGlassChanged { who: person.id, may, by }).await?;
+    }
+    Ok(())
 }
 
 /// Who did what a proof stands for.

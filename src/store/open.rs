@@ -26,6 +26,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const SQLITE_READERS: u32 = 4;
 /// Connections of one node to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 8;
+/// After how long a connection to PostgreSQL may have been lost without anybody's noticing.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// Where the rows are.
 #[derive(Clone, Debug)]
@@ -152,18 +154,27 @@ fn side_files(path: &Path) -> Option<(File, File)> {
 }
 
 fn postgres_pool(options: &PgConnectOptions) -> PgPool {
-    PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(Duration::from_secs(10)).connect_lazy_with(
-        options.clone().statement_cache_capacity(200).options([
-            ("statement_timeout", "30000"),
-            ("lock_timeout", "20000"),
-            ("idle_in_transaction_session_timeout", "60000"),
-            ("default_transaction_isolation", "read committed"),
-            // A statement has one plan, whatever its values: planning the large ones takes longer than running them, and
-            // guesses from values go wrong (grams of one word are not independent). Compiling takes longer still.
-            ("plan_cache_mode", "force_generic_plan"),
-            ("jit", "off"),
-        ]),
-    )
+    let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(Duration::from_secs(10));
+    // One that has rested is asked whether it still stands before a statement is given to it; to ask each time is a round
+    // trip more for every call.
+    let pool = pool.test_before_acquire(false).before_acquire(|conn, meta| {
+        Box::pin(async move {
+            if meta.idle_for >= RESTED {
+                conn.ping().await?;
+            }
+            Ok(true)
+        })
+    });
+    pool.connect_lazy_with(options.clone().statement_cache_capacity(200).options([
+        ("statement_timeout", "30000"),
+        ("lock_timeout", "20000"),
+        ("idle_in_transaction_session_timeout", "60000"),
+        ("default_transaction_isolation", "read committed"),
+        // A statement has one plan, whatever its values: planning the large ones takes longer than running them, and
+        // guesses from values go wrong (grams of one word are not independent). Compiling takes longer still.
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+    ]))
 }
 
 /// How a database's schema stands to this binary's.

@@ -1,4 +1,4 @@
-//! The outbox: mail is a row in the transaction that wants it sent, and a worker sends it afterwards.
+//! The outbox: a mail, or a question to Slack, is a row in the transaction that wants it, and a worker carries it afterwards.
 //!
 //! A worker leases rows, so that several nodes share the work and a dead one's rows come back by
 //! themselves. The row's id makes the Message-ID, the same at every try, so that a mail whose answer
@@ -11,11 +11,11 @@ use super::{
     work::Work,
 };
 use crate::{
-    authz::{Authorized, Org, action::GiveUpMail},
-    domain::{Asked, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Timestamp, UserId},
+    authz::{Authorized, Org, action::GiveUp},
+    domain::{Asked, Channel, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Timestamp, UserId},
 };
 
-/// After which time a mail that nobody took is given up, and a notice that could not leave at all is no news any more.
+/// After which time what nobody took is given up, and a notice that could not leave at all is no news any more.
 pub const GIVE_UP_AFTER: i64 = 2 * DAY;
 
 /// A mail that is due, with everything its text needs.
@@ -82,14 +82,14 @@ pub struct DueLink {
     pub expires_at: Timestamp,
 }
 
-/// Mails that this worker holds. Another worker may take those whose lease has run out.
+/// Rows that this worker holds. Another worker may take those whose lease has run out.
 #[derive(Debug)]
 pub struct Lease {
     until: Timestamp,
     held: Vec<OutboxId>,
 }
 
-/// Whether a leased mail is still to be sent.
+/// Whether a leased row is still to be carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// It is.
@@ -101,11 +101,23 @@ pub enum Wanted {
 }
 
 impl Lease {
-    /// Whether a mail is still to be sent, and by this worker.
+    /// Nothing held.
+    #[must_use]
+    pub fn of_nothing(now: Timestamp) -> Self {
+        Self { until: now, held: Vec::new() }
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn held(&self) -> &[OutboxId] {
+        &self.held
+    }
+
+    /// Whether a row is still to be carried, and by this worker.
     pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
         let row = pool
             .query(
-                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts FROM outbox b LEFT JOIN links l ON l.id = b.link_id
+                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts, b.channel FROM outbox b LEFT JOIN links l ON l.id = b.link_id
                   WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2",
             )
             .bind(id.as_uuid())
@@ -116,8 +128,9 @@ impl Lease {
         let mut c = row.columns();
         let (ended_at, expires_at) = (c.maybe_time()?, c.maybe_time()?);
         let (created_at, attempts): (Timestamp, i64) = (c.time()?, c.take()?);
+        let mail = c.take::<String>()? == Channel::Mail.as_str();
         // A notice has no end of its own. It is old news only where no mail could leave for long; what was tried is given up.
-        let stale = attempts == 0 && now.since(created_at) > GIVE_UP_AFTER;
+        let stale = mail && attempts == 0 && now.since(created_at) > GIVE_UP_AFTER;
         let wanted = ended_at.is_none() && expires_at.map_or(!stale, |expires_at| expires_at > now);
         Ok(if wanted { Wanted::Yes } else { Wanted::NoLonger })
     }
@@ -153,7 +166,7 @@ impl Lease {
         self.held.retain(|held| *held != id);
     }
 
-    /// Notes the fate of mails, in one transaction. Also of one that was taken over meanwhile: what is sent is sent.
+    /// Notes the fate of rows, in one transaction. Also of one that was taken over meanwhile: what is sent is sent.
     pub async fn settle(&mut self, pool: &Pool, fates: &[(OutboxId, Fate)], now: Timestamp) -> Result<(), StoreError> {
         settle(pool, fates, now).await?;
         self.held.retain(|held| !fates.iter().any(|(id, _)| id == held));
@@ -161,29 +174,47 @@ impl Lease {
     }
 }
 
-/// Leases up to `limit` due mails for `lease` milliseconds; the oldest first.
-pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<(Lease, Vec<Due>), StoreError> {
+macro_rules! due {
+    () => {
+        "state = 'queued' AND channel = $2 AND next_at <= $1 AND coalesce(lease_until, 0) <= $1
+            AND (channel = 'mail' OR org IN (SELECT org FROM slack_connections WHERE stopped_at IS NULL AND coalesce(held_until, 0) <= $1))"
+    };
+}
+
+/// Leases up to `limit` due rows of a channel for `lease` milliseconds, the oldest first. `None` where there are none; else the
+/// transaction that took them, for reading what they are about.
+pub(super) async fn take(pool: &Pool, channel: Channel, now: Timestamp, lease: i64, limit: i64) -> Result<Option<(Tx, Lease)>, StoreError> {
     let until = now.plus(lease);
     // A look first, so that an idle worker never takes the writer's turn.
-    let due = pool
-        .query("SELECT 1 FROM outbox WHERE state = 'queued' AND next_at <= $1 AND coalesce(lease_until, 0) <= $1 LIMIT 1")
-        .bind(now)
-        .optional()
-        .await?;
-    if due.is_none() {
-        return Ok((Lease { until, held: Vec::new() }, Vec::new()));
+    let look = pool.query(concat!("SELECT 1 FROM outbox WHERE ", due!(), " LIMIT 1"));
+    if look.bind(now).bind(channel.as_str()).optional().await?.is_none() {
+        return Ok(None);
     }
     let mut tx = pool.begin().await?;
     let sql = tx.engine().either(
-        "UPDATE outbox SET lease_until = $2 WHERE id IN (SELECT id FROM outbox WHERE state = 'queued' AND next_at <= $1
-            AND coalesce(lease_until, 0) <= $1 ORDER BY next_at LIMIT $3) RETURNING id",
-        "UPDATE outbox SET lease_until = $2 WHERE id IN (SELECT id FROM outbox WHERE state = 'queued' AND next_at <= $1
-            AND coalesce(lease_until, 0) <= $1 ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING id",
+        concat!(
+            "UPDATE outbox SET lease_until = $3 WHERE id IN (SELECT id FROM outbox WHERE ",
+            due!(),
+            " ORDER BY next_at LIMIT $4) RETURNING id"
+        ),
+        concat!(
+            "UPDATE outbox SET lease_until = $3 WHERE id IN (SELECT id FROM outbox WHERE ",
+            due!(),
+            " ORDER BY next_at LIMIT $4 FOR UPDATE SKIP LOCKED) RETURNING id"
+        ),
     );
-    let rows = tx.query(sql).bind(now).bind(until).bind(limit).all().await?;
-    let mut leased = Vec::with_capacity(rows.len());
-    for row in rows {
-        let id: uuid::Uuid = row.get(0)?;
+    let rows = tx.query(sql).bind(now).bind(channel.as_str()).bind(until).bind(limit).all().await?;
+    let held = rows.iter().map(|row| row.get(0).map(OutboxId::from_uuid)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some((tx, Lease { until, held })))
+}
+
+/// Leases mails that are due.
+pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<(Lease, Vec<Due>), StoreError> {
+    let Some((mut tx, lease)) = take(pool, Channel::Mail, now, lease, limit).await? else {
+        return Ok((Lease::of_nothing(now), Vec::new()));
+    };
+    let mut leased = Vec::with_capacity(lease.held.len());
+    for id in &lease.held {
         let row = tx
             .query(
                 "SELECT b.id, o.number, o.id, o.name, o.locator, b.letter, b.detail, l.id, l.kind, l.generation, l.expires_at, u.id, u.email,
@@ -192,7 +223,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
                    JOIN organizations o ON o.number = b.org LEFT JOIN users i ON i.key = l.inviter_key
                   WHERE b.id = $1",
             )
-            .bind(id)
+            .bind(id.as_uuid())
             .one()
             .await?;
         let mut c = row.columns();
@@ -223,7 +254,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
     tx.commit().await?;
     // RETURNING has no order.
     leased.sort_by_key(|due| (due.created_at, due.id.as_uuid()));
-    Ok((Lease { until, held: leased.iter().map(|due| due.id).collect() }, leased))
+    Ok((lease, leased))
 }
 
 fn due_link(
@@ -294,12 +325,14 @@ pub(super) async fn insert(
 /// What became of a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The relay has it.
+    /// The relay has it, or Slack answered it.
     Sent,
     /// It lies in the mail folder.
     Folder,
-    /// Its link ended before it left.
+    /// Its link ended before it left, or what it would ask about is no more.
     Superseded,
+    /// Slack knows nobody by this address: an answer like any other.
+    Nobody,
     /// Try again at this time; the code says why.
     Again(Timestamp, &'static str),
 }
@@ -307,39 +340,46 @@ pub enum Fate {
 async fn settle(pool: &Pool, fates: &[(OutboxId, Fate)], now: Timestamp) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
     for (id, fate) in fates {
-        let (state, next, error) = match fate {
-            Fate::Sent => ("sent", None, None),
-            Fate::Folder => ("folder", None, None),
-            Fate::Superseded => ("superseded", None, None),
-            Fate::Again(at, code) => ("queued", Some(*at), Some(*code)),
-        };
-        tx.query(
-            "UPDATE outbox SET state = $2, attempts = attempts + 1, next_at = coalesce($3, next_at), error = $4, lease_until = NULL,
-                    done_at = CASE WHEN $2 = 'queued' THEN NULL ELSE $5 END
-              WHERE id = $1 AND state = 'queued'",
-        )
-        .bind(id.as_uuid())
-        .bind(state)
-        .bind(next)
-        .bind(error)
-        .bind(now)
-        .execute()
-        .await?;
+        note(&mut tx, *id, *fate, now).await?;
     }
     tx.commit().await
 }
 
-/// Gives a mail up, with an entry in the audit log.
-pub async fn give_up(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId, code: &'static str) -> Result<(), StoreError> {
+/// Notes the fate of one row, in the transaction that wrote what came of it.
+pub(super) async fn note(tx: &mut Tx, id: OutboxId, fate: Fate, now: Timestamp) -> Result<(), StoreError> {
+    let (state, next, error) = match fate {
+        Fate::Sent => ("sent", None, None),
+        Fate::Folder => ("folder", None, None),
+        Fate::Superseded => ("superseded", None, None),
+        Fate::Nobody => ("sent", None, Some("users_not_found")),
+        Fate::Again(at, code) => ("queued", Some(at), Some(code)),
+    };
+    tx.query(
+        "UPDATE outbox SET state = $2, attempts = attempts + 1, next_at = coalesce($3, next_at), error = $4, lease_until = NULL,
+                done_at = CASE WHEN $2 = 'queued' THEN NULL ELSE $5 END
+          WHERE id = $1 AND state = 'queued'",
+    )
+    .bind(id.as_uuid())
+    .bind(state)
+    .bind(next)
+    .bind(error)
+    .bind(now)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Gives a row up, with an entry in the audit log.
+pub async fn give_up(work: &mut Work, proof: Authorized<GiveUp>, id: OutboxId, code: &'static str) -> Result<(), StoreError> {
     fail(work, proof, id, "queued", code).await
 }
 
 /// A mail that the relay had taken came back; with an entry in the audit log.
-pub async fn bounced(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId) -> Result<(), StoreError> {
+pub async fn bounced(work: &mut Work, proof: Authorized<GiveUp>, id: OutboxId) -> Result<(), StoreError> {
     fail(work, proof, id, "sent", "bounced").await
 }
 
-async fn fail(work: &mut Work, proof: Authorized<GiveUpMail>, id: OutboxId, from: &str, code: &'static str) -> Result<(), StoreError> {
+async fn fail(work: &mut Work, proof: Authorized<GiveUp>, id: OutboxId, from: &str, code: &'static str) -> Result<(), StoreError> {
     let (_, stamp) = proof.into_parts();
     let now = work.now;
     let touched = work
@@ -404,7 +444,8 @@ fn read_sent(row: &Row) -> Result<Sent, StoreError> {
 
 /// The mail with this id, whatever became of it.
 pub async fn sent(pool: &Pool, id: OutboxId) -> Result<Option<Sent>, StoreError> {
-    let sql = "SELECT b.id, o.number, o.id, o.slug FROM outbox b JOIN organizations o ON o.number = b.org WHERE b.id = $1";
+    let sql = "SELECT b.id, o.number, o.id, o.slug FROM outbox b JOIN organizations o ON o.number = b.org
+                WHERE b.id = $1 AND b.channel = 'mail'";
     pool.query(sql).bind(id.as_uuid()).optional().await?.map(|row| read_sent(&row)).transpose()
 }
 
@@ -413,8 +454,8 @@ pub async fn sent(pool: &Pool, id: OutboxId) -> Result<Option<Sent>, StoreError>
 pub async fn last_sent_to(pool: &Pool, email_key: &str) -> Result<Vec<Sent>, StoreError> {
     let sql = "SELECT b.id, o.number, o.id, o.slug FROM organizations o JOIN users u ON u.org = o.number AND u.email_key = $1
                  JOIN outbox b ON b.user_key = u.key
-                WHERE b.state IN ('sent', 'failed') AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.user_key = u.key
-                      AND n.state IN ('sent', 'failed') AND (n.created_at > b.created_at OR (n.created_at = b.created_at AND n.id > b.id)))
+                WHERE b.channel = 'mail' AND b.state IN ('sent', 'failed') AND NOT EXISTS (SELECT 1 FROM outbox n WHERE n.user_key = u.key
+                      AND n.channel = 'mail' AND n.state IN ('sent', 'failed') AND (n.created_at > b.created_at OR (n.created_at = b.created_at AND n.id > b.id)))
                 ORDER BY o.number";
     pool.query(sql).bind(email_key).all().await?.iter().map(read_sent).collect()
 }
@@ -422,7 +463,7 @@ pub async fn last_sent_to(pool: &Pool, email_key: &str) -> Result<Vec<Sent>, Sto
 /// A mail of the organization whose lock `work` holds.
 pub async fn facts(work: &mut Work, id: OutboxId) -> Result<Option<SentFacts>, StoreError> {
     let sql = "SELECT u.id, u.first_name, u.last_name, b.state FROM outbox b JOIN users u ON u.key = b.user_key
-                WHERE b.id = $1 AND b.org = $2";
+                WHERE b.id = $1 AND b.org = $2 AND b.channel = 'mail'";
     let Some(row) = work.tx.query(sql).bind(id.as_uuid()).bind(work.org.number).optional().await? else { return Ok(None) };
     let mut c = row.columns();
     Ok(Some(SentFacts {

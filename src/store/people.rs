@@ -2,7 +2,7 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    links, notices, search,
+    links, notices, search, slack,
     sql::{Pool, Row, StoreError, Tx},
     work::Work,
 };
@@ -10,8 +10,9 @@ use crate::{
     authz::{
         Authorized, Org, PersonRef, Visible,
         action::{AcceptInvite, DeactivateUser, InviteUser, Joining, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
+        slack::FoundInSlack,
     },
-    domain::{Email, GroupId, PermissionSet, Role, Status, Timestamp, UserId},
+    domain::{Email, GroupId, PermissionSet, Role, SlackBy, SlackId, Status, Timestamp, UserId},
 };
 use uuid::Uuid;
 
@@ -177,7 +178,7 @@ macro_rules! facts_sql {
         concat!(
             "SELECT u.key, u.id, u.first_name, u.last_name, u.role, u.status, u.version, u.invite_generation, u.folded, u.activated_at,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
-                      WHERE m.user_key = u.key), u.email, u.slack_id
+                      WHERE m.user_key = u.key), u.email, u.slack_id, u.slack_by
                FROM users u WHERE u.org = $1 AND ",
             $where
         )
@@ -199,6 +200,8 @@ pub struct Found {
     pub email: String,
     /// Slack ID now.
     pub slack_id: Option<String>,
+    /// Who decided so.
+    pub slack_by: Option<SlackBy>,
 }
 
 /// Reads a person's facts under the lock.
@@ -231,6 +234,7 @@ pub async fn facts(work: &mut Work, who: &Who) -> Result<Option<Found>, StoreErr
         had_joined,
         email: c.take()?,
         slack_id: c.take()?,
+        slack_by: c.take::<Option<String>>()?.as_deref().and_then(SlackBy::parse),
     }))
 }
 
@@ -352,8 +356,65 @@ pub async fn resend(work: &mut Work, proof: Authorized<ResendInvite>, invite: &l
 
 macro_rules! rename {
     () => {
-        "UPDATE users SET folded = $3, first_name = $4, last_name = $5, slack_id = $6, role = $7, version = version + 1 WHERE key = $1"
+        "UPDATE users SET folded = $3, first_name = $4, last_name = $5, slack_id = $6, slack_by = $7, role = $8, version = version + 1
+          WHERE key = $1"
     };
+}
+
+/// What a person's row says from now on.
+struct Rewritten<'a> {
+    first: &'a str,
+    last: &'a str,
+    slack_id: Option<&'a str>,
+    slack_by: Option<SlackBy>,
+    role: Role,
+    folded: &'a str,
+}
+
+/// Writes a person's row anew, and what they are found by where that changes.
+async fn rewrite(work: &mut Work, person: &PersonFacts, new: &Rewritten<'_>) -> Result<(), StoreError> {
+    let (sqlite, postgres) = if new.folded == person.folded {
+        (rename!(), rename!())
+    } else {
+        (search::replacing!(sqlite, rename!()), search::replacing!(postgres, rename!()))
+    };
+    let (engine, org) = (work.tx.engine(), work.org.number);
+    work.tx
+        .query(engine.either(sqlite, postgres))
+        .bind(person.person.key)
+        .bind(search::replaced(engine, org, &person.folded, new.folded))
+        .bind(new.folded)
+        .bind(new.first)
+        .bind(new.last)
+        .bind(new.slack_id)
+        .bind(new.slack_by.map(SlackBy::as_str))
+        .bind(new.role)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Another Slack ID, or none, as the log says it.
+fn slack_id_change(id: UserId, before: Option<&str>, after: Option<&str>) -> Change {
+    let said = |text: Option<&str>| text.map_or(Said::Nothing, |text| theirs(id, text));
+    Change { field: "slack_id", before: said(before), after: said(after) }
+}
+
+/// Writes the Slack ID that a look-up found.
+pub(super) async fn found_in_slack(work: &mut Work, proof: Authorized<FoundInSlack>, before: &Found) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let slack_id = Some(action.slack_id.as_str());
+    let new = Rewritten {
+        first: &before.first_name,
+        last: &before.last_name,
+        slack_id,
+        slack_by: Some(SlackBy::LookUp),
+        role: action.person.role,
+        folded: &action.folded,
+    };
+    rewrite(work, &action.person, &new).await?;
+    let change = slack_id_change(action.person.person.id, before.slack_id.as_deref(), slack_id);
+    audit::append(work, Entry::done(stamp, vec![change])).await
 }
 
 /// Writes new names, Slack ID or role.
@@ -370,45 +431,34 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
             }
         }
     }
-    let slack_id = match &action.slack_id {
+    let (slack_id, slack_by) = match &action.slack_id {
         Some(after) => {
-            let after = after.as_ref().map(|text| text.as_str().to_owned());
-            if after != before.slack_id {
-                let said = |text: &Option<String>| text.as_ref().map_or(Said::Nothing, |text| theirs(id, text.clone()));
-                changes.push(Change { field: "slack_id", before: said(&before.slack_id), after: said(&after) });
+            let after = after.as_ref().map(SlackId::as_str);
+            if after != before.slack_id.as_deref() {
+                changes.push(slack_id_change(id, before.slack_id.as_deref(), after));
             }
-            after
+            (after, Some(SlackBy::Hand))
         }
-        None => before.slack_id.clone(),
+        None => (before.slack_id.as_deref(), before.slack_by),
     };
     let role = action.role.unwrap_or(action.person.role);
     // Somebody who has not joined is none yet; accepting the invite makes them one.
     let made_one = role == Role::Administrator && role != action.person.role && action.person.status == Status::Active;
     let by = notices::by(&stamp);
+    let mut broke_glass = false;
     if role != action.person.role {
+        broke_glass = notices::breaks_glass(work, action.person.person.key).await?;
         changes.push(Change::plain("role", action.person.role.shown(), role.shown()));
         work.head.leave(action.person.status, action.person.role);
         work.head.enter(action.person.status, role);
     }
-    let (sqlite, postgres) = if action.folded == action.person.folded {
-        (rename!(), rename!())
-    } else {
-        (search::replacing!(sqlite, rename!()), search::replacing!(postgres, rename!()))
-    };
-    let (engine, org) = (work.tx.engine(), work.org.number);
-    work.tx
-        .query(engine.either(sqlite, postgres))
-        .bind(action.person.person.key)
-        .bind(search::replaced(engine, org, &action.person.folded, &action.folded))
-        .bind(action.folded.as_str())
-        .bind(first)
-        .bind(last)
-        .bind(slack_id)
-        .bind(role)
-        .execute()
-        .await?;
+    let new = Rewritten { first: &first, last: &last, slack_id, slack_by, role, folded: &action.folded };
+    rewrite(work, &action.person, &new).await?;
     if made_one {
         notices::administrator_made(work, id, by).await?;
+    }
+    if role != action.person.role {
+        notices::break_glass(work, action.person.person, broke_glass, by).await?;
     }
     audit::append(work, Entry::done(stamp, changes)).await
 }
@@ -443,12 +493,16 @@ const DEACTIVATE_POSTGRES: &str = "WITH person AS (
 pub async fn deactivate(work: &mut Work, proof: Authorized<DeactivateUser>) -> Result<Ended, StoreError> {
     let (action, stamp) = proof.into_parts();
     let person = &action.person;
+    let broke_glass = person.role == Role::Administrator && notices::breaks_glass(work, person.person.key).await?;
     let sql = work.tx.engine().either(DEACTIVATE_SQLITE, DEACTIVATE_POSTGRES);
     let now = work.now;
     let idle = now.plus(-super::sessions::IDLE);
     let rows = work.tx.query(sql).bind(person.person.key).bind(now).bind(idle).all().await?;
     work.head.leave(person.status, person.role);
     work.head.enter(Status::Deactivated, person.role);
+    if broke_glass {
+        notices::break_glass(work, person.person, broke_glass, notices::by(&stamp)).await?;
+    }
     let mut ended = Ended::default();
     for row in &rows {
         let alive = u64::from(row.get::<i64>(1)? != 0);
@@ -485,6 +539,7 @@ pub async fn reactivate(work: &mut Work, proof: Authorized<ReactivateUser>, invi
     work.head.enter(status, person.role);
     if (status, person.role) == (Status::Active, Role::Administrator) {
         notices::administrator_made(work, person.person.id, notices::by(&stamp)).await?;
+        notices::break_glass(work, person.person, false, notices::by(&stamp)).await?;
     }
     audit::append(work, Entry::done(stamp, vec![Change::plain("status", person.status.as_str(), status.as_str())])).await
 }
@@ -526,6 +581,7 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
     work.head.leave(person.status, person.role);
     work.head.enter(Status::Active, person.role);
     links::use_up(work, person.person.key).await?;
+    slack::look_up_joined(work, person.person.key).await?;
     if person.role == Role::Administrator {
         let by = notices::inviter(work, action.link).await?;
         notices::administrator_made(work, id, by).await?;

@@ -1,34 +1,42 @@
-//! Writers of one organization queue in the process, not in the pool.
+//! Who would crowd the others out queues in the process, not in front of the database.
 //!
-//! On PostgreSQL a writer that waits for its organization's lock would hold one of the node's few connections, and a
-//! burst of one organization would make every other one wait. So at most [`AT_ONCE`] of an organization's writers have a
-//! connection: one that holds the lock, and one that waits for it and goes on the moment the first commits. First come,
-//! first served.
+//! A node has few connections, and they are served in the order in which they were asked for, whoever asks. On PostgreSQL
+//! an organization's writer that waits for its lock would hold one all the while; and the calls of one bearer, a dead one
+//! too, would take them all as fast as they come back. So at most [`AT_ONCE`] of an organization's writers have a
+//! connection: one that holds the lock, and one that waits for it and goes on the moment the first commits; and as many
+//! calls of one bearer are looked up at a time. First come, first served.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Writers of one organization that have a connection, on one node.
+/// How many of one queue have a connection, on one node.
 const AT_ONCE: usize = 2;
 /// How many queues are kept before those without anybody in them are taken away.
 const KEPT: usize = 1024;
 
-/// The queues of one node.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Queues(Arc<Mutex<HashMap<i64, Arc<Semaphore>>>>);
+/// The queues of one node, one for each `K` that somebody waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Queues<K>(Arc<Mutex<HashMap<K, Arc<Semaphore>>>>);
 
-impl Queues {
-    /// Waits for this organization's turn. `None` never happens: the queues are not closed.
-    pub(super) async fn turn(&self, org: i64) -> Option<OwnedSemaphorePermit> {
+impl<K> Default for Queues<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Eq + Hash> Queues<K> {
+    /// Waits for one's turn. `None` never happens: the queues are not closed.
+    pub(super) async fn turn(&self, of: K) -> Option<OwnedSemaphorePermit> {
         let queue = {
             let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if queues.len() >= KEPT {
                 queues.retain(|_, queue| Arc::strong_count(queue) > 1);
             }
-            Arc::clone(queues.entry(org).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+            Arc::clone(queues.entry(of).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
         };
         queue.acquire_owned().await.ok()
     }
@@ -39,7 +47,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_organization_waits_and_another_does_not() {
+    async fn one_waits_and_another_does_not() {
         let queues = Queues::default();
         let held = (queues.turn(1).await, queues.turn(1).await);
         let waiting = {
@@ -56,8 +64,8 @@ mod tests {
     async fn queues_without_anybody_are_taken_away() {
         let queues = Queues::default();
         let held = queues.turn(-1).await;
-        for org in 0..i64::try_from(KEPT).unwrap() * 2 {
-            drop(queues.turn(org).await);
+        for one in 0..i64::try_from(KEPT).unwrap() * 2 {
+            drop(queues.turn(one).await);
         }
         let kept = queues.0.lock().unwrap();
         assert!(kept.len() <= KEPT && kept.contains_key(&-1));

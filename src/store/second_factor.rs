@@ -3,16 +3,19 @@
 use super::{
     audit::{self, Change, Entry, Said},
     door::Tries,
-    sessions,
+    notices, sessions,
     sql::{Pool, Row, StoreError},
     work::Work,
 };
-use crate::authz::{
-    Authorized,
-    door::Which,
-    second_factor::{
-        ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
+use crate::{
+    authz::{
+        Authorized, Org,
+        door::Which,
+        second_factor::{
+            ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
+        },
     },
+    domain::{By, Notice, Role, SecondFactorChange, SecondFactorFor, Status, Timestamp, UserId},
 };
 
 /// Somebody's second factor.
@@ -25,6 +28,9 @@ pub struct Factor {
     /// Wrong codes in a row.
     pub tries: Tries,
 }
+
+/// How many recovery codes a person has left.
+const CODES_LEFT: &str = "SELECT count(*) FROM recovery_codes WHERE user_key = $1 AND used_at IS NULL";
 
 const FACTOR: &str = "SELECT created_at, confirmed_at, last_step, secret, failures, failed_at FROM second_factors WHERE user_key = $1";
 
@@ -55,7 +61,84 @@ pub async fn is_unused(work: &mut Work, user_key: i64, hash: [u8; 32]) -> Result
 
 /// How many recovery codes a person has left.
 pub async fn codes_left(pool: &Pool, user_key: i64) -> Result<i64, StoreError> {
-    pool.query("SELECT count(*) FROM recovery_codes WHERE user_key = $1 AND used_at IS NULL").bind(user_key).one().await?.get(0)
+    pool.query(CODES_LEFT).bind(user_key).one().await?.get(0)
+}
+
+/// An active person who has a second factor, or lacks one that is demanded.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Who.
+    pub id: UserId,
+    /// First and last name.
+    pub name: String,
+    /// Address as typed at the invite.
+    pub email: String,
+    /// Role now.
+    pub role: Role,
+    /// Since when it counts; none where it is lacking.
+    pub since: Option<Timestamp>,
+}
+
+/// A page of them, oldest account first.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// At most [`PAGE`].
+    pub people: Vec<Holder>,
+    /// Whether others come after the last.
+    pub more: bool,
+}
+
+/// How many people one page has.
+pub const PAGE: usize = 50;
+
+macro_rules! holders {
+    ($and:literal) => {
+        concat!(
+            "SELECT u.id, u.first_name, u.last_name, u.email, u.role, f.confirmed_at FROM users u
+               LEFT JOIN second_factors f ON f.user_key = u.key AND f.confirmed_at IS NOT NULL
+              WHERE u.org = $1 AND u.status = 'active' AND ",
+            $and
+        )
+    };
+}
+
+fn read_holder(row: &Row) -> Result<Holder, StoreError> {
+    let mut c = row.columns();
+    Ok(Holder {
+        id: UserId::from_uuid(c.take()?),
+        name: {
+            let (first, last): (String, String) = (c.take()?, c.take()?);
+            format!("{first} {last}")
+        },
+        email: c.take()?,
+        role: c.parse(Role::parse)?,
+        since: c.maybe_time()?,
+    })
+}
+
+/// Active people with a second factor, and those who lack one that is demanded of them: a page after this person.
+pub async fn list(pool: &Pool, org: Org, demanded: SecondFactorFor, after: Option<UserId>) -> Result<Listed, StoreError> {
+    let rows = pool
+        .query(holders!(
+            "u.key > coalesce((SELECT key FROM users WHERE org = $1 AND id = $2), 0)
+             AND (f.user_key IS NOT NULL OR $3 = 'everybody' OR ($3 = 'administrators' AND u.role = 'administrator')) ORDER BY u.key LIMIT $4"
+        ))
+        .bind(org.number)
+        .bind(after.map(|id| id.as_uuid()).unwrap_or_default())
+        .bind(demanded.as_str())
+        .bind(i64::try_from(PAGE).unwrap_or(i64::MAX) + 1)
+        .all()
+        .await?;
+    let mut people = rows.iter().map(read_holder).collect::<Result<Vec<_>, _>>()?;
+    let more = people.len() > PAGE;
+    people.truncate(PAGE);
+    Ok(Listed { people, more })
+}
+
+/// An active person who has a second factor.
+pub async fn holder(pool: &Pool, org: Org, id: UserId) -> Result<Option<Holder>, StoreError> {
+    let query = pool.query(holders!("u.id = $2 AND f.user_key IS NOT NULL")).bind(org.number).bind(id.as_uuid());
+    query.optional().await?.map(|row| read_holder(&row)).transpose()
 }
 
 /// Counts a wrong code.
@@ -117,6 +200,11 @@ async fn forget(work: &mut Work, user_key: i64) -> Result<bool, StoreError> {
     Ok(work.tx.query("DELETE FROM second_factors WHERE user_key = $1").bind(user_key).execute().await? > 0)
 }
 
+/// Tells the person by mail: whoever changes a second factor decides how hard an account is to take.
+async fn told(work: &mut Work, key: i64, change: SecondFactorChange, by: Option<By>, browser: Option<String>) -> Result<(), StoreError> {
+    notices::tell(work, key, &Notice::SecondFactorChanged { change, by, browser }).await
+}
+
 fn ended(sessions: u64) -> Change {
     Change::set("sessions_ended", Said::Plain(sessions.to_string()))
 }
@@ -132,14 +220,21 @@ pub async fn confirm(work: &mut Work, proof: Authorized<ConfirmSecondFactor>) ->
     }
     sessions::prove(work, action.session, action.browser).await?;
     let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
+    told(work, key, SecondFactorChange::Added, None, Some(action.label)).await?;
     audit::append(work, Entry::done(stamp, vec![shown, ended(sessions)])).await
 }
 
-/// Opens the session, or notes that its person was proved anew.
+/// Opens the session, or notes that its person was proved anew. They are told by mail of a recovery code that was used.
 pub async fn pass(work: &mut Work, proof: Authorized<PassSecondFactor>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
-    let shown = use_up(work, action.person.person.key, &action.proof).await?;
+    let key = action.person.person.key;
+    let shown = use_up(work, key, &action.proof).await?;
     sessions::prove(work, action.session, action.browser).await?;
+    if let FactorProof::Recovery { .. } = action.proof {
+        let left: i64 = work.tx.query(CODES_LEFT).bind(key).one().await?.get(0)?;
+        let left = u32::try_from(left).unwrap_or_default();
+        notices::tell(work, key, &Notice::RecoveryCodeUsed { left, browser: Some(action.label) }).await?;
+    }
     let session = Change::set("session_id", Said::Plain(action.session.to_string()));
     audit::append(work, Entry::done(stamp, vec![session, shown])).await
 }
@@ -152,6 +247,7 @@ pub async fn remove(work: &mut Work, proof: Authorized<RemoveSecondFactor>) -> R
     forget(work, key).await?;
     sessions::proved(work, action.session).await?;
     let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
+    told(work, key, SecondFactorChange::Removed, None, Some(action.label)).await?;
     audit::append(work, Entry::done(stamp, vec![shown, ended(sessions)])).await
 }
 
@@ -163,6 +259,11 @@ pub async fn reset(work: &mut Work, proof: Authorized<ResetSecondFactor>) -> Res
         return Ok(false);
     }
     let sessions = sessions::end_of(work, key, Which::All).await?;
+    match action.person.status {
+        Status::Active => told(work, key, SecondFactorChange::Reset, Some(notices::by(&stamp)), None).await?,
+        // Nothing opens their account.
+        Status::Pending | Status::Deactivated => {}
+    }
     audit::append(work, Entry::done(stamp, vec![ended(sessions)])).await?;
     Ok(true)
 }

@@ -353,7 +353,8 @@ fn postgres_rows(rows: Vec<PgRow>) -> Vec<Row> {
 pub struct Pool {
     pub(in crate::store) inner: Inner,
     pub(in crate::store) faults: Faults,
-    queues: Queues,
+    writers: Queues<i64>,
+    bearers: Queues<[u8; 32]>,
 }
 
 #[derive(Clone)]
@@ -370,15 +371,20 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     pub(in crate::store) fn new(inner: Inner, faults: Faults) -> Self {
-        Self { inner, faults, queues: Queues::default() }
+        Self { inner, faults, writers: Queues::default(), bearers: Queues::default() }
     }
 
     /// An organization's turn to have a connection for writing; SQLite's one writer has a queue of its own.
     pub(in crate::store) async fn turn(&self, org: i64) -> Option<OwnedSemaphorePermit> {
         match self.engine() {
             Engine::Sqlite => None,
-            Engine::Postgres => self.queues.turn(org).await,
+            Engine::Postgres => self.writers.turn(org).await,
         }
+    }
+
+    /// The turn of whoever shows this bearer secret, by its hash, to be looked up; held until it is known whose it is.
+    pub(in crate::store) async fn bearers_turn(&self, hash: [u8; 32]) -> Option<OwnedSemaphorePermit> {
+        self.bearers.turn(hash).await
     }
 
     /// Which engine this is.

@@ -4,6 +4,7 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
+    notices,
     people::{group_said, theirs},
     sessions::IDLE,
     sql::{Pool, Row, StoreError},
@@ -11,14 +12,14 @@ use super::{
 };
 use crate::{
     authz::{
-        Authorized, Org, PersonRef,
+        Authorized, Org, PersonRef, Stamp,
         door::Via,
         sso::{
             ChangeProvider, ConnectProvider, ConnectionFacts, Footing, LinkIdentity, LinkProof, NewIdentity, RemoveProvider, RequireSso,
             UnlinkIdentity,
         },
     },
-    domain::{ConnectionId, Role, Settings, Status, Timestamp, UserId},
+    domain::{ConnectionId, Notice, Role, Settings, SsoChange, Status, Timestamp, UserId},
 };
 use uuid::Uuid;
 
@@ -87,6 +88,11 @@ pub async fn is_connected(work: &mut Work, id: ConnectionId) -> Result<bool, Sto
     Ok(connections_locked(work).await?.iter().any(|live| live.id == id))
 }
 
+/// Tells the Administrators by mail: whoever decides on single sign-on decides who gets in.
+async fn told(work: &mut Work, stamp: &Stamp, connection: ConnectionId, change: SsoChange) -> Result<(), StoreError> {
+    notices::tell_administrators(work, &Notice::SsoChanged { change, connection, by: notices::by(stamp) }).await
+}
+
 /// Stores a connection.
 pub async fn connect(work: &mut Work, proof: Authorized<ConnectProvider>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
@@ -107,6 +113,7 @@ pub async fn connect(work: &mut Work, proof: Authorized<ConnectProvider>) -> Res
         .bind(now)
         .execute()
         .await?;
+    told(work, &stamp, action.id, SsoChange::Connected).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.id.to_string())),
         Change::set("name", group_said(action.name.as_str())),
@@ -137,6 +144,7 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeProvider>) -> Resul
             .execute()
             .await?;
     }
+    told(work, &stamp, action.connection.id, SsoChange::Changed).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
         Change { field: "client_id", before: group_said(&action.connection.client_id), after: group_said(&action.client_id) },
@@ -155,6 +163,7 @@ pub async fn remove(work: &mut Work, proof: Authorized<RemoveProvider>) -> Resul
         .bind(now)
         .execute()
         .await?;
+    told(work, &stamp, action.connection.id, SsoChange::Removed).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
         Change { field: "name", before: group_said(&action.connection.name), after: Said::Nothing },
@@ -186,6 +195,10 @@ pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Set
         .bind(closed)
         .execute()
         .await?;
+    if let Some(connection) = action.connection {
+        let change = if action.required { SsoChange::Required } else { SsoChange::NotRequired };
+        told(work, &stamp, connection, change).await?;
+    }
     let changes = vec![
         Change::plain("sso_required", was.to_string(), action.required.to_string()),
         Change::set("sessions_ended", Said::Plain(ended.to_string())),

@@ -96,7 +96,7 @@ impl Work {
         let fault = tx.faults().hit("store.lock");
         // `skip` leaves the lock out on both engines, to show that the races are lost without it.
         let sql = match (tx.engine(), fault) {
-            (_, Some(Fault::Error | Fault::Lost | Fault::Abort)) => return Err(StoreError::Injected),
+            (_, Some(Fault::Error | Fault::Lost | Fault::Abort | Fault::Panic)) => return Err(StoreError::Injected),
             (Engine::Sqlite, _) | (Engine::Postgres, Some(Fault::Skip)) => LOCK_SQLITE,
             (Engine::Postgres, None) => LOCK_POSTGRES,
         };

@@ -16,6 +16,7 @@ use usher_mcp::{
     mail::Mailer,
     outbound::Outbound,
     service::{Call, WriteOptions},
+    slack::{Slack, api::SLACK_URL},
     store::Database,
 };
 
@@ -61,9 +62,10 @@ impl Inside {
             random: Random::os(),
             limits: Limits::none(),
             catalogue: Catalogue::builtin(),
-            public_url: PublicUrl::parse("http://127.0.0.1:8080").expect("a URL"),
+            public_url: PublicUrl::parse(&server.address()).expect("a URL"),
             mail: Mailer::new(None, None, folder.join("mail"), true).expect("a mail folder"),
-            outbound: Outbound::new(&[], None).expect("a client"),
+            outbound: Outbound::new(&["127.0.0.0/8".parse().expect("a block")], None).expect("a client"),
+            slack: Slack::new(SLACK_URL).expect("an address"),
             hasher: Hasher::default(),
             seen: Seen::default(),
             evidence: Evidence::default(),

@@ -1,10 +1,12 @@
 //! The real binary, started on a free port with a database of its own.
 
+pub mod copies;
 pub mod database;
 pub mod hosts;
 pub mod inside;
 pub mod invariants;
 pub mod oidc;
+pub mod slack;
 pub mod smtp;
 
 use serde_json::{Value, json};
@@ -297,25 +299,22 @@ impl Server {
         until("the mail", async || self.mails().get(n - 1).map(|mail| link_in(mail).expect("the link stands in the text part"))).await
     }
 
+    /// The links in the mails to this address that lie in the folder, oldest first. A notice has none.
+    pub fn links_to(&self, email: &str) -> Vec<String> {
+        let to = format!("<{email}>");
+        let is_theirs = |mail: &&String| mail.lines().any(|line| line.starts_with("To:") && (line.contains(&to) || line.contains(email)));
+        self.mails().iter().filter(is_theirs).filter_map(|mail| link_in(mail)).collect()
+    }
+
     /// The link in the newest mail to this address, once one lies in the folder.
     pub async fn link_to(&self, email: &str) -> String {
-        let to = format!("<{email}>");
-        until("the mail", async || {
-            let mails = self.mails();
-            let theirs = |mail: &&String| mail.lines().any(|line| line.starts_with("To:") && line.contains(&to));
-            // A notice has none.
-            mails.iter().rev().filter(theirs).find_map(|mail| link_in(mail))
-        })
-        .await
+        self.newest_link_to(email, 1).await
     }
 
     /// The link in the newest mail to this address, once so many with a link lie in the folder.
     pub async fn newest_link_to(&self, email: &str, mails: usize) -> String {
-        let to = format!("<{email}>");
-        let is_theirs = |mail: &&String| mail.lines().any(|line| line.starts_with("To:") && (line.contains(&to) || line.contains(email)));
         until("the mails", async || {
-            let all = self.mails();
-            let mut theirs: Vec<_> = all.iter().filter(is_theirs).filter_map(|mail| link_in(mail)).collect();
+            let mut theirs = self.links_to(email);
             if theirs.len() >= mails { theirs.pop() } else { None }
         })
         .await

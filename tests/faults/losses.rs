@@ -4,7 +4,7 @@ use super::{assert_generic, person, quiet, refusal};
 use crate::common::{Engine, Server, database::Connection, invariants, until};
 use serde_json::json;
 use sqlx::Executor;
-use tokio::task::JoinSet;
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 #[tokio::test]
 async fn lost_connections_answer_unavailable_and_come_back_by_themselves() {
@@ -83,4 +83,32 @@ async fn r_b109_a_deadlock_is_run_again_with_one_mail_and_one_entry() {
     assert_eq!(connection.number("SELECT count(*) FROM audit_log WHERE tool = 'resend_invite'").await, 1);
     connection.close().await;
     invariants::hold(&server, "after a deadlock").await;
+}
+
+#[tokio::test]
+async fn half_a_request_keeps_no_server_from_its_end() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut server = Server::quickstart_with(Engine::Sqlite, &quiet()).await;
+    let mut held = Vec::new();
+    for half in [
+        "GET /hea".to_owned(),
+        "POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99\r\n\r\nem"
+            .to_owned(),
+        format!("POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nContent-Length: 99\r\n\r\n{{", server.token),
+    ] {
+        let mut stream = TcpStream::connect(server.address().trim_start_matches("http://")).await.expect("it listens");
+        stream.write_all(half.as_bytes()).await.expect("it reads");
+        held.push(stream);
+    }
+    // What was refused a moment ago is written at the end all the same.
+    let (_, token) = server.member("nobody@example.com", &[]).await;
+    assert_eq!(
+        refusal(&server.call(&token, "deactivate_user", json!({"user": "x@example.com"})).await).expect("no")["code"],
+        "permission_denied"
+    );
+    server.stop().await;
+    drop(held);
+    server.restart(&quiet()).await;
+    let refused = server.ok("list_audit_events", json!({"outcome": "refused"})).await;
+    assert_eq!(refused["events"][0]["code"], "permission_denied", "{refused}");
 }

@@ -243,3 +243,32 @@ async fn audit_time_never_goes_back_with_the_clock() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn requirement_70_a_mistake_of_ours_is_an_answer_and_the_process_lives() {
+    on_both(async |engine| {
+        let mut server = Server::quickstart_with(engine, &quiet()).await;
+        server.stop().await;
+        let node = Inside::beside(&server, Clock::system()).await;
+        let broken = |point: &str, nth| node.faults().set(point, Fault::Panic, Some(nth));
+        // Before it is known who calls.
+        broken("store.statement", 1);
+        let answer = node.call("whoami", &json!({})).await;
+        assert_eq!((answer.status, &answer.body["error"]), (500, &json!("internal")), "{engine:?}");
+        // In the tool, in the middle of its write.
+        broken("store.audit", 1);
+        let error = node.call("invite_user", &person("ana@example.com")).await.error();
+        assert_eq!(error["code"], "internal");
+        assert_generic(&error);
+        // On a page.
+        broken("store.statement", 1);
+        let page = reqwest::get(format!("{}/sign-in/{}", node.address(), server.org)).await.expect("an answer");
+        let (status, html) = (page.status().as_u16(), page.text().await.expect("a body"));
+        assert!(status == 500 && html.contains("<h1") && !html.contains("failpoint"), "{status} {html}");
+        // Nothing is left of it, and it goes on.
+        assert_eq!(node.call("invite_user", &person("ana@example.com")).await.structured()["changed"], true, "{engine:?}");
+        node.stop().await;
+        invariants::hold(&server, "after panics").await;
+    })
+    .await;
+}

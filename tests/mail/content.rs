@@ -1,7 +1,16 @@
 //! What stands in a mail, and what never gets into it.
 
 use super::{FROM, Taken, delivered, read, server_and_sink, taken, through};
-use crate::common::{Engine, PASSWORD, Server, on_both, smtp::Sink};
+use crate::{
+    common::{
+        Engine, PASSWORD, Server,
+        oidc::{self, Idp},
+        on_both,
+        smtp::Sink,
+        until,
+    },
+    sso,
+};
 use serde_json::{Value, json};
 
 /// The headers of an invite, in order; never another one.
@@ -116,6 +125,40 @@ by usher at 127.0.0.1",
         }
         assert!(String::from_utf8_lossy(&mail.raw).contains("Auto-Submitted: auto-generated"));
         assert_eq!(server.http.get(mail.link()).send().await.unwrap().status(), 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b17_the_links_of_the_door_stand_whole_in_both_parts() {
+    on_both(async |engine| {
+        let sink = Sink::start(&[]).await;
+        let mut options = through(&sink);
+        options.arguments.extend(sso::ALLOWED.map(str::to_owned));
+        let server = Server::quickstart_with(engine, &options).await;
+        let email = "ana@example.com";
+        super::invite(&server, email).await;
+        delivered(&server, email, "sent", None).await;
+        assert_eq!(server.accept(&taken(&sink).remove(0).link(), "Ana", "Ruiz", PASSWORD).await.status(), 200);
+        let idp = sso::provider_for(&server).await;
+        let connection = sso::connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        let (browser, door) = (oidc::browser(), format!("{}/sign-in/{}", server.address(), server.org));
+        for act in ["link", "reset"] {
+            assert_eq!(sso::post(&browser, &door, &[("email", email), ("do", act)]).await.status, 200);
+        }
+        let back = sso::through_the_door(&browser, &server, &connection, "ana").await;
+        assert_eq!(sso::post(&browser, &back.place, &[("do", "go")]).await.status, 200);
+        let is_of_the_door = |mail: &Taken| String::from_utf8_lossy(&mail.raw).contains("/link/");
+        let mails = until("three mails", async || {
+            let mails: Vec<_> = taken(&sink).into_iter().filter(is_of_the_door).collect();
+            (mails.len() == 3).then_some(mails)
+        })
+        .await;
+        for mail in mails {
+            sound(&mail, email);
+            assert!(mail.link().starts_with(&format!("{}/link/", server.address())), "{}", mail.link());
+            assert_eq!(sso::get(&browser, &mail.link()).await.status, 200);
+        }
     })
     .await;
 }

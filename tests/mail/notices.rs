@@ -1,6 +1,6 @@
 //! What people are told of after it happened: each event sends its mail to whom it concerns, once.
 
-use super::{Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
+use super::{A_LONG_TIME, Taken, by_recipient, delivered, invite, pass, read, server_and_sink, taken, through};
 use crate::{
     common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, smtp::Sink, until},
     signing_in::{Browser, drawn_for},
@@ -176,6 +176,48 @@ async fn every_administrator_is_told_of_a_new_one_however_they_became_one() {
 }
 
 #[tokio::test]
+async fn each_change_of_a_second_factor_is_told_to_its_person() {
+    on_both(async |engine| {
+        let (server, sink) = server_and_sink(engine).await;
+        let place = "/me/second-factor";
+        joined(&server, &sink, "ana@example.com", "User").await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        // A secret that no code has confirmed counts for nothing, and is no news.
+        assert_eq!(ana.factor(place, "begin", "").await.status, 200);
+        assert_eq!(told(&server, &sink).await, []);
+        let (secret, codes) = ana.enrol(place, Clock::system().now()).await;
+        let added = ("ana@example.com", "A second factor was added to your account at My organization");
+        assert_eq!(told(&server, &sink).await, each(&[added]));
+        says(&notices_of(&sink)[0].1, &["Hello ana", "Firefox on Linux", "Keep the recovery codes", "tell an Administrator", " UTC"]);
+        // A code of the app's is no news, nor is a wrong one; a recovery code is.
+        assert!(server.tamper("UPDATE second_factors SET last_step = 0").await);
+        let later = Browser::in_by_password(&server, "ana@example.com").await;
+        assert_eq!(later.factor(place, "pass", "aaaa-bbbb-cccc-dddd").await.status, 422);
+        assert_eq!(later.factor(place, "pass", &secret.code(Clock::system().now())).await.status, 303);
+        assert_eq!(told(&server, &sink).await, each(&[added]));
+        let third = Browser::in_by_password(&server, "ana@example.com").await;
+        assert_eq!(third.factor(place, "pass", &codes[0]).await.status, 303);
+        let used = ("ana@example.com", "A recovery code opened your account at My organization");
+        assert_eq!(told(&server, &sink).await, each(&[added, used]));
+        says(&notices_of(&sink)[1].1, &["Codes left 9", "Firefox on Linux", "set up another one", " UTC"]);
+        // Taken away by its person, and by the host.
+        assert_eq!(third.factor(place, "remove", &codes[1]).await.status, 303);
+        let removed = ("ana@example.com", "The second factor of your account at My organization was removed");
+        assert_eq!(told(&server, &sink).await, each(&[added, used, removed]));
+        says(&notices_of(&sink)[2].1, &["Firefox on Linux", "you sign in without a code", " UTC"]);
+        third.enrol(place, Clock::system().now()).await;
+        for _ in 0..2 {
+            server.cli(&["user", "reset-second-factor", "--org", &server.org, "--user", "ana@example.com", "--json"]).await;
+        }
+        let reset = ("ana@example.com", "The second factor of your account at My organization was reset");
+        assert_eq!(told(&server, &sink).await, each(&[added, used, removed, added, reset]));
+        says(&notices_of(&sink)[4].1, &["The operator of this server", "set up a new second factor", " UTC"]);
+        server.verified().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_owner_of_a_token_is_told_a_week_before_its_end_once_whatever_number_of_nodes_look() {
     on_both(async |engine| {
         let (server, sink) = server_and_sink(engine).await;
@@ -271,6 +313,40 @@ async fn what_is_no_more_and_what_is_no_news_any_more_is_not_told() {
         let connection = Connection::to(&server).await;
         assert_eq!(connection.number("SELECT count(*) FROM outbox WHERE state = 'superseded' AND letter <> 'invite'").await, 3);
         connection.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_letter_of_a_newer_version_waits_for_a_node_that_knows_it() {
+    on_both(async |engine| {
+        let (mut server, sink) = server_and_sink(engine).await;
+        joined(&server, &sink, "ana@example.com", "User").await;
+        sink.control(&json!([{"step": "EHLO", "action": "421"}]));
+        server.ok("update_user", json!({"user": "ana@example.com", "role": "Administrator"})).await;
+        // A worker that has a row has read its letter: none has one while the letter becomes another.
+        server.stop().await;
+        let rename = |from: &str, to: &str| format!("UPDATE outbox SET letter = '{to}' WHERE letter = '{from}'");
+        assert!(server.tamper(&rename("administrator_made", "of_tomorrow")).await);
+        sink.heal();
+        server.restart(&through(&sink)).await;
+        // It waits at every try, and nothing waits for it.
+        let connection = Connection::to(&server).await;
+        let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued' AND error = 'unknown_letter' AND attempts >= ";
+        for (tries, email) in [(2, "bo@example.com"), (3, "cleo@example.com")] {
+            pass(&server, A_LONG_TIME).await;
+            until("both wait", async || (connection.number(&format!("{waiting}{tries}")).await == 2).then_some(())).await;
+            invite(&server, email).await;
+            delivered(&server, email, "sent", None).await;
+        }
+        connection.close().await;
+        server.stop().await;
+        assert!(server.tamper(&rename("of_tomorrow", "administrator_made")).await);
+        server.restart(&through(&sink)).await;
+        pass(&server, A_LONG_TIME).await;
+        let subject = "ana Person is now an Administrator of My organization";
+        assert_eq!(told(&server, &sink).await, each(&[("admin@example.com", subject), ("ana@example.com", subject)]));
+        server.verified().await;
     })
     .await;
 }

@@ -17,9 +17,10 @@ const GLOBAL: [&str; 3] = ["meta", "organizations", "security_events"];
 const CARRY_THE_ORGANIZATION: [&str; 6] = ["org", "number", "key", "user_key", "group_key", "inviter_key"];
 /// Columns by which one row is found that names its organization itself: unguessable, or unique by nature.
 const FIND_ONE_ROW: [&str; 6] = ["id", "hash", "credential_id", "link_id", "slug", "locator"];
-/// Indexes of machinery that goes through all organizations: the mail worker and the sweeper.
-const MACHINERY: [&str; 7] = [
+/// Indexes of machinery that goes through all organizations: the workers of the outbox and the sweeper.
+const MACHINERY: [&str; 8] = [
     "outbox_due",
+    "outbox_due_by_channel",
     "idempotency_keys_by_time",
     "links_running_out",
     "credentials_running_out",

@@ -36,29 +36,6 @@ async fn b16_a_mailed_link_signs_in_once_and_only_where_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_link_lives_ten_minutes() {
-    on_both(async |engine| {
-        let server = with_ana(engine).await;
-        let ana = Browser::of(&server);
-        assert_eq!(ana.post("/sign-in", &[("email", "ana@example.com"), ("do", "link")]).await.status, 200);
-        let link = server.newest_link_to("ana@example.com", 2).await;
-        let age = async |ms: i64| {
-            let sql = format!(
-                "UPDATE links SET sent_at = sent_at - {ms}, expires_at = expires_at - {ms} WHERE kind = 'sign_in' AND ended_at IS NULL"
-            );
-            assert!(server.tamper(&sql).await);
-        };
-        age(570_000).await;
-        assert_eq!(ana.get(&link).await.status, 303, "nine and a half minutes");
-        age(31_000).await;
-        let late = ana.get(&link).await;
-        assert!(late.status == 410 && late.html.contains("This link has expired"), "{}", late.html);
-        assert_eq!(ana.post(&link, &[("do", "go")]).await.status, 410);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn nobody_is_mailed_who_may_not_come_in() {
     on_both(async |engine| {
         let server = with_ana(engine).await;
@@ -173,6 +150,28 @@ async fn b06_a_mailbox_opens_every_organization_and_deactivation_in_one_leaves_t
         assert!(page.contains("Second") && !page.contains("Switch to"), "{page}");
         // A password of one organization opens no other.
         assert!(super::refused(&Browser::of(&server).by_password(&second, "ana@example.com", PASSWORD).await));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b07_no_case_rule_opens_the_door_to_somebody_elses_mailbox() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        server.member("kim@example.com", &[]).await;
+        let (browser, mails) = (Browser::of(&server), server.mails().len());
+        for alike in ["\u{212A}im@example.com", "k\u{0131}m@example.com", "KIM@EXAMPLE.COM\u{200B}"] {
+            assert!(super::refused(&browser.by_password(&server.org, alike, PASSWORD).await), "{alike}");
+            for (place, act) in [("/sign-in".to_owned(), "link"), (format!("/sign-in/{}", server.org), "reset")] {
+                assert_eq!(browser.post(&place, &[("email", alike), ("do", act)]).await.status, 200, "{alike}");
+            }
+        }
+        // They are looked at in order: once her own has come, nothing else comes. It goes to the address that she was invited with.
+        assert_eq!(browser.post("/sign-in", &[("email", "KIM@Example.com"), ("do", "link")]).await.status, 200);
+        assert_eq!(browser.open(&server.newest_link_to("kim@example.com", 2).await).await.status, 303);
+        assert!(browser.me().await.is_some());
+        assert_eq!(server.mails().len(), mails + 1);
+        assert_eq!(server.links_to("kim@example.com").len(), 2);
     })
     .await;
 }

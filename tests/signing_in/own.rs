@@ -116,3 +116,17 @@ async fn one_ends_ones_own_sessions_and_nobody_elses() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn r_b58_a_promotion_shows_in_an_open_browser_with_the_next_page() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let (ana, _) = in_as_ana(&server).await;
+        for role in ["Administrator", "User"] {
+            server.ok("update_user", json!({"user": "ana@example.com", "role": role})).await;
+            let page = ana.me().await.expect("she is in");
+            assert!(page.contains(&format!("{role} at <bdi>My organization</bdi>")), "{page}");
+        }
+    })
+    .await;
+}

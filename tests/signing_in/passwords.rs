@@ -1,7 +1,7 @@
 //! By password, at one organization's door.
 
 use super::{Browser, deactivate, refused, with_ana};
-use crate::common::{Engine, Options, PASSWORD, Server, database::Connection, on_both, two_nodes};
+use crate::common::{Options, PASSWORD, database::Connection, on_both, two_nodes};
 use serde_json::json;
 
 #[tokio::test]
@@ -137,29 +137,4 @@ async fn two_nodes_share_sessions_and_tries() {
         assert_eq!(ana.get(&format!("{}/me", two.address())).await.status, 303, "out on the other node, too");
     })
     .await;
-}
-
-#[tokio::test]
-async fn requirement_64_no_form_is_taken_from_another_site() {
-    let server = Server::quickstart(Engine::Sqlite).await;
-    drop(rustls::crypto::ring::default_provider().install_default());
-    for path in [
-        "/invite/x",
-        "/sign-in",
-        "/sign-in/x",
-        "/link/x",
-        "/sign-out",
-        "/me/name",
-        "/me/password",
-        "/me/second-factor",
-        "/me/sessions",
-        "/me/switch",
-        "/nowhere",
-    ] {
-        for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example")] {
-            let request = server.http.post(format!("{}{path}", server.address())).header(name, value).form(&[("email", "a@b.example")]);
-            let status = request.send().await.expect("an answer").status();
-            assert_eq!(status, 403, "{path} {name} {value}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! One organization's provider never opens another's door.
 
-use super::{Seen, connect, get, invite, me, parameter, post, provider, sign_in_at, status};
+use super::{Seen, connect, get, invite, me, parameter, post, provider_for, sign_in_at, status};
 use crate::common::{
     Server,
     oidc::{Idp, browser, sign_in},
@@ -21,10 +21,10 @@ async fn a_provider_of_one_organization_gets_nothing_of_another() {
     on_both(async |engine| {
         let server = super::server(engine).await;
         server.member("ana@example.com", &[]).await;
-        let (ours, theirs) = (provider().await, provider().await);
-        let ours_id = connect(&server, &server.org, &ours, Idp::SECRET).await;
+        let (ours, theirs) = (provider_for(&server).await, provider_for(&server).await);
+        let ours_id = connect(&server, &server.org, &ours.issuer, Idp::SECRET).await;
         let org = second(&server).await;
-        let theirs_id = connect(&server, &org, &theirs, Idp::SECRET).await;
+        let theirs_id = connect(&server, &org, &theirs.issuer, Idp::SECRET).await;
         let first_door = format!("{}/sign-in/{}", server.address(), server.org);
 
         // Their provider asserts Ana's address, verified: nobody there has it, and nothing of her account shows.
@@ -113,10 +113,10 @@ async fn no_provider_is_shown_the_code_of_another_also_where_none_says_who_it_is
         let server = super::server(engine).await;
         let (honest, hostile) = (Idp::liar().await, Idp::liar().await);
         assert!(honest.issuer != hostile.issuer);
-        let ours = connect(&server, &server.org, &honest, "secret").await;
+        let ours = connect(&server, &server.org, &honest.issuer, "secret").await;
         let org = second(&server).await;
-        let theirs = connect(&server, &org, &hostile, "secret").await;
-        let beside = connect(&server, &server.org, &hostile, "secret").await;
+        let theirs = connect(&server, &org, &hostile.issuer, "secret").await;
+        let beside = connect(&server, &server.org, &hostile.issuer, "secret").await;
         let (ana, eve) = (browser(), browser());
 
         // An honest answer without `iss` at its own address brings Ana in.
@@ -174,10 +174,10 @@ async fn no_provider_is_shown_the_code_of_another_also_where_none_says_who_it_is
 async fn b06_one_provider_of_two_organizations_opens_both_by_the_same_client_alone() {
     on_both(async |engine| {
         let server = super::server(engine).await;
-        let idp = provider().await;
-        let first = connect(&server, &server.org, &idp, Idp::SECRET).await;
+        let idp = provider_for(&server).await;
+        let first = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
         let org = second(&server).await;
-        let other = connect(&server, &org, &idp, Idp::SECRET).await;
+        let other = connect(&server, &org, &idp.issuer, Idp::SECRET).await;
         // Eve joins the first, and links the second by its mailbox.
         super::invite(&server, "eve@elsewhere.example").await;
         let browser_of_eve = browser();

@@ -1,11 +1,11 @@
 //! `usher sso` on the host.
 
-use super::{ALLOWED, connect, get, joined_up, me, own::own, post, provider, redirect_address, sign_in_at};
+use super::{ALLOWED, connect, get, joined_up, me, own::own, post, provider_for, redirect_address, sign_in_at};
 use crate::common::{
     Engine, PASSWORD, Server,
     database::Connection,
     oidc::{Idp, browser},
-    on_both,
+    on_both, until,
 };
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -35,6 +35,34 @@ async fn kept(server: &Server) -> String {
     rows[0]["client_secret"].clone().expect("a text")
 }
 
+/// Somebody who joined by a mailed invite signs in through the provider for the first time, and opens the link that they are sent.
+async fn link_by_mailbox(browser: &Client, server: &Server, connection: &str, person: &str) {
+    let back = sign_in_at(browser, server, &server.org, connection, person).await;
+    assert_eq!(back.heading(), "Is this account yours?", "{}", back.html);
+    post(browser, &back.place, &[("do", "go")]).await;
+    let shown = get(browser, &server.newest_link_to(&format!("{person}@example.com"), 2).await).await;
+    post(browser, &shown.place, &[("do", "go")]).await;
+}
+
+/// The subjects of the mails to this person that have these words in them, oldest first, once there are so many.
+async fn subjects(server: &Server, email: &str, words: &str, count: usize) -> Vec<String> {
+    let to = format!("<{email}>");
+    until("the notices", async || {
+        let mails: Vec<_> = server.mails().iter().map(|mail| mail.replace("\r\n ", " ")).collect();
+        let theirs = mails.iter().filter(|mail| mail.lines().any(|line| line.starts_with("To:") && line.contains(&to)));
+        let subjects = theirs.filter_map(|mail| mail.lines().find_map(|line| line.strip_prefix("Subject: ")));
+        let told: Vec<_> = subjects.filter(|subject| subject.contains(words)).map(str::to_owned).collect();
+        (told.len() == count).then_some(told)
+    })
+    .await
+}
+
+/// Waits until this person was told so much of single sign-on by mail, and no more.
+async fn told(server: &Server, email: &str, expected: &[&str]) {
+    let expected: Vec<_> = expected.iter().map(|words| format!("Single sign-on {words} My organization")).collect();
+    assert_eq!(subjects(server, email, "Single sign-on ", expected.len()).await, expected);
+}
+
 #[tokio::test]
 async fn a_connection_is_added_listed_tested_and_removed_and_its_secret_is_never_shown() {
     on_both(async |engine| {
@@ -56,6 +84,7 @@ async fn a_connection_is_added_listed_tested_and_removed_and_its_secret_is_never
         let door = get(&browser(), &format!("{}/sign-in/{}", server.address(), server.org)).await;
         assert!(!door.html.contains("Example Login"));
         assert_eq!(post(&browser(), &door.place, &[("do", &format!("sso:{connection}"))]).await.status, 404);
+        told(&server, "admin@example.com", &["with Example Login was connected to", "with Example Login was removed from"]).await;
         assert_eq!(server.verified().await["ok"], true);
     })
     .await;
@@ -65,11 +94,11 @@ async fn a_connection_is_added_listed_tested_and_removed_and_its_secret_is_never
 async fn the_redirect_address_is_known_before_there_is_a_connection_and_stays() {
     on_both(async |engine| {
         let server = super::server(engine).await;
-        let idp = provider().await;
+        let idp = provider_for(&server).await;
         let address = redirect_address(&server, &server.org, &idp.issuer).await;
         assert!(address.starts_with(&format!("{}/sign-in/sso/callback/{}-", server.address(), server.org)), "{address}");
         let connected = async || {
-            let id = connect(&server, &server.org, &idp, Idp::SECRET).await;
+            let id = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
             for said in [&sso(&server, &["list"]).await[0], &sso(&server, &["test"]).await] {
                 assert_eq!((&said["id"], &said["redirect_uri"]), (&json!(id), &json!(address)));
             }
@@ -101,7 +130,7 @@ async fn the_redirect_address_is_known_before_there_is_a_connection_and_stays() 
 #[tokio::test]
 async fn what_is_no_provider_is_not_connected_and_the_words_say_why() {
     let server = super::server(Engine::Sqlite).await;
-    let idp = provider().await;
+    let idp = provider_for(&server).await;
     let slash = format!("{}/", idp.issuer);
     for (words, said) in [
         (vec!["add", "--preset", "other", "--issuer", &slash, "--client-id", "usher"], "check the issuer, letter by letter"),
@@ -129,17 +158,12 @@ async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks
         let server = super::server(engine).await;
         server.administrator("ana@example.com").await;
         server.member("bo@example.com", &[]).await;
-        let idp = provider().await;
-        let connection = connect(&server, &server.org, &idp, Idp::SECRET).await;
+        let idp = provider_for(&server).await;
+        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
         if engine == Engine::Sqlite {
             assert!(refused(&server, &["require"]).await.contains("has signed in through a connection"));
         }
-        // Ana links her sign-in by her mailbox.
-        let browser_of_ana = browser();
-        let back = sign_in_at(&browser_of_ana, &server, &server.org, &connection, "ana").await;
-        post(&browser_of_ana, &back.place, &[("do", "go")]).await;
-        let shown = get(&browser_of_ana, &server.newest_link_to("ana@example.com", 2).await).await;
-        post(&browser_of_ana, &shown.place, &[("do", "go")]).await;
+        link_by_mailbox(&browser(), &server, &connection, "ana").await;
         let required = sso(&server, &["require"]).await;
         let not_linked: Vec<_> = required["not_linked"].as_array().unwrap().iter().map(|one| one["email"].as_str().unwrap()).collect();
         assert_eq!((&required["required"], not_linked), (&json!(true), vec!["admin@example.com", "bo@example.com"]));
@@ -158,6 +182,11 @@ async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks
             assert!(refused(&server, &["remove"]).await.contains("SSO is required"));
         }
         assert_eq!(sso(&server, &["require", "--off"]).await["required"], false);
+        // All Administrators hear of each change, for it decides who gets in; nobody else does.
+        for email in ["admin@example.com", "ana@example.com"] {
+            told(&server, email, &["with Example Login was connected to", "is now required at", "is no longer required at"]).await;
+        }
+        told(&server, "bo@example.com", &[]).await;
         assert!(by_password("bo@example.com").await);
         assert_eq!(server.verified().await["ok"], true);
     })
@@ -195,8 +224,8 @@ async fn requiring_sso_ends_the_sessions_that_came_in_by_a_way_it_closes() {
         let server = super::server(engine).await;
         server.administrator("ana@example.com").await;
         server.member("bo@example.com", &[]).await;
-        let idp = provider().await;
-        let connection = connect(&server, &server.org, &idp, Idp::SECRET).await;
+        let idp = provider_for(&server).await;
+        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
         let (ana, bo) = (by_password(&server, "ana@example.com").await, by_password(&server, "bo@example.com").await);
         let linked = linked_ana(&server, &connection).await;
         let bo_by_mail = browser();
@@ -230,8 +259,8 @@ async fn what_required_sso_rests_on_is_not_taken_away() {
     on_both(async |engine| {
         let server = super::server(engine).await;
         server.administrator("ana@example.com").await;
-        let (idp, second) = (provider().await, provider().await);
-        let first = connect(&server, &server.org, &idp, Idp::SECRET).await;
+        let (idp, second) = (provider_for(&server).await, provider_for(&server).await);
+        let first = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
         // Linked is not yet come in by it.
         let ana = by_password(&server, "ana@example.com").await;
         let link_own = async |connection: &str| {
@@ -262,7 +291,7 @@ async fn what_required_sso_rests_on_is_not_taken_away() {
         }
         let last_connection = not_done(&server, &["remove"]).await;
         assert!(last_connection.contains(way_out), "{last_connection}");
-        let two = connect(&server, &server.org, &second, Idp::SECRET).await;
+        let two = connect(&server, &server.org, &second.issuer, Idp::SECRET).await;
         let proven = not_done(&server, &["remove", "--connection", &first]).await;
         assert!(proven.contains("who signed in through it") && proven.contains(way_out), "{proven}");
         let file = server.data_dir.path().join("another");
@@ -307,6 +336,51 @@ async fn what_required_sso_rests_on_is_not_taken_away() {
 }
 
 #[tokio::test]
+async fn every_administrator_is_told_whose_password_is_a_way_in_beside_the_provider() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        server.administrator("ana@example.com").await;
+        server.member("bo@example.com", &[]).await;
+        let idp = provider_for(&server).await;
+        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        link_by_mailbox(&browser(), &server, &connection, "ana").await;
+        // While there are other ways in, nobody breaks any glass.
+        let role = async |role: &str| server.ok("update_user", json!({"user": "bo@example.com", "role": role})).await;
+        role("Administrator").await;
+        role("User").await;
+        sso(&server, &["require"]).await;
+        let (is_now, no_longer) = (
+            |who: &str| format!("{who} is now a break-glass Administrator of My organization"),
+            |who: &str| format!("{who} is no longer a break-glass Administrator of My organization"),
+        );
+        role("Administrator").await;
+        server.ok("deactivate_user", json!({"user": "bo@example.com"})).await;
+        server.ok("reactivate_user", json!({"user": "bo@example.com"})).await;
+        role("User").await;
+        // A first password is one more; another one in its place is not.
+        let own = browser();
+        let made = server.cli(&["sign-in-link", "--org", &server.org, "--user", "admin@example.com", "--json"]).await;
+        let token = made["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap();
+        let shown = get(&own, &format!("{}/link/{token}", server.address())).await;
+        post(&own, &shown.place, &[("do", "go")]).await;
+        let page = me(&own, &server).await.expect("in");
+        let drawn = page.split("name=\"as\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        for (current, password) in [("", "nine quiet herons read the tide"), ("nine quiet herons read the tide", PASSWORD)] {
+            let form = [("as", drawn), ("current", current), ("password", password)];
+            assert_eq!(post(&own, &format!("{}/me/password", server.address()), &form).await.status, 303);
+        }
+        let who = "Test Person";
+        let expected = [is_now(who), no_longer(who), is_now(who), no_longer(who), is_now("First Administrator")];
+        for email in ["admin@example.com", "ana@example.com"] {
+            assert_eq!(subjects(&server, email, "break-glass", 5).await, expected);
+        }
+        assert_eq!(subjects(&server, "bo@example.com", "break-glass", 2).await, [is_now(who), is_now(who)]);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn r_b115_another_registration_at_the_provider_has_a_way_out() {
     on_both(async |engine| {
         let (server, idp, connection) = joined_up(engine).await;
@@ -314,21 +388,57 @@ async fn r_b115_another_registration_at_the_provider_has_a_way_out() {
         let browser_of_ana = browser();
         let back = sign_in_at(&browser_of_ana, &server, &server.org, &connection, "ana").await;
         post(&browser_of_ana, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
-        // The new registration names everybody anew.
+        // And the only Administrator, who has no password.
+        let by_mailbox = async |person: &str, email: &str| {
+            let (fresh, so_far) = (browser(), server.links_to(email).len());
+            let back = sign_in_at(&fresh, &server, &server.org, &connection, person).await;
+            assert_eq!(back.heading(), "Is this account yours?", "{person}: {}", back.html);
+            post(&fresh, &back.place, &[("do", "go")]).await;
+            let shown = get(&fresh, &server.newest_link_to(email, so_far + 1).await).await;
+            post(&fresh, &shown.place, &[("do", "go")]).await;
+            assert!(me(&fresh, &server).await.is_some(), "{person}");
+        };
+        by_mailbox("admin", "admin@example.com").await;
+        // The new registration names everybody anew; by itself it opens nothing.
         idp.order(&json!({"client_id": "usher-2", "client_secret": "another", "pairwise": true})).await;
+        let door = format!("{}/sign-in/{}", server.address(), server.org);
+        let out = post(&browser(), &door, &[("do", &format!("sso:{connection}"))]).await;
+        assert_eq!(browser().get(out.onward()).send().await.unwrap().status(), 400, "the provider knows the old client no more");
         let file = server.data_dir.path().join("another");
         std::fs::write(&file, "another").unwrap();
         let file = file.display().to_string();
         sso(&server, &["relink", "--client-id", "usher-2", "--client-secret-file", &file]).await;
-        let fresh = browser();
-        let back = sign_in_at(&fresh, &server, &server.org, &connection, "ana").await;
-        assert_eq!(back.heading(), "Is this account yours?", "{}", back.html);
-        post(&fresh, &back.place, &[("do", "go")]).await;
-        let shown = get(&fresh, &server.newest_link_to("ana@example.com", 2).await).await;
-        post(&fresh, &shown.place, &[("do", "go")]).await;
-        assert!(me(&fresh, &server).await.is_some());
+        by_mailbox("ana", "ana@example.com").await;
+        by_mailbox("admin", "admin@example.com").await;
+        assert_eq!(server.call(&server.token, "whoami", json!({})).await.status, 200, "her token is kept");
         let log = server.ok("list_audit_events", json!({"action": "sso:relinked"})).await;
         assert_eq!(log["events"][0]["actor"]["kind"], "cli");
+        told(&server, "admin@example.com", &["with Example Login was connected to", "with Example Login was changed at"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_trusts_its_issuer_takes_silence_about_an_address_and_no_denial() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        let idp = provider_for(&server).await;
+        let file = server.data_dir.path().join("secret");
+        std::fs::write(&file, Idp::SECRET).unwrap();
+        let file = file.display().to_string();
+        let add = ["add", "--preset", "other", "--issuer", &idp.issuer, "--client-id", Idp::CLIENT, "--client-secret-file", &file];
+        let connection = sso(&server, &[&add[..], &["--trust-unverified-email"]].concat()).await["id"].as_str().unwrap().to_owned();
+        assert_eq!(sso(&server, &["list"]).await[0]["trusts_unverified_email"], true);
+        for (person, joins) in [("cy", true), ("bo", false)] {
+            let email = format!("{person}@example.com");
+            super::invite(&server, &email).await;
+            let browser = browser();
+            let back = sign_in_at(&browser, &server, &server.org, &connection, person).await;
+            assert_eq!(back.heading() == "You are invited", joins, "{}", back.html);
+            post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+            assert_eq!(me(&browser, &server).await.is_some(), joins, "{person}");
+            assert_eq!(super::status(&server, &email).await, if joins { "active" } else { "pending" });
+        }
     })
     .await;
 }
@@ -345,7 +455,7 @@ async fn example(script: &str, words: &[&str], environment: &[(&str, &str)]) -> 
 #[tokio::test]
 async fn the_examples_connect() {
     let server = super::server(Engine::Sqlite).await;
-    let idp = provider().await;
+    let idp = provider_for(&server).await;
     let file = server.data_dir.path().join("secret");
     std::fs::write(&file, Idp::SECRET).unwrap();
     let (file, folder) = (file.display().to_string(), server.data_dir.path().display().to_string());

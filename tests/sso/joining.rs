@@ -1,8 +1,13 @@
 //! Accepting an invite through the organization's provider.
 
 use super::{get, invite, joined_up, log_of, me, post, status, through_the_door, via};
-use crate::common::{Engine, PASSWORD, Server, oidc::browser, on_both, until};
-use serde_json::json;
+use crate::common::{
+    Engine, PASSWORD, Server,
+    oidc::{Idp, browser},
+    on_both, until,
+};
+use reqwest::Client;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn b10_an_invite_leads_to_the_organizations_provider_and_joins_only_after_it() {
@@ -98,15 +103,105 @@ async fn r_b113_an_address_that_is_not_verified_joins_nothing() {
     }
 }
 
+/// A server whose organization is connected to a provider that says what it is told.
+async fn with_a_liar(engine: Engine) -> (Server, Idp, String) {
+    let server = super::server(engine).await;
+    let idp = Idp::liar().await;
+    let connection = super::connect(&server, &server.org, &idp.issuer, "secret").await;
+    (server, idp, connection)
+}
+
+/// Comes back from the liar to the organization's door, as these claims say.
+async fn claims(browser: &Client, (server, idp, connection): &(Server, Idp, String), claims: Value) -> super::Seen {
+    let door = format!("{}/sign-in/{}", server.address(), server.org);
+    super::via_liar(browser, &door, &server.address(), (idp, connection), &json!({"claims": claims})).await
+}
+
+#[tokio::test]
+async fn r_b113_nothing_but_true_makes_an_address_count() {
+    on_both(async |engine| {
+        let world = with_a_liar(engine).await;
+        let arguments = json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ruiz", "role": "Administrator"});
+        world.0.ok("invite_user", arguments).await;
+        for said in [json!(false), Value::Null, json!("true"), json!("false"), json!(1)] {
+            let browser = browser();
+            let back = claims(&browser, &world, json!({"email_verified": said})).await;
+            assert_eq!((back.status, back.heading()), (403, "Your address is not verified"), "{said}: {}", back.html);
+            post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+            assert_eq!(status(&world.0, "ana@example.com").await, "pending", "{said}");
+            assert!(me(&browser, &world.0).await.is_none(), "{said}");
+        }
+        let browser = browser();
+        let back = claims(&browser, &world, json!({"email_verified": true})).await;
+        assert_eq!(back.heading(), "You are invited", "{}", back.html);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b118_what_a_provider_says_of_somebody_is_a_suggestion_within_our_rules() {
+    on_both(async |engine| {
+        let world = with_a_liar(engine).await;
+        let server = &world.0;
+        server.ok("invite_user", json!({"email": "kim@example.com", "first_name": "Kim", "last_name": "Vale"})).await;
+        invite(server, "ana@example.com").await;
+        let (browser, long) = (browser(), "A".repeat(101));
+        let mut back = None;
+        for odd in [
+            json!({"given_name": "Anna\r\nBcc: eve@evil.example", "family_name": "Ruiz"}),
+            json!({"given_name": "<img src=x onerror=alert(1)>", "family_name": "<b>Ruiz</b>"}),
+            json!({"given_name": "Anna\u{202e}evil", "family_name": "Ru\u{0}iz"}),
+            json!({"given_name": null, "family_name": null}),
+            json!({"given_name": ["Anna"], "family_name": 7}),
+            json!({"given_name": "A".repeat(2000), "family_name": "Ruiz"}),
+            json!({"picture": "p".repeat(10_240)}),
+        ] {
+            let seen = claims(&browser, &world, odd.clone()).await;
+            assert_eq!((seen.status, seen.heading()), (200, "You are invited"), "{odd}: {}", seen.html);
+            assert!(seen.html.contains("value=\"Ana\"") && seen.html.contains("value=\"Ruiz\""), "{odd}: the invited names stand there");
+            for evil in ["<img", "<b>Ruiz", "\u{202e}", "\0", "\r", "Anna\nBcc", long.as_str()] {
+                assert!(!seen.html.contains(evil), "{odd}: {evil:?} in {}", seen.html);
+            }
+            back = Some(seen);
+        }
+        for address in [json!(["ana@example.com"]), json!("ana@example.com\r\nRCPT TO:<eve@evil.example>"), json!(7), Value::Null] {
+            let seen = claims(&super::oidc::browser(), &world, json!({"email": address})).await;
+            assert_eq!((seen.status, seen.heading()), (403, "Your address is not verified"), "{address}: {}", seen.html);
+        }
+        let form = [("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")];
+        let joined = post(&browser, &back.expect("she came back").place, &form).await;
+        assert_eq!(joined.location.as_deref(), Some("/me?done=joined"), "{}", joined.html);
+        // Later the provider gives her another member's address, verified or not, and other names: hers stay.
+        for verified in [true, false] {
+            let said = json!({"email": "kim@example.com", "email_verified": verified, "given_name": "Kim", "family_name": "Vale"});
+            let back = claims(&browser, &world, said).await;
+            assert_eq!(back.heading(), "Sign in", "{}", back.html);
+            assert_eq!(post(&browser, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
+            let user = server.ok("get_user", json!({"user": "ana@example.com"})).await["user"].clone();
+            assert_eq!((&user["first_name"], &user["last_name"], &user["status"]), (&json!("Ana"), &json!("Ruiz"), &json!("active")));
+            assert_eq!(status(server, "kim@example.com").await, "pending");
+        }
+        assert_eq!(server.ok("list_users", json!({})).await["total"], 3);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn r_b02_r_b116_the_door_joins_too_where_an_invite_waits_whatever_the_case_of_the_address() {
     on_both(async |engine| {
         let (server, _idp, connection) = joined_up(engine).await;
-        invite(&server, "kim.vale@example.com").await;
-        // Opening the invite, and stopping at the provider, changes nothing; the door works the next day.
+        let link = invite(&server, "kim.vale@example.com").await;
+        // Opening the invite, and stopping at the provider, changes nothing.
+        let stopped = browser();
+        let place = get(&stopped, &link).await.place;
+        let out = post(&stopped, &place, &[("do", &format!("sso:{connection}"))]).await;
+        assert!(out.onward().starts_with("http"));
+        assert_eq!(status(&server, "kim.vale@example.com").await, "pending");
+        // The door works the next day, without the link.
         let browser = browser();
         let back = through_the_door(&browser, &server, &connection, "kim").await;
         assert_eq!((back.status, back.heading()), (200, "You are invited"), "{}", back.html);
+        assert_eq!(status(&server, "kim.vale@example.com").await, "pending");
         let joined = post(&browser, &back.place, &[("do", "go"), ("first_name", "Kim"), ("last_name", "Vale")]).await;
         assert_eq!(joined.location.as_deref(), Some("/me?done=joined"), "{}", joined.html);
         let users = server.ok("list_users", json!({"query": "kim.vale"})).await;

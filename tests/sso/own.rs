@@ -1,6 +1,6 @@
 //! The identities of one's own account.
 
-use super::{Seen, connect, get, me, post, provider, sign_in_at};
+use super::{Seen, connect, get, me, post, provider_for, sign_in_at};
 use crate::common::{
     PASSWORD, Server,
     oidc::{Idp, browser},
@@ -26,8 +26,8 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         let server = super::server(engine).await;
         server.member("ana@example.com", &[]).await;
         server.member("bo@example.com", &[]).await;
-        let idp = provider().await;
-        let connection = connect(&server, &server.org, &idp, Idp::SECRET).await;
+        let idp = provider_for(&server).await;
+        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
         let browser = browser();
         let door = format!("{}/sign-in/{}", server.address(), server.org);
         let by_password = [("email", "ana@example.com"), ("password", PASSWORD), ("do", "password")];

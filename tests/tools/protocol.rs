@@ -125,8 +125,11 @@ async fn r_b143_protocol_faults_are_json_rpc_errors_with_the_id_that_was_sent() 
     let unknown_tool = rpc(&server, "tools/call", json!({"name": "nope", "arguments": {}})).await;
     assert_eq!(unknown_tool.code(), -32602);
     assert!(!unknown_tool.text.contains("nope"), "{}", unknown_tool.text);
-    for method in ["no/such", "prompts/list", "resources/list", "logging/setLevel", "completion/complete"] {
-        assert_eq!(rpc(&server, method, json!({})).await.code(), -32601, "{method}");
+    for method in ["no/such", "prompts/list", "resources/list", "logging/setLevel", "completion/complete", "no\n\u{202e}such"] {
+        let answer = rpc(&server, method, json!({})).await;
+        assert_eq!(answer.code(), -32601, "{method}");
+        // What a program made up is not said back to the model that reads the answer.
+        assert!(!answer.text.contains("such\"") && !answer.text.contains('\u{202e}'), "{}", answer.text);
     }
     for method in ["no/such", "ping", "initialize", "subscriptions/listen"] {
         let answer = modern(&server, method, json!({}), &[]).await;
@@ -368,6 +371,13 @@ async fn r_b119_every_way_without_a_live_token_is_401_with_a_challenge_and_well_
             }
         }
     }
+    for path in ["/mcp/", "/mcp/my-organization/", "/mcp/my-organization/more"] {
+        let answer = exchange_at(&server, &format!("{}{path}", server.address()), Method::POST, Some(&server.token), &[], "{}").await;
+        assert_eq!((answer.status, answer.json()), (404, json!({"error": "not_found"})), "{path}");
+    }
+    let two = [("authorization", dead.as_str())];
+    let answer = exchange(&server, Method::POST, Some(&server.token), &two, "{}").await;
+    assert_eq!(answer.status, 400, "which of two tokens counts must not depend on who reads them");
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@
 //!
 //! `benches/run` builds everything and runs `all`. `call` measures any MCP server; its token comes from `USHER_TOKEN`.
 
+#![expect(clippy::disallowed_methods, reason = "what is measured is the machine's own time")]
+
 mod http;
 mod measure;
 mod noop;

@@ -290,7 +290,7 @@ pub(crate) async fn all(arguments: &Arguments) -> Result<()> {
         Pace {
             seconds: arguments.number("seconds", 3)?,
             rounds: arguments.number("rounds", 5)?,
-            deactivations: 1000,
+            deactivations: arguments.number("deactivations", 1000)?,
             starts: 11,
             flood: 20,
         }
@@ -308,40 +308,49 @@ pub(crate) async fn all(arguments: &Arguments) -> Result<()> {
         smtp: smtp.then(|| relay.clone()),
     };
 
-    progress("SQLite: calls");
-    let filled = place("filled", None, true);
-    let server = filled.start("quickstart", None, None).await?;
-    server.fill(PEOPLE).await?;
-    let token = server.target.token.clone();
-    sqlite_calls(arguments, &server, &pace, &mut out).await?;
-    let loaded = memory_of(server.pid());
-    server.stop()?;
+    let wanted = |part: &str| arguments.get("part").is_none_or(|only| only == part);
+    if wanted("calls") {
+        progress("SQLite: calls");
+        let filled = place("filled", None, true);
+        let server = filled.start("quickstart", None, None).await?;
+        server.fill(PEOPLE).await?;
+        let token = server.target.token.clone();
+        sqlite_calls(arguments, &server, &pace, &mut out).await?;
+        let loaded = memory_of(server.pid());
+        server.stop()?;
 
-    progress("start, memory, statements");
-    let (all_starts, idle) = starts(&filled, &token, pace.starts).await?;
-    #[expect(clippy::cast_precision_loss, reason = "a file's size")]
-    let megabytes = std::fs::metadata(&usher)?.len() as f64 / 1e6;
-    _ = writeln!(
-        out,
-        "\n### Start and size, SQLite\n\n| start to first answered call | memory a second after | after the calls above | binary |\n|---|---|---|---|\n| {:.0} ms | {idle:.1} MiB | {loaded:.1} MiB | {megabytes:.1} MB |",
-        median(&all_starts, |start| *start)
-    );
-    statements_table(&mut out, "SQLite", &statements(&filled, &token, &scratch.folder("statements.log")).await?);
+        progress("start, memory, statements");
+        let (all_starts, idle) = starts(&filled, &token, pace.starts).await?;
+        #[expect(clippy::cast_precision_loss, reason = "a file's size")]
+        let megabytes = std::fs::metadata(&usher)?.len() as f64 / 1e6;
+        _ = writeln!(
+            out,
+            "\n### Start and size, SQLite\n\n| start to first answered call | memory a second after | after the calls above | binary |\n|---|---|---|---|\n| {:.0} ms | {idle:.1} MiB | {loaded:.1} MiB | {megabytes:.1} MB |",
+            median(&all_starts, |start| *start)
+        );
+        statements_table(&mut out, "SQLite", &statements(&filled, &token, &scratch.folder("statements.log")).await?);
 
-    progress("SQLite: invites with their mail");
-    let mailing = place("mailing", None, false).start("quickstart", None, None).await?;
-    let mut invites =
-        [Contender::new("usher, mail into the folder meanwhile", &mailing.target, mailing.pid(), Model::new("invite_user", INVITE))];
-    race(&mut invites, &[16], &pace).await?;
-    table(&mut out, "`invite_user` with its mail, SQLite", &invites, &[16]);
-    mailing.stop()?;
-    people(&place("people", None, false), "SQLite", &pace, &mut out).await?;
+        progress("SQLite: invites with their mail");
+        let mailing = place("mailing", None, false).start("quickstart", None, None).await?;
+        let mut invites =
+            [Contender::new("usher, mail into the folder meanwhile", &mailing.target, mailing.pid(), Model::new("invite_user", INVITE))];
+        race(&mut invites, &[16], &pace).await?;
+        table(&mut out, "`invite_user` with its mail, SQLite", &invites, &[16]);
+        mailing.stop()?;
+    }
+    if wanted("people") {
+        people(&place("people", None, false), "SQLite", &pace, &mut out).await?;
+    }
 
     if let Some(postgres) = arguments.get("postgres") {
-        progress("PostgreSQL: calls");
         let database = |name: &str| Some(format!("{postgres}/{name}"));
-        postgres_calls(&place("postgres", database("calls"), true), &pace, &scratch.folder("postgres.log"), &mut out).await?;
-        people(&place("postgres-people", database("people"), false), "PostgreSQL", &pace, &mut out).await?;
+        if wanted("calls") {
+            progress("PostgreSQL: calls");
+            postgres_calls(&place("postgres", database("calls"), true), &pace, &scratch.folder("postgres.log"), &mut out).await?;
+        }
+        if wanted("people") {
+            people(&place("postgres-people", database("people"), false), "PostgreSQL", &pace, &mut out).await?;
+        }
     }
     drop(silent);
     writeln!(std::io::stdout(), "{out}load after {}", one_line("/proc/loadavg"))

@@ -314,6 +314,9 @@ pub async fn link(
     headers: HeaderMap,
 ) -> Response {
     let shown = Shown::read("link", segment, &headers);
+    if shown.is_left_alone() {
+        return shut(&app, Shut::LeftAlone);
+    }
     let mark = visitor::browser(&app, &headers).mark;
     match behind(&app, &shown).await {
         Ok(Some(found)) => match why_shut(&found, mark) {
@@ -351,6 +354,9 @@ pub async fn open(
 ) -> Response {
     let password = Zeroizing::new(std::mem::take(&mut sent.password));
     let shown = Shown::read("link", segment, &headers);
+    if shown.is_left_alone() {
+        return shut(&app, Shut::LeftAlone);
+    }
     let mut browser = visitor::browser(&app, &headers);
     let found = match behind(&app, &shown).await {
         Ok(Some(found)) => found,

@@ -17,7 +17,7 @@ use crate::{
     app::SharedApp,
     authn::sso::Asking,
     authz::door::{FRESH, Via, Which},
-    domain::{CredentialId, UserId},
+    domain::{CredentialId, Role, UserId},
     error::Error,
     http::auth::CallerAddress,
     service::{
@@ -120,6 +120,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             last_name: names.1,
             email: &session.email,
             role: session.standing.role.shown(),
+            is_administrator: session.standing.role == Role::Administrator,
             organization: &session.organization,
             mcp_url: &format!("{}/mcp/{}", app.public_url.as_str(), session.slug),
             has_password: session.has_password,
@@ -167,35 +168,34 @@ pub async fn me(State(app): State<SharedApp>, RawQuery(query): RawQuery, headers
 
 /// Who sent a form, if the browser still looks at the account that it was drawn for; else the answer.
 async fn sender(app: &SharedApp, headers: &HeaderMap, sent: &OwnForm) -> Result<Visitor, Response> {
-    let visitor = match Visitor::read(app, headers).await {
-        Ok(Some(visitor)) => visitor,
-        Ok(None) => return Err(go_to(app, "/sign-in")),
+    let typed: Vec<(&str, &str)> = [("First name", sent.first_name.as_str()), ("Last name", sent.last_name.as_str())]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let held = match Held::read(app, headers).await {
+        Ok(Some(held)) => held,
+        Ok(None) => return Err(moved(app, None, &typed)),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    if UserId::parse(&sent.drawn_for) != Some(visitor.now.person.id) {
-        let typed: Vec<(&str, &str)> = [("First name", sent.first_name.as_str()), ("Last name", sent.last_name.as_str())]
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
-        return Err(moved(app, &visitor.now, &typed));
-    }
-    Ok(visitor)
+    let Some(visitor) = Visitor::of(app, held) else { return Err(go_to(app, "/sign-in")) };
+    if UserId::parse(&sent.drawn_for) == Some(visitor.now.person.id) { Ok(visitor) } else { Err(moved(app, Some(&visitor.now), &typed)) }
 }
 
-/// Says that the browser looks at another account now.
-fn moved(app: &SharedApp, now: &Session, typed: &[(&str, &str)]) -> Response {
-    let (person, organization) = (now.full_name(), now.organization.as_str());
-    page(app, &MovedPage { base: app.public_url.base(), person: &person, organization, typed })
+/// Says that the browser looks at another account now, or at none.
+fn moved(app: &SharedApp, now: Option<&Session>, typed: &[(&str, &str)]) -> Response {
+    let now = now.map(|now| (now.full_name(), now.organization.as_str()));
+    let now = now.as_ref().map(|(person, organization)| (person.as_str(), *organization));
+    page(app, &MovedPage { base: app.public_url.base(), now, typed })
 }
 
 /// What the browser holds, if it still looks at the account that a form was drawn for, whatever that waits for; else the answer.
 pub(super) async fn holder(app: &SharedApp, headers: &HeaderMap, drawn_for: &str) -> Result<Held, Response> {
     let held = match Held::read(app, headers).await {
         Ok(Some(held)) => held,
-        Ok(None) => return Err(go_to(app, "/sign-in")),
+        Ok(None) => return Err(moved(app, None, &[])),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    if UserId::parse(drawn_for) == Some(held.chosen.person.id) { Ok(held) } else { Err(moved(app, &held.chosen, &[])) }
+    if UserId::parse(drawn_for) == Some(held.chosen.person.id) { Ok(held) } else { Err(moved(app, Some(&held.chosen), &[])) }
 }
 
 /// `POST /me/name` (B08).

@@ -5,6 +5,7 @@
 //! secret. Only a same-origin POST accepts.
 
 pub mod door;
+pub mod factors;
 pub mod me;
 pub mod second_factor;
 pub mod sso;
@@ -99,6 +100,11 @@ fn move_to_cookie(app: &SharedApp, place: &str, id: LinkId, token: &str) -> Resp
     visitor::with_cookies(door::go_to(app, &path), [cookie])
 }
 
+/// A mistake of ours stopped the making of a page; the log has its words, and the number that the page shows.
+pub fn panicked(app: &SharedApp) -> Response {
+    unavailable(app, &Error::Internal("panic".to_owned()))
+}
+
 /// The same for a request that has no number yet.
 fn unavailable(app: &SharedApp, error: &Error) -> Response {
     failed(app, RequestId::new(app.clock.now(), &app.random), error)
@@ -162,7 +168,7 @@ impl Shown {
         Self { id, token }
     }
 
-    /// Whether it names an invite and brings nothing that opens it: the cookie's half hour is over, or it lies in another browser.
+    /// Whether it names a link and brings nothing that opens it: the cookie's half hour is over, or it lies in another browser.
     fn is_left_alone(&self) -> bool {
         self.id.is_some() && self.token.is_empty()
     }

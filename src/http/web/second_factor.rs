@@ -194,7 +194,7 @@ async fn pass(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -
 }
 
 async fn remove(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
-    match second_factor::remove(app, &held.chosen, code).await {
+    match second_factor::remove(app, &held.chosen, &held.browser, code).await {
         Ok(()) => go_to(app, "/me?done=factor"),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }

@@ -144,6 +144,7 @@ fn stop(
     again: Option<(&str, &str)>,
 ) -> Response {
     let (again, back) = again.unzip();
+    let again = again.filter(|action| !action.is_empty());
     let back = back.map_or_else(|| format!("{}/sign-in", app.public_url.base()), str::to_owned);
     page(app, &StopPage { base: app.public_url.base(), status, title, sentence, state, request_id, again, back: &back })
 }

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod door;
+pub mod factors;
 pub mod me;
 pub mod second_factor;
 pub mod sso;

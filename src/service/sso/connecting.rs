@@ -60,6 +60,7 @@ pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<Conne
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         rows::connect(&mut writing.work, proof).await?;
+        writing.mails();
         Ok(Done { value: id, changed: true, about: About::default() })
     }
     .await;
@@ -132,6 +133,7 @@ pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, c
         let footing = footing(&mut writing).await?;
         rows::change(&mut writing.work, proof).await?;
         keeps_footing(&mut writing, footing).await?;
+        writing.mails();
         Ok(Done { value: connection.id, changed: true, about: About::default() })
     }
     .await;
@@ -155,6 +157,7 @@ pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<Connecti
         let footing = footing(&mut writing).await?;
         rows::remove(&mut writing.work, proof).await?;
         keeps_footing(&mut writing, footing).await?;
+        writing.mails();
         Ok(Done { value: connection.id, changed: true, about: About::default() })
     }
     .await;
@@ -180,8 +183,9 @@ pub async fn require(app: &App, call: &Call, required: bool) -> Result<Required,
     let result = async {
         let settings = door::settings(&mut writing.work).await?;
         let footing = rows::footing(&mut writing.work).await?;
+        let connection = rows::connections_locked(&mut writing.work).await?.first().map(|connection| connection.id);
         let changed = settings.sso_required != required;
-        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, footing }).map_err(|_| {
+        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, connection, footing }).map_err(|_| {
             Error::Conflict(if footing.proven {
                 "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
             } else {
@@ -189,6 +193,7 @@ pub async fn require(app: &App, call: &Call, required: bool) -> Result<Required,
             })
         })?;
         let ended = if changed { rows::require(&mut writing.work, proof, settings).await? } else { 0 };
+        writing.mails();
         Ok(Done { value: ended, changed, about: About::default() })
     }
     .await;

@@ -1,11 +1,13 @@
 // A real OpenID provider: oidc.mjs REDIRECT_URI SECRET. Says its issuer in one line of JSON. Whoever signs in as one of the people
 // below gets in with any password. A line on stdin is a request: {"rotate": true} makes new keys and forgets the old ones,
-// {"register": URI} is a redirect address of the client's, in place of the first or beside others, {"client_id",
-// "client_secret"} change the client, {"pairwise": true} names people anew for it; each is answered with a line.
+// {"client_id", "client_secret"} change the client, {"pairwise": true} names people anew for it; each is answered with a line.
+// POST /redirect-address: its body is a redirect address of the client's, in place of the first or beside others.
 //
+// USHER_TEST_OIDC_HEARD: a file that gets what its token endpoint was asked and told, one JSON object a line.
 // USHER_TEST_OIDC_ALG: how ID tokens are signed. USHER_TEST_OIDC_CLAIMS=userinfo: the address is told at userinfo only.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 
@@ -53,20 +55,38 @@ function make(issuer) {
         cookies: { keys: ['test'] },
         ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
     });
+    const heard = process.env.USHER_TEST_OIDC_HEARD;
+    if (heard) {
+        provider.use(async (context, next) => {
+            await next();
+            if (context.path === '/token') appendFileSync(heard, `${JSON.stringify({ asked: context.oidc.params, told: context.body })}\n`);
+        });
+    }
     provider.on('server_error', (_, error) => console.error(error));
     return provider.callback();
 }
 
 let handle;
-const server = createServer((request, response) => handle(request, response));
+const server = createServer(async (request, response) => {
+    if (request.method === 'POST' && request.url === '/redirect-address') {
+        let address = '';
+        for await (const chunk of request) address += chunk;
+        registered.push(address);
+        handle = make(`http://${request.headers.host}`);
+        return response.end();
+    }
+    // Nobody tells it where a person comes from.
+    const { referer = '' } = request.headers;
+    if (referer && !referer.startsWith(`http://${request.headers.host}/`)) response.writeHead(400).end(`came from ${referer}`);
+    else handle(request, response);
+});
 server.listen(0, '127.0.0.1', () => {
     const issuer = `http://127.0.0.1:${server.address().port}`;
     handle = make(issuer);
     const say = value => process.stdout.write(`${JSON.stringify(value)}\n`);
     say({ issuer });
     createInterface({ input: process.stdin }).on('line', line => {
-        const { register, ...wish } = JSON.parse(line);
-        if (register) registered.push(register);
+        const wish = JSON.parse(line);
         Object.assign(client, wish);
         handle = make(issuer);
         say({ done: true });

@@ -58,6 +58,7 @@ fn calls(ana: &str) -> Vec<(&'static str, Value, usize)> {
 fn of_calls(mut statements: Vec<String>) -> Vec<String> {
     let background = [
         "FROM outbox b",
+        "SELECT 1 FROM outbox",
         "UPDATE outbox SET lease",
         "UPDATE outbox SET state = $2",
         "last_used_at = s.at",

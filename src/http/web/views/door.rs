@@ -125,13 +125,15 @@ pub enum Shut {
     Closed,
     /// It was asked for in another browser; it goes on working there.
     OtherBrowser,
+    /// Its page's address alone, without what opens it: it came from another browser, or its cookie's half hour is over.
+    LeftAlone,
     /// It never was one.
     Unknown,
 }
 
 impl Shut {
     /// All of them, for tests.
-    pub const ALL: [Self; 5] = [Self::Expired, Self::Used, Self::Closed, Self::OtherBrowser, Self::Unknown];
+    pub const ALL: [Self; 6] = [Self::Expired, Self::Used, Self::Closed, Self::OtherBrowser, Self::LeftAlone, Self::Unknown];
 
     fn title(self) -> &'static str {
         match self {
@@ -139,6 +141,7 @@ impl Shut {
             Self::Used => "This link was used",
             Self::Closed => "This link opens nothing any more",
             Self::OtherBrowser => "Open this link in the other browser",
+            Self::LeftAlone => "Open the link in your email again",
             Self::Unknown => "This link opens nothing",
         }
     }
@@ -151,6 +154,7 @@ impl Shut {
             Self::OtherBrowser => {
                 "It works only in the browser in which it was asked for, and goes on working there. To sign in here, ask for another one here."
             }
+            Self::LeftAlone => "This address alone opens nothing; the link in the email does. The email is gone? Ask for a new link.",
             Self::Unknown => {
                 "A mail program may have cut it short or added something to it. Copy the whole address from the mail, or ask for a new link."
             }
@@ -163,12 +167,14 @@ impl Shut {
             Self::Used => "Used",
             Self::Closed => "Closed",
             Self::OtherBrowser => "For another browser",
+            Self::LeftAlone => "Not opened here",
             Self::Unknown => "Unknown",
         }
     }
 }
 
-/// A link of the door that opens nothing: it names nobody. Status 410; 403 for another browser, 404 for what never was one.
+/// A link of the door that opens nothing: it names nobody. Status 410; 403 for another browser, 404 for what never was one and
+/// for a page's address alone.
 #[derive(Debug, Template)]
 #[template(path = "shut.html")]
 pub struct ShutPage<'a> {
@@ -183,7 +189,7 @@ impl View for ShutPage<'_> {
         match self.why {
             Shut::Expired | Shut::Used | Shut::Closed => StatusCode::GONE,
             Shut::OtherBrowser => StatusCode::FORBIDDEN,
-            Shut::Unknown => StatusCode::NOT_FOUND,
+            Shut::LeftAlone | Shut::Unknown => StatusCode::NOT_FOUND,
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct MePage<'a> {
     pub email: &'a str,
     /// `Administrator` or `User`.
     pub role: &'a str,
+    /// Whether they are an Administrator, and find the way to what is theirs alone.
+    pub is_administrator: bool,
     /// Name of the organization.
     pub organization: &'a str,
     /// Its MCP address.
@@ -97,16 +99,15 @@ impl View for MePage<'_> {
     }
 }
 
-/// A form that was drawn for another account: nothing is done, and what was typed is not lost. Status 409.
+/// A form that was drawn for another account, or for one that is signed in no more: nothing is done, and what was typed is
+/// not lost. Status 409.
 #[derive(Debug, Template)]
 #[template(path = "moved.html")]
 pub struct MovedPage<'a> {
     /// Path of the public URL.
     pub base: &'a str,
-    /// Full name of the account that the browser looks at now.
-    pub person: &'a str,
-    /// Its organization.
-    pub organization: &'a str,
+    /// The account that the browser looks at now, if any: full name and organization.
+    pub now: Option<(&'a str, &'a str)>,
     /// What was typed: labels and values, never a password.
     pub typed: &'a [(&'a str, &'a str)],
 }

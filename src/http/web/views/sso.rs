@@ -87,7 +87,7 @@ pub struct StopPage<'a> {
     pub state: &'a str,
     /// The number of this failure in the log.
     pub request_id: Option<&'a str>,
-    /// Where the form posts to that asks the provider for another account; empty for none.
+    /// Where the form posts to that asks the provider for another account, if it can be asked.
     pub again: Option<&'a str>,
     /// Where the way back leads.
     pub back: &'a str,

@@ -66,6 +66,7 @@ fn all() -> Vec<(String, Page)> {
 /// The pages of the second factor, named.
 fn second_factor() -> Vec<(String, Page)> {
     use super::{
+        factors::{FactorsPage, ResetPage, Row},
         me::Other,
         second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
     };
@@ -75,6 +76,14 @@ fn second_factor() -> Vec<(String, Page)> {
     let factor = |codes_left, demanded, waits, refusal| {
         render(&FactorPage { base, id, person, organization: HOSTILE, codes_left, demanded, waits, others: &others, refusal })
     };
+    let row = |since: Option<&str>, own| {
+        let since = since.map(|words| (words.to_owned(), words.to_owned()));
+        Row { id: id.to_owned(), name: HOSTILE.to_owned(), email: email.to_owned(), role: "User", since, own }
+    };
+    let rows = [row(None, false), row(Some("2 Dec 2026"), false), row(Some("2 Dec 2026"), true)];
+    let (demanded, said) = ("Everybody must have one.", Some("The second factor is gone."));
+    let factors = |rows, first, next| render(&FactorsPage { base, organization: HOSTILE, demanded, rows, first, next, said });
+    let reset = |error| render(&ResetPage { base, id, of: id, person, email, organization: HOSTILE, since: UNTIL, error });
     let drawing = Some(Drawing { size: 37, path: "M4 4h7v1h-7z".to_owned() });
     let (groups, address, codes) = ("GEZD GNBV", "otpauth://totp/x?secret=GEZDGNBV", "abcd-2345-efgh-67ij");
     [
@@ -85,6 +94,32 @@ fn second_factor() -> Vec<(String, Page)> {
         ("factor-on", factor(Some(9), true, false, REFUSAL)),
         ("set-up", render(&SetUpPage { base, id, email, organization: HOSTILE, groups, address, drawing, refusal: None })),
         ("recovery-codes", render(&RecoveryCodesPage { base, email, organization: HOSTILE, codes })),
+        ("factors", factors(&rows, true, None)),
+        ("factors-none", factors(&[], false, None)),
+        ("factors-on", factors(&rows, false, Some(id))),
+        ("factor-reset", reset(None)),
+        ("factor-reset-refused", reset(Some("This code does not count."))),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
+/// The pages on the way to a provider and back, named.
+fn sso() -> Vec<(String, Page)> {
+    use super::sso::{GoPage, MeetPage, StopPage};
+    let (base, organization, provider, title, sentence, state) = ("", HOSTILE, HOSTILE, "Sign in", "Choose Sign in.", "Sign in");
+    let (action, email) = ("/sign-in/sso/x", "oksana.petrenko@larkspur.example");
+    let errors = [FieldError { field: "last_name", message: "Last name is missing." }];
+    let meet = |names, invited, errors| {
+        render(&MeetPage { base, action, title, sentence, button: title, names, invited, errors, provider, email, organization })
+    };
+    let stop = |status, again, request_id| render(&StopPage { base, status, title, sentence, state, request_id, again, back: "/sign-in" });
+    [
+        ("go", render(&GoPage { base, url: "/at-the-provider", host: HOSTILE })),
+        ("meet", meet(None, None, &[])),
+        ("join", meet(Some((HOSTILE, HOSTILE)), Some((HOSTILE, HOSTILE)), &errors)),
+        ("stop", stop(502, None, Some("01990b1c-7e1a-7000-8000-000000000001"))),
+        ("stop-again", stop(403, Some(action), None)),
     ]
     .map(|(name, page)| (name.to_owned(), page))
     .to_vec()
@@ -92,7 +127,7 @@ fn second_factor() -> Vec<(String, Page)> {
 
 #[test]
 fn every_page_keeps_the_content_security_policy() {
-    for (name, page) in all().into_iter().chain(second_factor()) {
+    for (name, page) in all().into_iter().chain(second_factor()).chain(sso()) {
         for banned in ["<script", " style=", "<style", " onclick", "javascript:", "http-equiv", "<iframe"] {
             assert!(!page.html.contains(banned), "{name} holds {banned}");
         }
@@ -108,7 +143,7 @@ fn every_page_keeps_the_content_security_policy() {
 
 #[test]
 fn a_form_says_where_it_comes_from_and_no_other_page_does() {
-    for (name, page) in all().into_iter().chain(second_factor()) {
+    for (name, page) in all().into_iter().chain(second_factor()).chain(sso()) {
         let policy = if page.html.contains("<form") { "same-origin" } else { "no-referrer" };
         assert!(page.html.contains(&format!("<meta name=\"referrer\" content=\"{policy}\">")), "{name}");
     }
@@ -247,6 +282,13 @@ fn names_on_the_pages_of_the_second_factor_are_text_and_a_wrong_code_is_an_error
         assert!(!page.html.contains("<img") && !page.html.contains("<svg/onload"), "{name}");
         let wanted = if page.html.contains("does not count") { 422 } else { 200 };
         assert_eq!(page.status, wanted, "{name}");
+    }
+}
+
+#[test]
+fn names_on_the_pages_of_single_sign_on_are_text() {
+    for (name, page) in sso() {
+        assert!(!page.html.contains("<img") && !page.html.contains("<svg/onload"), "{name}");
     }
 }
 

@@ -1,0 +1,28 @@
+//! Secrets of other services: from a file, a variable or standard input, never from the command line, which others on the
+//! machine can read.
+
+use std::{
+    io::BufRead as _,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// The first line of `file`, else of the file that the variable `NAME_FILE` names, else the variable `NAME`, else the first
+/// line of standard input. `what` names it in a refusal.
+pub(super) fn read(what: &str, file: Option<&Path>, name: &str) -> Result<Zeroizing<String>, String> {
+    let is_set = |value: &std::ffi::OsString| !value.is_empty();
+    let file = file.map(Path::to_owned).or_else(|| std::env::var_os(format!("{name}_FILE")).filter(is_set).map(PathBuf::from));
+    let text = match (file, std::env::var(name).ok().filter(|value| !value.is_empty())) {
+        (Some(file), _) => {
+            std::fs::read_to_string(&file).map_err(|error| format!("the {what}: {} cannot be read ({error})", file.display()))?
+        }
+        (None, Some(secret)) => secret,
+        (None, None) => {
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).map_err(|error| format!("the {what}: {error}"))?;
+            line
+        }
+    };
+    let text = Zeroizing::new(text);
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().trim().to_owned()))
+}

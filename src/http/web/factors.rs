@@ -1,0 +1,193 @@
+//! Whose second factor is on, for Administrators, who take it away from somebody whose app and codes are gone.
+//!
+//! GET shows, on a page of its own what a reset ends; only its POST does it.
+
+use super::{
+    Sent,
+    door::go_to,
+    fault,
+    me::holder,
+    page, unavailable,
+    views::{
+        Fault, Moment,
+        factors::{FactorsPage, ResetPage, Row},
+    },
+    visitor::{Held, Visitor},
+};
+use crate::{
+    app::SharedApp,
+    authz::Reason,
+    domain::{SecondFactorFor, Timestamp, UserId},
+    error::Error,
+    service::{retrying, second_factor},
+    store::second_factor::Holder,
+};
+use axum::{
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::HeaderMap,
+    response::Response,
+};
+
+/// Where the list is.
+const PLACE: &str = "/settings/second-factor";
+
+/// What was just done, by a word in the address; nothing else in it gets onto the page.
+const DONE: [(&str, &str); 2] = [
+    ("reset", "The second factor is gone, and all sessions of its person have ended. A mail tells them."),
+    ("none", "They have no second factor any more; nothing was changed."),
+];
+
+/// Which part of the list, and what was just done.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    after: String,
+    done: String,
+}
+
+/// The confirming form.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct ResetForm {
+    #[serde(rename = "as")]
+    drawn_for: String,
+}
+
+/// The account that a browser looks at, if nothing is asked of it any more; else the answer. A form comes with the person that it
+/// was drawn for.
+async fn visitor(app: &SharedApp, headers: &HeaderMap, drawn_for: Option<&str>) -> Result<Visitor, Response> {
+    let held = match drawn_for {
+        Some(drawn_for) => Some(holder(app, headers, drawn_for).await?),
+        None => Held::read(app, headers).await.map_err(|error| unavailable(app, &error.into()))?,
+    };
+    match held {
+        Some(held) if held.chosen.waits_for.is_some() => Err(go_to(app, "/me/second-factor")),
+        held => held.and_then(|held| Visitor::of(app, held)).ok_or_else(|| go_to(app, "/sign-in")),
+    }
+}
+
+/// Whoever is no Administrator learns no more than where nothing is.
+fn refused(app: &SharedApp, error: &Error) -> Response {
+    match error {
+        Error::Unauthenticated => go_to(app, "/sign-in"),
+        Error::Denied(Reason::Administrator) | Error::UserNotFound => fault(app, Fault::NotFound),
+        other => unavailable(app, other),
+    }
+}
+
+/// `GET /settings/second-factor`.
+pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
+    let visitor = match visitor(&app, &headers, None).await {
+        Ok(visitor) => visitor,
+        Err(response) => return response,
+    };
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let session = &visitor.now;
+    let listed = match second_factor::list(&app, &visitor.call(&app), &session.settings, UserId::parse(&asked.after)).await {
+        Ok(listed) => listed,
+        Err(error) => return refused(&app, &error),
+    };
+    let next = listed.people.last().filter(|_| listed.more).map(|last| last.id.to_string());
+    let rows: Vec<_> = listed
+        .people
+        .into_iter()
+        .map(|person| Row {
+            id: person.id.to_string(),
+            since: person.since.map(|since| (since.to_rfc3339(), since.short_utc())),
+            own: person.id == session.person.id,
+            role: person.role.shown(),
+            name: person.name,
+            email: person.email,
+        })
+        .collect();
+    page(
+        &app,
+        &FactorsPage {
+            base: app.public_url.base(),
+            organization: &session.organization,
+            demanded: match session.settings.second_factor {
+                SecondFactorFor::Nobody => "Nobody must have one; whoever has set one up is asked for it.",
+                SecondFactorFor::Administrators => "Administrators must have one.",
+                SecondFactorFor::Everybody => "Everybody must have one.",
+            },
+            rows: &rows,
+            first: asked.after.is_empty(),
+            next: next.as_deref(),
+            said: DONE.iter().find(|(word, _)| *word == asked.done).map(|(_, sentence)| *sentence),
+        },
+    )
+}
+
+/// Whom an address names.
+fn named(segment: Result<Path<String>, PathRejection>) -> Option<UserId> {
+    segment.ok().and_then(|Path(id)| UserId::parse(&id))
+}
+
+fn confirm(app: &SharedApp, visitor: &Visitor, of: &Holder, since: Timestamp, error: Option<&str>) -> Response {
+    let (iso, words) = (since.to_rfc3339(), since.short_utc());
+    let view = ResetPage {
+        base: app.public_url.base(),
+        id: &visitor.now.person.id.to_string(),
+        of: &of.id.to_string(),
+        person: &of.name,
+        email: &of.email,
+        organization: &visitor.now.organization,
+        since: Moment { iso: &iso, words: &words },
+        error,
+    };
+    page(app, &view)
+}
+
+/// What a reset is about: its holder, or the answer. One's own has a page of its own.
+async fn found(app: &SharedApp, visitor: &Visitor, id: Option<UserId>) -> Result<(Holder, Timestamp), Response> {
+    if id == Some(visitor.now.person.id) {
+        return Err(go_to(app, "/me/second-factor"));
+    }
+    let Some(id) = id else { return Err(fault(app, Fault::NotFound)) };
+    match second_factor::of(app, &visitor.call(app), id).await {
+        Ok(of) => of.and_then(|of| of.since.map(|since| (of, since))).ok_or_else(|| fault(app, Fault::NotFound)),
+        Err(error) => Err(refused(app, &error)),
+    }
+}
+
+/// `GET /settings/second-factor/{id}`: what a reset would end.
+pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
+    let visitor = match visitor(&app, &headers, None).await {
+        Ok(visitor) => visitor,
+        Err(response) => return response,
+    };
+    match found(&app, &visitor, named(segment)).await {
+        Ok((of, since)) => confirm(&app, &visitor, &of, since, None),
+        Err(response) => response,
+    }
+}
+
+/// `POST /settings/second-factor/{id}`: the reset.
+pub async fn reset(
+    State(app): State<SharedApp>,
+    segment: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    Sent(sent): Sent<ResetForm>,
+) -> Response {
+    let visitor = match visitor(&app, &headers, Some(&sent.drawn_for)).await {
+        Ok(visitor) => visitor,
+        Err(response) => return response,
+    };
+    let (of, since) = match found(&app, &visitor, named(segment)).await {
+        Ok(found) => found,
+        Err(response) => return response,
+    };
+    let (call, id) = (visitor.call(&app), of.id.to_string());
+    match retrying(|| second_factor::reset(&app, &call, &id, Some(visitor.now.proved_at))).await {
+        Ok(true) => go_to(&app, &format!("{PLACE}?done=reset")),
+        Ok(false) => go_to(&app, &format!("{PLACE}?done=none")),
+        Err(Error::SignInRefused) => {
+            let message = "A second factor is reset within 10 minutes of signing in. Sign out, sign in again, and reset it then.";
+            confirm(&app, &visitor, &of, since, Some(message))
+        }
+        Err(error) => refused(&app, &error),
+    }
+}

@@ -1,0 +1,144 @@
+//! Slack: people's ids there, looked up by address through the outbox.
+//!
+//! An invite or an acceptance writes that its person is to be looked up, in its own transaction; a worker asks Slack
+//! afterwards. So no invite waits for Slack or fails by it. One organization's token asks for its own people only, and
+//! where Slack wants to be left alone, or takes a token no longer, that organization's queue waits and no other.
+
+pub mod api;
+
+use crate::{
+    app::App,
+    domain::{Channel, Email, Status},
+    service::slack::{self as service, Answered},
+    store::{
+        StoreError,
+        outbox::Fate,
+        slack::{self as rows, Connection, DueLookUp},
+    },
+    worker::{self, Bell, Errand, LEASE, ROUND, Verdict},
+};
+use api::Refusal;
+use url::Url;
+
+/// The way to Slack.
+#[derive(Debug)]
+pub struct Slack {
+    /// Where its Web API is.
+    pub url: Url,
+    /// How the worker is woken and ended.
+    pub bell: Bell,
+}
+
+impl Slack {
+    /// From the operator's setting.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn new(url: &str) -> Result<Self, String> {
+        Ok(Self { url: api::parse_url(url)?, bell: Bell::default() })
+    }
+}
+
+/// One round of the worker: leases who is to be looked up, asks, writes what came of it. How many were leased.
+pub async fn round(app: &App) -> Result<usize, StoreError> {
+    if app.slack.bell.is_closing() {
+        return Ok(0);
+    }
+    let leased = rows::lease(&app.pool, app.clock.now(), LEASE, ROUND).await?;
+    worker::round(app, &app.slack.bell, &mut Carrier { app, down: None }, leased).await
+}
+
+/// Takes the questions of one round to Slack.
+struct Carrier<'a> {
+    app: &'a App,
+    /// Why Slack cannot be reached at present.
+    down: Option<&'static str>,
+}
+
+impl worker::Carrier for Carrier<'_> {
+    type Due = DueLookUp;
+    const CHANNEL: Channel = Channel::Slack;
+
+    fn errand(due: &DueLookUp) -> Errand {
+        Errand { id: due.id, org: due.org, user: due.user, name: due.name.clone(), attempts: due.attempts, created_at: due.created_at }
+    }
+
+    async fn carry(&mut self, due: &DueLookUp) -> Verdict {
+        let app = self.app;
+        if let Some(code) = self.down {
+            return Self::again(app, due, code);
+        }
+        match self.look_up(due).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                tracing::warn!(row = %due.id, %error, "what Slack answered could not be written; it is asked again");
+                Self::again(app, due, "unavailable")
+            }
+        }
+    }
+}
+
+impl Carrier<'_> {
+    async fn look_up(&mut self, due: &DueLookUp) -> Result<Verdict, StoreError> {
+        let app = self.app;
+        match due.status {
+            Status::Pending | Status::Active => {}
+            // Slack need not hear of who is gone.
+            Status::Deactivated => return Ok(Verdict::Fate(Fate::Superseded)),
+        }
+        // As it is now: an answer to another row of this round may have changed it.
+        let Some(connection) = rows::connection(&app.pool, due.org).await? else { return Ok(Verdict::Fate(Fate::Superseded)) };
+        let held = connection.held_until.is_some_and(|until| until > app.clock.now());
+        if held || connection.facts.stopped.is_some() {
+            return Ok(Verdict::Left);
+        }
+        // A newer node wrote it, and can ask it.
+        let Some(why) = due.why else { return Ok(Self::again(app, due, "unknown_letter")) };
+        let Ok(email) = Email::parse(&due.email) else { return Ok(Verdict::Fate(Fate::Superseded)) };
+        let Some(token) = service::token(app, &connection) else {
+            tracing::error!(organization = %due.org.id, "the token for Slack cannot be opened: run `usher slack connect` again");
+            return Ok(Self::again(app, due, "unsealed"));
+        };
+        let answer = api::look_up(&app.outbound, &app.slack.url, &token, &email.ascii()).await;
+        if app.pool.faults().hit("slack.answered").is_some() {
+            return Ok(Self::again(app, due, "unanswered"));
+        }
+        match answer {
+            Ok(None) => Ok(Verdict::Fate(Fate::Nobody)),
+            Ok(Some(slack_id)) => match service::found(app, due, why, &connection, slack_id).await? {
+                Answered::Written => Ok(Verdict::Noted),
+                Answered::Known => Ok(Verdict::Fate(Fate::Sent)),
+                Answered::Unwanted => Ok(Verdict::Fate(Fate::Superseded)),
+            },
+            Err(refusal) => self.refused(due, &connection, refusal).await,
+        }
+    }
+
+    fn again(app: &App, due: &DueLookUp, code: &'static str) -> Verdict {
+        <Self as worker::Carrier>::errand(due).again(app.clock.now(), code)
+    }
+
+    async fn refused(&mut self, due: &DueLookUp, connection: &Connection, refusal: Refusal) -> Result<Verdict, StoreError> {
+        let app = self.app;
+        let (organization, code) = (due.org.id, refusal.as_str());
+        match refusal {
+            Refusal::Later(pause) => {
+                rows::hold(&app.pool, connection, app.clock.now().plus(pause)).await?;
+                tracing::info!(%organization, pause_ms = pause, "Slack wants to be left alone; its look-ups wait");
+                Ok(Verdict::Left)
+            }
+            Refusal::Stop(stop) => {
+                service::stopped(app, connection, stop).await?;
+                tracing::warn!(%organization, code, "Slack takes this organization's token no longer; `usher slack test` says what to do");
+                Ok(Verdict::Left)
+            }
+            Refusal::Call(_) | Refusal::Trouble => {
+                if refusal.is_of_every_question() {
+                    self.down = Some(code);
+                }
+                tracing::warn!(row = %due.id, %organization, code, "Slack could not be asked; it is tried again");
+                Ok(Self::again(app, due, code))
+            }
+        }
+    }
+}
