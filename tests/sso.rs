@@ -78,11 +78,15 @@ async fn redirect_address(server: &Server, org: &str, issuer: &str) -> String {
     server.cli(&command).await["redirect_uri"].as_str().expect("an address").to_owned()
 }
 
-/// Registers the server at a provider, and connects an organization to it; the connection's id.
-pub async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
-    // One that lies takes any address.
+/// Registers the server at a provider; one that lies takes any address.
+async fn register(server: &Server, org: &str, issuer: &str) {
     let registration = server.http.post(format!("{issuer}/redirect-address")).body(redirect_address(server, org, issuer).await);
     registration.send().await.expect("a provider");
+}
+
+/// Registers the server at a provider, and connects an organization to it; the connection's id.
+pub async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
+    register(server, org, issuer).await;
     let file = server.data_dir.path().join("secret");
     std::fs::write(&file, format!("{secret}\n")).expect("a file");
     let file = file.display().to_string();

@@ -212,14 +212,14 @@ pub async fn come_back(app: &App, key: &str, luggage: &str, returned: &Returned,
     if app.clock.now().as_millis() > underway.until || mark != Some(underway.mark) {
         return Err(Fault::State.into());
     }
-    let (organization, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
-    if key != callback_key(&organization.slug, &connection.issuer) {
-        return Err(Fault::Issuer.into());
-    }
     // One journey brings one code; whoever sends more would have us knock at the provider for nothing.
     app.trades
         .check(&sha256(luggage.as_bytes()))
         .map_err(|retry_after_ms| Error::RateLimited { budget: Budget::SignIn, retry_after_ms })?;
+    let (organization, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
+    if key != callback_key(&organization.slug, &connection.issuer) {
+        return Err(Fault::Issuer.into());
+    }
     let provider = provider(app, &connection)?;
     let redirect_uri = redirect_uri(app, &organization.slug, &connection.issuer);
     let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri, &underway.flow, returned).await?;
@@ -312,7 +312,7 @@ pub async fn meet(app: &App, luggage: &str, mark: Option<[u8; 32]>) -> Result<Me
     let (organization, connection) = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
     let meeting = meeting(app, &connection, &back).await?;
     // Asked last, so that what a journey itself has changed is never shown as something it could still do.
-    let spent = rows::is_spent(&app.pool, back.journey).await?;
+    let spent = rows::is_spent(&app.pool, organization.org, back.journey).await?;
     Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting, spent })
 }
 

@@ -385,10 +385,11 @@ pub async fn live_beside(work: &mut Work, user_key: i64, issuer: &str, subject: 
 
 /// Notes that a journey has opened something, inside a write that does; `false` where it had before.
 pub async fn spend(work: &mut Work, journey: [u8; 32]) -> Result<bool, StoreError> {
-    let now = work.now;
+    let (org, now) = (work.org.number, work.now);
     let spent = work
         .tx
-        .query("INSERT INTO spent_journeys (journey, spent_at) VALUES ($1, $2) ON CONFLICT (journey) DO NOTHING")
+        .query("INSERT INTO spent_journeys (org, journey, spent_at) VALUES ($1, $2, $3) ON CONFLICT (org, journey) DO NOTHING")
+        .bind(org)
         .bind(journey)
         .bind(now)
         .execute()
@@ -397,8 +398,9 @@ pub async fn spend(work: &mut Work, journey: [u8; 32]) -> Result<bool, StoreErro
 }
 
 /// Whether a journey has opened something.
-pub async fn is_spent(pool: &Pool, journey: [u8; 32]) -> Result<bool, StoreError> {
-    Ok(pool.query("SELECT 1 FROM spent_journeys WHERE journey = $1").bind(journey).optional().await?.is_some())
+pub async fn is_spent(pool: &Pool, org: Org, journey: [u8; 32]) -> Result<bool, StoreError> {
+    let query = pool.query("SELECT 1 FROM spent_journeys WHERE org = $1 AND journey = $2").bind(org.number).bind(journey);
+    Ok(query.optional().await?.is_some())
 }
 
 /// Takes away journeys that were spent before.

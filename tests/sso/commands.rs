@@ -426,6 +426,7 @@ async fn a_connection_that_trusts_its_issuer_takes_silence_about_an_address_and_
         let file = server.data_dir.path().join("secret");
         std::fs::write(&file, Idp::SECRET).unwrap();
         let file = file.display().to_string();
+        super::register(&server, &server.org, &idp.issuer).await;
         let add = ["add", "--preset", "other", "--issuer", &idp.issuer, "--client-id", Idp::CLIENT, "--client-secret-file", &file];
         let connection = sso(&server, &[&add[..], &["--trust-unverified-email"]].concat()).await["id"].as_str().unwrap().to_owned();
         assert_eq!(sso(&server, &["list"]).await[0]["trusts_unverified_email"], true);

@@ -185,7 +185,7 @@ pub async fn require(app: &App, call: &Call, required: bool) -> Result<Required,
         let footing = rows::footing(&mut writing.work).await?;
         let connection = rows::connections_locked(&mut writing.work).await?.first().map(|connection| connection.id);
         let changed = settings.sso_required != required;
-        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, connection, footing }).map_err(|_| {
+        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, footing, connection }).map_err(|_| {
             Error::Conflict(if footing.proven {
                 "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
             } else {
