@@ -23,7 +23,7 @@ use usher_mcp::{
 };
 
 /// Where providers send people back to, in tests without a server.
-const REDIRECT: &str = "http://127.0.0.1:8080/sign-in/sso/callback";
+const REDIRECT: &str = "http://127.0.0.1:8080/sign-in/sso/callback/acme-0123456789abcdef";
 
 /// The way out, with this machine allowed.
 fn outbound() -> Outbound {
@@ -66,13 +66,27 @@ pub async fn server(engine: Engine) -> Server {
     Server::quickstart_with(engine, &Options::arguments(&ALLOWED)).await
 }
 
-/// A real provider that knows a server.
-pub async fn provider_for(server: &Server) -> Idp {
-    Idp::real(&format!("{}/sign-in/sso/callback", server.address()), &[]).await
+/// A real provider that knows a server from the moment on at which the server is connected to it.
+pub async fn provider_for(_: &Server) -> Idp {
+    Idp::real(REDIRECT, &[]).await
 }
 
-/// Connects an organization; the connection's id.
+/// The address that an organization's people come back to from a provider, as the command says it beforehand.
+async fn redirect_address(server: &Server, org: &str, issuer: &str) -> String {
+    let mut command = vec!["sso", "redirect-address", "--json", "--org", org, "--preset", "other", "--issuer", issuer];
+    command.extend(ALLOWED);
+    server.cli(&command).await["redirect_uri"].as_str().expect("an address").to_owned()
+}
+
+/// Registers the server at a provider; one that lies takes any address.
+async fn register(server: &Server, org: &str, issuer: &str) {
+    let registration = server.http.post(format!("{issuer}/redirect-address")).body(redirect_address(server, org, issuer).await);
+    registration.send().await.expect("a provider");
+}
+
+/// Registers the server at a provider, and connects an organization to it; the connection's id.
 pub async fn connect(server: &Server, org: &str, issuer: &str, secret: &str) -> String {
+    register(server, org, issuer).await;
     let file = server.data_dir.path().join("secret");
     std::fs::write(&file, format!("{secret}\n")).expect("a file");
     let file = file.display().to_string();
@@ -158,7 +172,8 @@ pub async fn via_liar(browser: &Client, place: &str, address: &str, (idp, connec
     let (state, nonce) = (parameter(&url, "state"), parameter(&url, "nonce"));
     idp.order(order).await;
     let (state, nonce) = (state.as_str().expect("a state"), nonce.as_str().expect("a nonce"));
-    get(browser, &format!("{address}/sign-in/sso/callback?code=c.{nonce}&state={state}")).await
+    let registered: Url = parameter(&url, "redirect_uri").as_str().and_then(|uri| uri.parse().ok()).expect("a URL");
+    get(browser, &format!("{address}{}?code=c.{nonce}&state={state}", registered.path())).await
 }
 
 /// To the door of an organization, to its provider, and back.

@@ -108,17 +108,56 @@ impl Action for RemoveProvider {
     }
 }
 
+/// What required single sign-on rests on: without the first nobody may get in, without the second nobody does on the day on
+/// which the provider is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footing {
+    /// Whether an active Administrator came in through a live connection, as it is registered now.
+    pub proven: bool,
+    /// Whether an active Administrator has a password.
+    pub break_glass: bool,
+}
+
+impl Footing {
+    /// Whether people can be held to the provider.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        self.proven && self.break_glass
+    }
+
+    /// The same after a write that must not take away what was there.
+    ///
+    /// # Errors
+    /// What is gone by it.
+    pub fn keeps(self, after: Self) -> Result<(), Lost> {
+        if self.proven && !after.proven {
+            Err(Lost::Proven)
+        } else if self.break_glass && !after.break_glass {
+            Err(Lost::BreakGlass)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A part of the [`Footing`] that a write would take away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Nobody would have come in through the provider.
+    Proven,
+    /// Nobody would come in without it.
+    BreakGlass,
+}
+
 /// Whether people sign in through the provider only.
 #[derive(Clone, Debug)]
 pub struct RequireSso {
     /// From now on.
     pub required: bool,
+    /// What it would rest on.
+    pub footing: Footing,
     /// The connection that was there first, if there is one: what the Administrators are told of.
     pub connection: Option<ConnectionId>,
-    /// Whether an active Administrator came in through a live connection.
-    pub proven: bool,
-    /// Whether an active Administrator has a password, for the day on which the provider is broken.
-    pub break_glass: bool,
 }
 
 impl Action for RequireSso {
@@ -134,7 +173,7 @@ impl Action for RequireSso {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        if !self.required || (self.proven && self.break_glass) { Ok(()) } else { Err(Reason::WayClosed) }
+        if !self.required || self.footing.holds() { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 
@@ -235,7 +274,7 @@ pub struct UnlinkIdentity {
     pub identity: (String, String),
     /// Whether people sign in through a provider only.
     pub sso_required: bool,
-    /// How many other identities open the account.
+    /// How many other identities at live connections open the account.
     pub others: usize,
 }
 
@@ -313,7 +352,7 @@ mod tests {
     fn sso_is_required_only_once_an_administrator_came_in_by_it_and_another_way_is_left() {
         let org = Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) };
         let asked = |required, proven, break_glass| {
-            let action = RequireSso { required, connection: None, proven, break_glass };
+            let action = RequireSso { required, connection: None, footing: Footing { proven, break_glass } };
             authorize(&Actor::operator_on_the_host(org), &Standing::above_roles(), action).map(drop)
         };
         assert_eq!(asked(true, true, true), Ok(()));
@@ -321,5 +360,16 @@ mod tests {
         for (proven, break_glass) in [(false, true), (true, false), (false, false)] {
             assert_eq!(asked(true, proven, break_glass), Err(Reason::WayClosed));
         }
+    }
+
+    #[test]
+    fn what_required_sso_rests_on_is_not_taken_away_and_what_was_gone_before_stands_in_nobodys_way() {
+        let footing = |proven, break_glass| Footing { proven, break_glass };
+        let both = footing(true, true);
+        assert_eq!(both.keeps(both), Ok(()));
+        assert_eq!(both.keeps(footing(false, true)), Err(Lost::Proven));
+        assert_eq!(both.keeps(footing(true, false)), Err(Lost::BreakGlass));
+        assert_eq!(footing(false, false).keeps(footing(false, false)), Ok(()));
+        assert_eq!(footing(false, true).keeps(both), Ok(()));
     }
 }

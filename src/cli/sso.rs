@@ -49,24 +49,13 @@ impl Registration {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Sso {
-    /// Connect a provider. Register this server there first: its redirect address is your public URL with
-    /// /sign-in/sso/callback behind it.
+    /// Say which redirect address must be registered at a provider, connected or not yet. Each organization has one of its own
+    /// at each provider, and keeps it.
+    RedirectAddress(Chosen),
+    /// Connect a provider. Register this server there first, with the address that `usher sso redirect-address` says.
     Add {
-        /// Slug of the organization.
-        #[arg(long)]
-        org: String,
-        /// Which provider.
-        #[arg(long)]
-        preset: Preset,
-        /// The provider's issuer, letter by letter; with --preset other.
-        #[arg(long)]
-        issuer: Option<String>,
-        /// Your Directory (tenant) ID; with --preset microsoft.
-        #[arg(long)]
-        tenant: Option<String>,
-        /// Several tenants, each of which may sign in; with --preset microsoft.
-        #[arg(long, value_delimiter = ',', value_name = "ID,…")]
-        tenants: Vec<String>,
+        #[command(flatten)]
+        chosen: Chosen,
         /// What people read on the button.
         #[arg(long)]
         name: Option<String>,
@@ -85,17 +74,20 @@ pub(super) enum Sso {
     },
     /// Ask the provider whether it is there and is the one that was connected.
     Test(OfConnection),
-    /// End a connection. Who is signed in stays so until their session ends.
+    /// End a connection. Who is signed in stays so until their session ends. While single sign-on is required, an Administrator
+    /// must have signed in through another connection first.
     Remove(OfConnection),
     /// Put another client id and secret in place, at the same provider. Whom the provider names anew for it confirms once by a
-    /// link to their mailbox.
+    /// link to their mailbox. While single sign-on is required, another client id needs `usher sso require --off` first, unless an
+    /// Administrator has signed in through another connection; another secret does not.
     Relink {
         #[command(flatten)]
         of: OfConnection,
         #[command(flatten)]
         registration: Registration,
     },
-    /// Let people sign in through the provider only; lists who is not linked yet.
+    /// Let people sign in through the provider only; lists who is not linked yet. Sessions that came in another way end, except
+    /// those of Administrators who have a password, the way in when the provider fails.
     Require {
         /// Slug of the organization.
         #[arg(long)]
@@ -104,6 +96,33 @@ pub(super) enum Sso {
         #[arg(long)]
         off: bool,
     },
+}
+
+/// A provider for an organization.
+#[derive(Args, Debug)]
+pub(super) struct Chosen {
+    /// Slug of the organization.
+    #[arg(long)]
+    org: String,
+    /// Which provider.
+    #[arg(long)]
+    preset: Preset,
+    /// The provider's issuer, letter by letter; with --preset other.
+    #[arg(long)]
+    issuer: Option<String>,
+    /// Your Directory (tenant) ID; with --preset microsoft.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Several tenants, each of which may sign in; with --preset microsoft.
+    #[arg(long, value_delimiter = ',', value_name = "ID,…")]
+    tenants: Vec<String>,
+}
+
+impl Chosen {
+    /// Its issuer, and what its button says.
+    fn issuer(&self) -> Result<(Issuer, &'static str), String> {
+        issuer(self.preset, self.issuer.as_deref(), self.tenant.as_deref(), &self.tenants)
+    }
 }
 
 #[derive(Args, Debug)]
@@ -152,9 +171,15 @@ fn issuer(preset: Preset, issuer: Option<&str>, tenant: Option<&str>, tenants: &
 pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
     let app = open(options, Absent::Refuse).await?;
     match command {
-        Sso::Add { org, preset, issuer: given, tenant, tenants, name, registration, trust_unverified_email } => {
-            let call = on_the_host(&app, &org).await?;
-            let (issuer, usual) = issuer(preset, given.as_deref(), tenant.as_deref(), &tenants)?;
+        Sso::RedirectAddress(chosen) => {
+            let organization = organization(&app, &chosen.org).await?;
+            let (issuer, _) = chosen.issuer()?;
+            let redirect = sso::redirect_uri(&app, &organization.slug, issuer.as_str());
+            output::result(options.json, &json!({"issuer": issuer.as_str(), "redirect_uri": redirect}), &redirect)?;
+        }
+        Sso::Add { chosen, name, registration, trust_unverified_email } => {
+            let call = on_the_host(&app, &chosen.org).await?;
+            let (issuer, usual) = chosen.issuer()?;
             let new = NewConnection {
                 name: name.unwrap_or_else(|| usual.to_owned()),
                 issuer: issuer.clone(),
@@ -163,7 +188,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                 trusts_unverified_email: trust_unverified_email,
             };
             let id = sso::connect(&app, &call, new).await.map_err(|error| failed(&app, &error))?;
-            let redirect = sso::redirect_uri(&app);
+            let redirect = sso::redirect_uri(&app, &chosen.org, issuer.as_str());
             let value = json!({"id": id.to_string(), "issuer": issuer.as_str(), "redirect_uri": redirect});
             let words = format!("Connected. Its redirect address must be registered at the provider:\n{redirect}");
             output::result(options.json, &value, &words)?;
@@ -175,17 +200,25 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                 .iter()
                 .map(|c| {
                     json!({"id": c.id.to_string(), "name": c.name, "issuer": c.issuer, "tenants": c.tenants, "client_id": c.client_id,
+                           "redirect_uri": sso::redirect_uri(&app, &organization.slug, &c.issuer),
                            "trusts_unverified_email": c.trusts_unverified_email, "created_at": c.created_at.to_rfc3339()})
                 })
                 .collect();
-            let words: Vec<String> = all.iter().map(|c| format!("{} {:24} {}", c.id, c.name, c.issuer)).collect();
+            let words: Vec<String> = all
+                .iter()
+                .map(|c| format!("{} {:24} {}\n    {}", c.id, c.name, c.issuer, sso::redirect_uri(&app, &organization.slug, &c.issuer)))
+                .collect();
             output::result(options.json, &json!(value), &words.join("\n"))?;
         }
         Sso::Test(of) => {
             let organization = organization(&app, &of.org).await?;
             let found = sso::test(&app, organization.org, of.connection.as_deref()).await.map_err(|error| failed(&app, &error))?;
-            let value = json!({"ok": true, "id": found.id.to_string(), "issuer": found.issuer, "redirect_uri": sso::redirect_uri(&app)});
-            output::result(options.json, &value, "The provider answers as itself. Sign in once to try the registration, too.")?;
+            let redirect = sso::redirect_uri(&app, &organization.slug, &found.issuer);
+            let value = json!({"ok": true, "id": found.id.to_string(), "issuer": found.issuer, "redirect_uri": redirect});
+            let words = format!(
+                "The provider answers as itself. Sign in once to try the registration, too; its redirect address there must be:\n{redirect}"
+            );
+            output::result(options.json, &value, &words)?;
         }
         Sso::Remove(of) => {
             let call = on_the_host(&app, &of.org).await?;
@@ -201,15 +234,19 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
         }
         Sso::Require { org, off } => {
             let call = on_the_host(&app, &org).await?;
-            let missing = sso::require(&app, &call, !off).await.map_err(|error| said(&app, &error))?;
+            let required = sso::require(&app, &call, !off).await.map_err(|error| said(&app, &error))?;
+            let (missing, ended) = (required.not_linked, required.sessions_ended);
             let value: Vec<_> = missing.iter().map(|(id, email)| json!({"user_id": id.to_string(), "email": email})).collect();
             let emails: Vec<&str> = missing.iter().map(|(_, email)| email.as_str()).collect();
             let words = match (off, emails.as_slice()) {
                 (true, _) => "The other ways are open again.".to_owned(),
-                (false, []) => "Required. Everybody is linked.".to_owned(),
-                (false, emails) => format!("Required. Not linked yet, and so by their first sign-in there:\n{}", emails.join("\n")),
+                (false, []) => format!("Required. Sessions that ended, because they came in another way: {ended}. Everybody is linked."),
+                (false, emails) => format!(
+                    "Required. Sessions that ended, because they came in another way: {ended}. Not linked yet, and so by their first sign-in there:\n{}",
+                    emails.join("\n")
+                ),
             };
-            output::result(options.json, &json!({"required": !off, "not_linked": value}), &words)?;
+            output::result(options.json, &json!({"required": !off, "not_linked": value, "sessions_ended": ended}), &words)?;
         }
     }
     app.pool.close().await;

@@ -98,6 +98,13 @@ impl Email {
         format!("{}@{}", self.local(), unicode_domain(&self.domain))
     }
 
+    /// For somebody who may not be the one it belongs to: the first letter and the domain, enough to know one's own by.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        let first: String = self.local().chars().take(1).collect();
+        format!("{first}…@{}", unicode_domain(&self.domain))
+    }
+
     /// Whether the domain may look like another one (R-B13): a label mixes scripts, or is written in letters of another
     /// script that all look like Latin ones under an ASCII top-level domain. A label of one script that reads as itself
     /// passes (`почта.рф`), as does every ASCII domain.
@@ -327,6 +334,12 @@ mod tests {
         ] {
             assert!(refusal(text).contains("one line"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn r_b59_a_masked_address_shows_one_letter_of_its_local_part() {
+        assert_eq!(email("ana.ruiz@example.com").masked(), "a…@example.com");
+        assert_eq!(email("a@xn--mnchen-3ya.example").masked(), "a…@münchen.example");
     }
 
     #[test]

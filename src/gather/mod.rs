@@ -112,7 +112,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Notes that a live actor was refused; `as_of` is the number of the organization's last entry then, or of one before it.
+    /// Notes that a live actor was refused, or somebody at the door on whose behalf the server acts; `as_of` is the number of the organization's last entry then, or of one before it.
     #[expect(clippy::too_many_arguments, reason = "one call site per surface; a struct would only rename the arguments")]
     pub fn refused(
         &self,
@@ -126,7 +126,7 @@ impl Evidence {
         request_id: RequestId,
         as_of: i64,
     ) {
-        let (actor_name, code) = (Some(actor_name.to_owned()), Some(code));
+        let (actor_name, code) = (actor.user().map(|_| actor_name.to_owned()), Some(code));
         let refusal = Refusal { actor: actor.clone(), actor_name, action, tool, named, code, request_id, as_of };
         locked(&self.refusals).entry(actor.org.number).or_default().count(minute(now), refusal);
     }

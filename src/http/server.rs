@@ -61,7 +61,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/invite/{token}", get(web::invite).post(web::accept))
         .route("/sign-in", get(web::door::sign_in).post(web::door::ask))
         .route("/sign-in/{organization}", get(web::door::sign_in_to).post(web::door::enter))
-        .route("/sign-in/sso/callback", get(web::sso::callback))
+        .route("/sign-in/sso/callback/{key}", get(web::sso::callback))
         .route("/sign-in/sso/{journey}", get(web::sso::show).post(web::sso::act))
         .route("/link/{token}", get(web::door::link).post(web::door::open))
         .route("/sign-out", post(web::me::sign_out))
@@ -167,7 +167,8 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     evidence::end_expired(&app.pool, now).await?;
     evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await?;
     store::notices::of_ending_tokens(&app.pool, now, &app.random).await?;
-    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await
+    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await?;
+    store::sso::sweep(&app.pool, now.plus(-DAY)).await
 }
 
 /// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.

@@ -325,7 +325,10 @@ fn english(matter: &Matter) -> Words {
                 ),
                 SsoChange::Required => (
                     "Single sign-on is now required at {organization}",
-                    &["From now on {provider} is the only way in, except for the break-glass Administrators.", CHECK_SSO],
+                    &[
+                        "From now on {provider} is the only way in, except for Administrators who have a password: it opens their account when the provider fails.",
+                        CHECK_SSO,
+                    ],
                 ),
                 SsoChange::NotRequired => (
                     "Single sign-on is no longer required at {organization}",

@@ -1,11 +1,12 @@
 //! People: inviting, listing, changing, deactivating.
 
-use super::{About, Call, Done, Writing, groups::groups_of, invalid, limits, parse, same_version, view};
+use super::{About, Call, Done, Writing, groups::groups_of, invalid, limits, parse, same_version, sso, view};
 use crate::{
     app::App,
     authz::{
         self, Reason,
-        action::{DeactivateUser, InviteUser, ReactivateUser, ResendInvite, UpdateUser},
+        action::{DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
+        sso::Footing,
     },
     domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackId, Status, UserId},
     error::Error,
@@ -281,6 +282,14 @@ pub async fn resend(app: &App, call: &Call, params: &contract::ResendInviteParam
     writing.finish(result).await
 }
 
+/// What required single sign-on rests on, where it may rest on this person.
+async fn footing_on(writing: &mut Writing<'_>, person: &PersonFacts) -> Result<Option<Footing>, Error> {
+    match person.role {
+        Role::Administrator => sso::footing(writing).await,
+        Role::User => Ok(None),
+    }
+}
+
 /// Changes names, Slack ID or role.
 pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams) -> Result<contract::UpdateUserOutput, Error> {
     authz::scope(&call.actor, true)?;
@@ -330,7 +339,9 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             && changed
         {
             same_version(params.if_version, found.facts.version)?;
+            let footing = footing_on(&mut writing, &found.facts).await?;
             people::update(&mut writing.work, proof, &found).await?;
+            sso::keeps_footing(&mut writing, footing).await?;
             if role.is_some_and(|role| role != found.facts.role) {
                 writing.mails();
             }
@@ -361,12 +372,14 @@ pub async fn deactivate(app: &App, call: &Call, params: &contract::DeactivateUse
                 Status::Deactivated => false,
             };
         let active_administrators = people::active_administrators(&mut writing.work).await?;
+        let footing = footing_on(&mut writing, &found.facts).await?;
         let action = DeactivateUser { person: found.facts, active_administrators };
         let mut ended = people::Ended::default();
         if let Some(proof) = writing.ask(action, repeat.is_some())?
             && changed
         {
             ended = people::deactivate(&mut writing.work, proof).await?;
+            sso::keeps_footing(&mut writing, footing).await?;
             writing.mails();
         }
         let user = shown(&mut writing, key).await?;

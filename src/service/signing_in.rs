@@ -235,8 +235,8 @@ pub(super) enum Shown<'a> {
     Link(&'a str),
     /// A mailbox, by its folded address, that a link just opened for another account.
     Mailbox(&'a str),
-    /// An identity, by a connection, its issuer and its subject.
-    Identity(ConnectionId, &'a str, &'a str),
+    /// An identity, by a connection, its issuer and its subject; and the journey that brought it, which is spent by it.
+    Identity(ConnectionId, &'a str, &'a str, Option<[u8; 32]>),
     /// An invite that was just accepted.
     Invite,
 }
@@ -256,7 +256,10 @@ impl Shown<'_> {
                 let found = people::facts(work, &Who::EmailKey(email_key.to_owned())).await?;
                 Proof::Mailbox { same_address: found.is_some_and(|found| found.facts.person == person.person) }
             }
-            Self::Identity(connection, issuer, subject) => {
+            Self::Identity(connection, issuer, subject, journey) => {
+                if let Some(journey) = journey {
+                    super::sso::spend(work, journey).await?;
+                }
                 let connected = sso::is_connected(work, connection).await?;
                 let linked = sso::linked_and_used(work, connection, issuer, subject).await?;
                 Proof::Identity { linked: connected && linked.is_some_and(|linked| linked.person == person.person) }

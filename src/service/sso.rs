@@ -7,7 +7,8 @@
 
 mod connecting;
 
-pub use connecting::{NewConnection, connect, relink, remove, require, test};
+pub use connecting::{NewConnection, Required, connect, relink, remove, require, test};
+pub(super) use connecting::{footing, keeps_footing};
 
 use self::connecting::named;
 use super::{
@@ -22,7 +23,7 @@ use crate::{
         sso::{self, Asking, Fault, Flow, Identity, Issuer, Provider, Returned, Secret},
     },
     authz::{
-        self, CredentialKind, Org, PersonRef,
+        self, Action as _, CredentialKind, Org, PersonRef,
         action::{AcceptInvite, Joining},
         door::{SendLink, Via},
         sso::{LinkIdentity, LinkProof, NewIdentity, UnlinkIdentity},
@@ -32,7 +33,7 @@ use crate::{
     gather::Named,
     keys::{Cell, hex, sha256},
     store::{
-        door,
+        Work, door,
         links::{self, Link, LinkState},
         organizations::{self, Organization},
         people::{self, Who},
@@ -67,10 +68,22 @@ impl<E: Into<Error>> From<E> for Failed {
     }
 }
 
-/// Where providers send browsers back to: the address that is registered with them.
+/// Where the provider with this issuer sends this organization's browsers back to: the address that is registered there.
+///
+/// Each organization has one of its own for each issuer. So the address alone tells which provider was asked, also where a
+/// provider does not say in its answer who it is, and no provider is ever shown another one's code (RFC 9700, section
+/// 4.4.2). It follows from slug and issuer only: it can be registered before there is a connection, and stays when the
+/// client id changes or the connection is made anew.
 #[must_use]
-pub fn redirect_uri(app: &App) -> String {
-    format!("{}/sign-in/sso/callback", app.public_url.as_str())
+pub fn redirect_uri(app: &App, slug: &str, issuer: &str) -> String {
+    format!("{}/sign-in/sso/callback/{}", app.public_url.as_str(), callback_key(slug, issuer))
+}
+
+/// The last segment of that address: the slug, a hyphen, and the first 8 bytes of the SHA-256 of the issuer as it was
+/// connected, in hexadecimal. Those have a fixed length, so two organizations never share one. An issuer for several tenants
+/// counts as it is written, without any tenant.
+fn callback_key(slug: &str, issuer: &str) -> String {
+    format!("{slug}-{}", hex(&sha256(issuer.as_bytes())[..8]))
 }
 
 fn cell(org: i64, row: &str) -> Cell<'_> {
@@ -129,6 +142,8 @@ pub struct Back {
     pub first_name: Option<String>,
     /// The provider's suggestion.
     pub last_name: Option<String>,
+    /// SHA-256 of the journey's state.
+    journey: [u8; 32],
     mark: [u8; 32],
     until: i64,
 }
@@ -168,7 +183,9 @@ pub fn journey(state: &str) -> String {
 /// No such connection here, or a provider that does not answer.
 pub async fn begin(app: &App, org: Org, connection: &str, purpose: Purpose, asking: Asking<'_>, mark: [u8; 32]) -> Result<Begun, Failed> {
     let connection = named(rows::connections(&app.pool, org).await?, Some(connection))?;
-    let (url, flow) = sso::begin(&app.outbound, &app.random, &provider(app, &connection)?, &redirect_uri(app), asking).await?;
+    let organization = organizations::by_number(&app.pool, org.number).await?.ok_or(Fault::State)?;
+    let redirect_uri = redirect_uri(app, &organization.slug, &connection.issuer);
+    let (url, flow) = sso::begin(&app.outbound, &app.random, &provider(app, &connection)?, &redirect_uri, asking).await?;
     let state = url.query_pairs().find(|(name, _)| name == "state").map(|(_, state)| state.into_owned()).unwrap_or_default();
     let until = app.clock.now().plus(PATIENCE).as_millis();
     let underway = Underway { org: org.number, connection: connection.id.as_uuid(), purpose, flow, mark, until };
@@ -184,11 +201,13 @@ async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<(Or
     Ok(live.map(|live| (organization, live)))
 }
 
-/// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed.
+/// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed. `key` is the last
+/// segment of the address that it came back at.
 ///
 /// # Errors
-/// [`Fault::State`] for a browser that began nothing, or took too long; else what the provider did wrong.
-pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Option<[u8; 32]>) -> Result<String, Failed> {
+/// [`Fault::State`] for a browser that began nothing, or took too long; [`Fault::Issuer`] for one that comes back at another
+/// connection's address, of which no provider hears anything; else what the provider did wrong.
+pub async fn come_back(app: &App, key: &str, luggage: &str, returned: &Returned, mark: Option<[u8; 32]>) -> Result<String, Failed> {
     let underway: Underway = unsealed(app, UNDERWAY, luggage).ok_or(Fault::State)?;
     if app.clock.now().as_millis() > underway.until || mark != Some(underway.mark) {
         return Err(Fault::State.into());
@@ -197,9 +216,13 @@ pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Opti
     app.trades
         .check(&sha256(luggage.as_bytes()))
         .map_err(|retry_after_ms| Error::RateLimited { budget: Budget::SignIn, retry_after_ms })?;
-    let (_, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
+    let (organization, connection) = still_there(app, underway.org, underway.connection).await?.ok_or(Fault::State)?;
+    if key != callback_key(&organization.slug, &connection.issuer) {
+        return Err(Fault::Issuer.into());
+    }
     let provider = provider(app, &connection)?;
-    let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri(app), &underway.flow, returned).await?;
+    let redirect_uri = redirect_uri(app, &organization.slug, &connection.issuer);
+    let identity = sso::finish(&app.outbound, &app.clock, &provider, &redirect_uri, &underway.flow, returned).await?;
     let Identity { issuer, subject, email, email_verified, first_name, last_name } = identity;
     let back = Back {
         org: underway.org,
@@ -211,6 +234,7 @@ pub async fn come_back(app: &App, luggage: &str, returned: &Returned, mark: Opti
         email_verified,
         first_name,
         last_name,
+        journey: sha256(returned.state.as_deref().unwrap_or_default().as_bytes()),
         mark: underway.mark,
         until: app.clock.now().plus(PATIENCE).as_millis(),
     };
@@ -232,10 +256,12 @@ pub enum Meeting {
     Mailbox(String),
     /// The identity can be linked to the signed-in person's own account.
     Link,
+    /// The identity opens the signed-in person's own account already.
+    Connected,
     /// The account is deactivated; with the identity's own account, where it opens one.
-    Deactivated(Option<Box<Linked>>),
-    /// The identity opens an account already, and not the one it was brought for.
-    Taken,
+    Deactivated(PersonRef, Option<Box<Linked>>),
+    /// The identity opens this account already, and not the one it was brought for.
+    Taken(Box<Linked>),
     /// The provider does not say that the address is the person's.
     Unverified,
     /// Nobody was invited with this address.
@@ -255,6 +281,8 @@ pub struct Met {
     pub organization: String,
     /// What they could do.
     pub meeting: Meeting,
+    /// Whether the journey has opened something before: then it opens nothing more.
+    pub spent: bool,
 }
 
 impl Back {
@@ -283,16 +311,40 @@ pub async fn meet(app: &App, luggage: &str, mark: Option<[u8; 32]>) -> Result<Me
     }
     let (organization, connection) = still_there(app, back.org, back.connection).await?.ok_or(Fault::State)?;
     let meeting = meeting(app, &connection, &back).await?;
-    Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting })
+    // Asked last, so that what a journey itself has changed is never shown as something it could still do.
+    let spent = rows::is_spent(&app.pool, organization.org, back.journey).await?;
+    Ok(Met { back, connection, slug: organization.slug, organization: organization.name, meeting, spent })
+}
+
+/// Spends a journey inside the write that it is brought for: it works once, like a link.
+pub(super) async fn spend(work: &mut Work, journey: [u8; 32]) -> Result<(), Error> {
+    if rows::spend(work, journey).await? { Ok(()) } else { Err(Error::DeadLink) }
+}
+
+/// The invite that somebody went to the provider for. One that was sent again meanwhile gives way to the newest.
+async fn invite_of(app: &App, id: Uuid) -> Result<Option<Link>, Error> {
+    let now = app.clock.now();
+    let Some(link) = links::by_id(&app.pool, LinkId::from_uuid(id), now).await? else { return Ok(None) };
+    Ok(match link.state {
+        LinkState::Superseded => links::newest_of(&app.pool, link.person.key, now).await?,
+        LinkState::Live | LinkState::Expired | LinkState::Withdrawn | LinkState::Used | LinkState::Suspended => Some(link),
+    })
 }
 
 async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meeting, Failed> {
     let (org, now) = (connection.org, app.clock.now());
     if let Some(linked) = rows::linked(&app.pool, org, &back.issuer, &back.subject).await? {
+        let own = match back.purpose {
+            Purpose::Enter => true,
+            Purpose::Join(id) => invite_of(app, id).await?.is_some_and(|invite| invite.person == linked.person),
+            Purpose::Link(person) => linked.person.id.as_uuid() == person,
+        };
         return Ok(match (linked.status, back.purpose) {
-            (Status::Deactivated, _) => Meeting::Deactivated(Some(Box::new(linked))),
-            (Status::Active, Purpose::Enter) => Meeting::Enter(Box::new(linked)),
-            (Status::Active | Status::Pending, _) => Meeting::Taken,
+            (Status::Deactivated, _) => Meeting::Deactivated(linked.person, Some(Box::new(linked))),
+            (Status::Active, Purpose::Link(_)) if own => Meeting::Connected,
+            // Whoever has joined by it comes in by it, also where they set out to join.
+            (Status::Active, Purpose::Enter | Purpose::Join(_)) if own => Meeting::Enter(Box::new(linked)),
+            (Status::Active | Status::Pending, _) => Meeting::Taken(Box::new(linked)),
         });
     }
     if let Purpose::Link(_) = back.purpose {
@@ -301,7 +353,7 @@ async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meet
     let Some(address) = back.address() else { return Ok(Meeting::Unverified) };
     let account = door::account(&app.pool, org, address.key()).await?;
     let invite = match back.purpose {
-        Purpose::Join(id) => links::by_id(&app.pool, LinkId::from_uuid(id), now).await?,
+        Purpose::Join(id) => invite_of(app, id).await?,
         Purpose::Enter | Purpose::Link(_) => match &account {
             Some(account) if account.status == Status::Pending => links::newest_of(&app.pool, account.person.key, now).await?,
             Some(_) | None => None,
@@ -309,39 +361,56 @@ async fn meeting(app: &App, connection: &Connection, back: &Back) -> Result<Meet
     };
     if let Some(invite) = invite.filter(|invite| invite.org == org) {
         let invited = Email::parse(&invite.email)?;
-        return Ok(match invite.state {
-            _ if invited.key() != address.key() => Meeting::OtherAddress(Box::new(invite)),
-            LinkState::Live => Meeting::Join(Box::new(invite)),
-            LinkState::Expired | LinkState::Superseded | LinkState::Withdrawn | LinkState::Used | LinkState::Suspended => {
-                Meeting::InviteEnded(Box::new(invite))
+        if invited.key() != address.key() {
+            return Ok(Meeting::OtherAddress(Box::new(invite)));
+        }
+        match invite.state {
+            LinkState::Live => return Ok(Meeting::Join(Box::new(invite))),
+            LinkState::Expired | LinkState::Superseded | LinkState::Withdrawn | LinkState::Suspended => {
+                return Ok(Meeting::InviteEnded(Box::new(invite)));
             }
-        });
+            // Its person is here, by another way: what their account is now decides.
+            LinkState::Used => {}
+        }
     }
-    Ok(match account.map(|account| account.status) {
-        Some(Status::Active) => Meeting::Mailbox(address.typed().to_owned()),
-        Some(Status::Deactivated) => Meeting::Deactivated(None),
-        Some(Status::Pending) | None => Meeting::Stranger,
+    Ok(match account {
+        Some(account) => match account.status {
+            Status::Active => Meeting::Mailbox(address.typed().to_owned()),
+            Status::Deactivated => Meeting::Deactivated(account.person, None),
+            Status::Pending => Meeting::Stranger,
+        },
+        None => Meeting::Stranger,
     })
 }
 
-/// Notes that somebody deactivated came to the door; they are told so, and nothing changes (R-B55).
-pub fn turned_away(app: &App, met: &Met, linked: Option<&Linked>, request_id: RequestId) {
-    let Some(linked) = linked else { return };
-    let call = arrival(app, met.connection.org, linked.person, &linked.email_key, met.connection.id).call(request_id);
-    let name = format!("{} {}", linked.first_name, linked.last_name);
-    let named = Named::User(linked.person.id);
-    let code = Error::UserDeactivated.code().as_str();
-    // Whoever it is about is the actor, whose name is at hand: which entry was the last does not matter.
-    app.evidence.refused(app.clock.now(), &call.actor, &name, "sign_in:sso", None, named, code, request_id, 0);
-}
-
-/// Notes that somebody brought an invite to the provider and came back with another address; they are told so, and nothing
-/// changes (R-B59).
-pub fn for_another(app: &App, invite: &Link, request_id: RequestId) {
-    let name = format!("{} {}", invite.first_name, invite.last_name);
-    let code = Error::SignInRefused.code().as_str();
-    let named = Named::User(invite.person.id);
-    app.evidence.refused(app.clock.now(), &link::actor(invite), &name, "invite:accepted", None, named, code, request_id, 0);
+/// Notes that somebody came back and gets no further (R-B55, R-B59): in the organization's log where it is about one of its
+/// people, else among the strangers, with the caller's address as it is kept of those.
+pub fn turned_away(app: &App, met: &Met, address: Option<[u8; 32]>, request_id: RequestId) {
+    let now = app.clock.now();
+    let by_identity = |linked: &Linked| {
+        let call = arrival(app, met.connection.org, linked.person, &linked.email_key, met.connection.id).call(request_id);
+        (call.actor, format!("{} {}", linked.first_name, linked.last_name))
+    };
+    let by_invite = |invite: &Link| (link::actor(invite), format!("{} {}", invite.first_name, invite.last_name));
+    let by_nobody = || (signing_in::machine(app, met.connection.org).actor, String::new());
+    let (person, (actor, name), error) = match &met.meeting {
+        Meeting::Deactivated(person, None) => (*person, by_nobody(), Error::UserDeactivated),
+        Meeting::Deactivated(person, Some(linked)) => (*person, by_identity(linked), Error::UserDeactivated),
+        Meeting::Taken(linked) => (linked.person, by_identity(linked), TAKEN),
+        Meeting::OtherAddress(invite) => (invite.person, by_invite(invite), Error::SignInRefused),
+        Meeting::InviteEnded(invite) => (invite.person, by_invite(invite), Error::DeadLink),
+        Meeting::Unverified => return app.evidence.stranger(now, "sso_unverified", "web", address),
+        Meeting::Stranger => return app.evidence.stranger(now, "sso_uninvited", "web", address),
+        Meeting::Enter(_) | Meeting::Join(_) | Meeting::Mailbox(_) | Meeting::Link | Meeting::Connected => return,
+    };
+    let action = match met.back.purpose {
+        Purpose::Enter => "sign_in:sso",
+        Purpose::Join(_) => AcceptInvite::NAME,
+        Purpose::Link(_) => LinkIdentity::NAME,
+    };
+    let code = error.code().as_str();
+    // The only name in the entry is the actor's own, which is at hand: which entry was the last does not matter.
+    app.evidence.refused(now, &actor, &name, action, None, Named::User(person.id), code, request_id, 0);
 }
 
 // ---- acting on it ----
@@ -367,10 +436,11 @@ pub async fn enter(app: &App, met: &Met, linked: &Linked, browser: &Browser, req
     let connection = &met.connection;
     let first = arrival(app, connection.org, linked.person, &linked.email_key, connection.id);
     let elsewhere = rows::elsewhere(&app.pool, connection, issuer, subject).await?;
-    let opened = come_in(app, &first, browser, request_id, Shown::Identity(connection.id, issuer, subject), None).await?;
+    let shown = Shown::Identity(connection.id, issuer, subject, Some(met.back.journey));
+    let opened = come_in(app, &first, browser, request_id, shown, None).await?;
     for (org, other) in elsewhere {
         let there = arrival(app, org, other.person, &other.email_key, other.connection);
-        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject), &opened).await;
+        come_in_beside(app, &there, browser, request_id, Shown::Identity(other.connection, issuer, subject, None), &opened).await;
     }
     Ok(opened)
 }
@@ -398,6 +468,7 @@ pub async fn join(
 async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonName) -> Result<(), Error> {
     let mut writing = Writing::begin::<AcceptInvite>(app, call, true).await?;
     let result = async {
+        spend(&mut writing.work, met.back.journey).await?;
         let link = links::by_id_locked(&mut writing.work, link).await?.ok_or(Error::DeadLink)?;
         let found = people::facts(&mut writing.work, &Who::Id(link.person.id)).await?.ok_or(Error::DeadLink)?;
         let email = Email::parse(&found.email)?;
@@ -447,7 +518,13 @@ pub async fn ask_mailbox(app: &App, met: &Met, mark: [u8; 32]) -> Result<(), Err
         let asked = Asked { browser: None, connection: Some(met.connection.id) };
         let letter = Letter { kind: LinkKind::Identity, browser: (mark, known), asked, detail: Some(detail.clone()) };
         let mut writing = Writing::begin::<SendLink>(app, &call, false).await?;
-        let result = signing_in::send_link(&mut writing, &call, account.person, &letter).await;
+        let result = async {
+            spend(&mut writing.work, met.back.journey).await?;
+            let sent = signing_in::send_link(&mut writing, &call, account.person, &letter).await?;
+            // Spent also where the mailbox's budget is: the identity may open the account before the journey's time is over.
+            Ok(Done { changed: true, ..sent })
+        }
+        .await;
         writing.finish(result).await
     })
     .await
@@ -473,7 +550,7 @@ pub async fn by_mailbox(app: &App, seen: &door::Link, token: &str, browser: &Bro
         writing.finish(result).await
     })
     .await?;
-    let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject);
+    let shown = Shown::Identity(identity.connection, &identity.issuer, &identity.subject, None);
     come_in(app, &arrival, browser, request_id, shown, None).await
 }
 
@@ -508,7 +585,11 @@ pub async fn link_own(app: &App, call: &Call, session: &Session, met: &Met) -> R
     super::retrying(|| async {
         let mut writing = Writing::begin::<LinkIdentity>(app, call, true).await?;
         let proof = LinkProof::Fresh { proved_at: session.proved_at };
-        let result = link_identity(&mut writing, call, session.person, &identity, proof).await;
+        let result = async {
+            spend(&mut writing.work, met.back.journey).await?;
+            link_identity(&mut writing, call, session.person, &identity, proof).await
+        }
+        .await;
         writing.finish(result).await
     })
     .await
@@ -517,22 +598,41 @@ pub async fn link_own(app: &App, call: &Call, session: &Session, met: &Met) -> R
 /// Takes an identity away from the signed-in person's own account.
 ///
 /// # Errors
-/// [`Error::SignInRefused`] for the last one where there is no other way in.
+/// [`Error::SignInRefused`] for the last one where there is no other way in; [`Error::Clash`] for what required single sign-on
+/// rests on.
 pub async fn unlink_own(app: &App, call: &Call, person: PersonRef, issuer: &str, subject: &str) -> Result<bool, Error> {
     super::retrying(|| async {
         let mut writing = Writing::begin::<UnlinkIdentity>(app, call, true).await?;
         let result = async {
             let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
             let sso_required = door::settings(&mut writing.work).await?.sso_required;
-            let others = rows::live_of(&mut writing.work, person.key).await?.saturating_sub(1);
+            let others = rows::live_beside(&mut writing.work, person.key, issuer, subject).await?;
+            let footing = footing(&mut writing).await?;
             let identity = (issuer.to_owned(), subject.to_owned());
             let proof =
                 authz::authorize(&call.actor, &writing.standing, UnlinkIdentity { person: found.facts, identity, sso_required, others })?;
             let changed = rows::unlink(&mut writing.work, proof).await?;
+            keeps_footing(&mut writing, footing).await?;
             Ok(Done { value: changed, changed, about: About::default() })
         }
         .await;
         writing.finish(result).await
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_organizations_and_no_two_issuers_have_one_address() {
+        let issuers =
+            ["https://accounts.google.com", "https://accounts.google.com/", "https://login.microsoftonline.com/organizations/v2.0"];
+        let keys: Vec<_> = ["acme", "acme-2", "acm"].iter().flat_map(|slug| issuers.map(|issuer| callback_key(slug, issuer))).collect();
+        let different: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len(), "{keys:?}");
+        // What is registered somewhere must not change with a release.
+        assert_eq!(keys[0], "acme-89a8000a68d759c6");
+    }
 }

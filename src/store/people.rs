@@ -588,7 +588,7 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
     }
     let mut changes = vec![Change::plain("status", person.status.as_str(), Status::Active.as_str())];
     if let Some(identity) = identity {
-        if !super::sso::insert(work, person.person.key, identity).await? {
+        if !super::sso::insert(work, person.person.key, identity, true).await? {
             return Ok(false);
         }
         changes.extend(super::sso::said(id, identity));

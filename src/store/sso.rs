@@ -6,15 +6,20 @@ use super::{
     audit::{self, Change, Entry, Said},
     notices,
     people::{group_said, theirs},
+    sessions::IDLE,
     sql::{Pool, Row, StoreError},
     work::Work,
 };
 use crate::{
     authz::{
         Authorized, Org, PersonRef, Stamp,
-        sso::{ChangeProvider, ConnectProvider, ConnectionFacts, LinkIdentity, NewIdentity, RemoveProvider, RequireSso, UnlinkIdentity},
+        door::Via,
+        sso::{
+            ChangeProvider, ConnectProvider, ConnectionFacts, Footing, LinkIdentity, LinkProof, NewIdentity, RemoveProvider, RequireSso,
+            UnlinkIdentity,
+        },
     },
-    domain::{ConnectionId, Notice, Settings, SsoChange, Status, Timestamp, UserId},
+    domain::{ConnectionId, Notice, Role, Settings, SsoChange, Status, Timestamp, UserId},
 };
 use uuid::Uuid;
 
@@ -119,7 +124,7 @@ pub async fn connect(work: &mut Work, proof: Authorized<ConnectProvider>) -> Res
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
-/// Puts another registration in place of a connection's.
+/// Puts another registration in place of a connection's. Through another client nobody has come in yet.
 pub async fn change(work: &mut Work, proof: Authorized<ChangeProvider>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
     let org = work.org.number;
@@ -131,6 +136,14 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeProvider>) -> Resul
         .bind(action.sealed_secret.as_str())
         .execute()
         .await?;
+    if action.client_id != action.connection.client_id {
+        work.tx
+            .query("UPDATE sso_identities SET last_used_at = NULL WHERE org = $1 AND connection_id = $2")
+            .bind(org)
+            .bind(action.connection.id.as_uuid())
+            .execute()
+            .await?;
+    }
     told(work, &stamp, action.connection.id, SsoChange::Changed).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
@@ -158,22 +171,44 @@ pub async fn remove(work: &mut Work, proof: Authorized<RemoveProvider>) -> Resul
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
-/// Writes whether people sign in through the provider only.
-pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Settings) -> Result<(), StoreError> {
+/// Writes whether people sign in through the provider only, and ends the sessions that came in by a way which is closed by
+/// it; how many of them were alive. An Administrator with a password comes in without the provider, and stays.
+pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Settings) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
-    let org = work.org.number;
+    let (org, now) = (work.org.number, work.now);
     let was = before.sso_required;
-    let settings = Settings { sso_required: action.required, ..before };
+    let settings = Settings { sso_required: action.required, ..before.clone() };
     work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(org).bind(settings.to_text()).execute().await?;
+    let closed = Via::ALL.into_iter().filter(|via| !via.is_open(&settings, Role::User) && via.is_open(&before, Role::User));
+    let closed: String = closed.map(|via| format!(" {}", via.as_str())).chain([" ".to_owned()]).collect();
+    let ended = work
+        .tx
+        .query(
+            "UPDATE credentials SET revoked_at = $2
+              WHERE org = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 AND coalesce(last_used_at, created_at) > $3
+                AND $4 LIKE '% ' || via || ' %' AND NOT EXISTS
+                  (SELECT 1 FROM users u WHERE u.key = credentials.user_key AND u.role = 'administrator' AND u.password_hash IS NOT NULL)",
+        )
+        .bind(org)
+        .bind(now)
+        .bind(now.plus(-IDLE))
+        .bind(closed)
+        .execute()
+        .await?;
     if let Some(connection) = action.connection {
         let change = if action.required { SsoChange::Required } else { SsoChange::NotRequired };
         told(work, &stamp, connection, change).await?;
     }
-    audit::append(work, Entry::done(stamp, vec![Change::plain("sso_required", was.to_string(), action.required.to_string())])).await
+    let changes = vec![
+        Change::plain("sso_required", was.to_string(), action.required.to_string()),
+        Change::set("sessions_ended", Said::Plain(ended.to_string())),
+    ];
+    audit::append(work, Entry::done(stamp, changes)).await?;
+    Ok(ended)
 }
 
-/// Whether an active Administrator came in through a live connection, and whether one has a password.
-pub async fn administrators_ready(work: &mut Work) -> Result<(bool, bool), StoreError> {
+/// What required single sign-on rests on, under the lock and after what was written so far.
+pub async fn footing(work: &mut Work) -> Result<Footing, StoreError> {
     let org = work.org.number;
     let row = work
         .tx
@@ -186,7 +221,7 @@ pub async fn administrators_ready(work: &mut Work) -> Result<(bool, bool), Store
         .bind(org)
         .one()
         .await?;
-    Ok((row.get::<i64>(0)? > 0, row.get::<i64>(1)? > 0))
+    Ok(Footing { proven: row.get::<i64>(0)? > 0, break_glass: row.get::<i64>(1)? > 0 })
 }
 
 /// Active people whom no identity at a live connection opens: id and address, oldest first.
@@ -332,28 +367,58 @@ pub async fn of_person(pool: &Pool, user_key: i64) -> Result<Vec<Listed>, StoreE
         .collect()
 }
 
-/// How many identities at live connections open a person's account, under the lock.
-pub async fn live_of(work: &mut Work, user_key: i64) -> Result<usize, StoreError> {
+/// How many identities at live connections open a person's account beside this one, under the lock.
+pub async fn live_beside(work: &mut Work, user_key: i64, issuer: &str, subject: &str) -> Result<usize, StoreError> {
     let row = work
         .tx
         .query(
             "SELECT count(*) FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id
-              WHERE i.user_key = $1 AND c.removed_at IS NULL",
+              WHERE i.user_key = $1 AND c.removed_at IS NULL AND NOT (i.issuer = $2 AND i.subject = $3)",
         )
         .bind(user_key)
+        .bind(issuer)
+        .bind(subject)
         .one()
         .await?;
     Ok(usize::try_from(row.get::<i64>(0)?).unwrap_or_default())
 }
 
+/// Notes that a journey has opened something, inside a write that does; `false` where it had before.
+pub async fn spend(work: &mut Work, journey: [u8; 32]) -> Result<bool, StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    let spent = work
+        .tx
+        .query("INSERT INTO spent_journeys (org, journey, spent_at) VALUES ($1, $2, $3) ON CONFLICT (org, journey) DO NOTHING")
+        .bind(org)
+        .bind(journey)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(spent > 0)
+}
+
+/// Whether a journey has opened something.
+pub async fn is_spent(pool: &Pool, org: Org, journey: [u8; 32]) -> Result<bool, StoreError> {
+    let query = pool.query("SELECT 1 FROM spent_journeys WHERE org = $1 AND journey = $2").bind(org.number).bind(journey);
+    Ok(query.optional().await?.is_some())
+}
+
+/// Takes away journeys that were spent before.
+pub async fn sweep(pool: &Pool, before: Timestamp) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    tx.query("DELETE FROM spent_journeys WHERE spent_at < $1").bind(before).execute().await?;
+    tx.commit().await
+}
+
 /// Inserts an identity inside a write that has its own entry; `false` where it opens an account already, which keeps it.
-pub(super) async fn insert(work: &mut Work, user_key: i64, identity: &NewIdentity) -> Result<bool, StoreError> {
+/// `used` where its person comes in by it with that.
+pub(super) async fn insert(work: &mut Work, user_key: i64, identity: &NewIdentity, used: bool) -> Result<bool, StoreError> {
     let (org, now) = (work.org.number, work.now);
     let inserted = work
         .tx
         .query(
             "INSERT INTO sso_identities (org, issuer, subject, connection_id, user_key, email, linked_at, last_used_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (org, issuer, subject) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (org, issuer, subject) DO NOTHING",
         )
         .bind(org)
         .bind(identity.issuer.as_str())
@@ -362,6 +427,7 @@ pub(super) async fn insert(work: &mut Work, user_key: i64, identity: &NewIdentit
         .bind(user_key)
         .bind(identity.email.as_deref())
         .bind(now)
+        .bind(used.then_some(now))
         .execute()
         .await?;
     Ok(inserted > 0)
@@ -378,11 +444,15 @@ pub(super) fn said(person: UserId, identity: &NewIdentity) -> Vec<Change> {
 /// Links an identity to an account; `false` where it opens one already.
 pub async fn link(work: &mut Work, proof: Authorized<LinkIdentity>) -> Result<bool, StoreError> {
     let (action, stamp) = proof.into_parts();
-    if !insert(work, action.person.person.key, &action.identity).await? {
+    let by_mailbox = match &action.proof {
+        LinkProof::Mailbox { link, .. } => Some(link.id),
+        LinkProof::Fresh { .. } => None,
+    };
+    if !insert(work, action.person.person.key, &action.identity, by_mailbox.is_some()).await? {
         return Ok(false);
     }
-    if let crate::authz::sso::LinkProof::Mailbox { link, .. } = &action.proof {
-        super::door::use_up(work, link.id).await?;
+    if let Some(link) = by_mailbox {
+        super::door::use_up(work, link).await?;
     }
     work.actor_name = Some(action.person.name);
     audit::append(work, Entry::done(stamp, said(action.person.person.id, &action.identity))).await?;

@@ -51,11 +51,21 @@ impl Idp {
         Self { issuer: said["issuer"].as_str().expect("an issuer").to_owned(), talk, _child: child }
     }
 
-    /// From now on it does this.
-    pub async fn order(&self, order: &Value) {
+    async fn say(&self, order: &Value) -> Value {
         let mut talk = self.talk.lock().await;
         talk.0.write_all(format!("{order}\n").as_bytes()).await.expect("an order");
-        assert_eq!(talk.1.next_line().await.expect("a line").expect("an answer"), json!({"done": true}).to_string());
+        let answer = talk.1.next_line().await.expect("a line").expect("an answer");
+        serde_json::from_str(&answer).expect("JSON")
+    }
+
+    /// From now on it does this.
+    pub async fn order(&self, order: &Value) {
+        assert_eq!(self.say(order).await, json!({"done": true}));
+    }
+
+    /// Which endpoints of a [`liar`](Self::liar) were called since this was asked last.
+    pub async fn asked(&self) -> Vec<String> {
+        serde_json::from_value(self.say(&json!({"tell": true})).await["asked"].clone()).expect("names")
     }
 }
 

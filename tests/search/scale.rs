@@ -75,6 +75,7 @@ fn is_background(statement: &str) -> bool {
         "UPDATE links SET ended_at = $1, ended_as = 'expired' WHERE ended_at IS NULL AND expires_at < $1",
         "UPDATE credentials SET revoked_at = $1",
         "DELETE FROM sign_in_tries",
+        "DELETE FROM spent_journeys",
         "DELETE FROM security_events",
         "DELETE FROM idempotency_keys",
     ]

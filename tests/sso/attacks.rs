@@ -1,11 +1,12 @@
 //! One organization's provider never opens another's door.
 
-use super::{connect, get, me, post, provider_for, sign_in_at, status};
+use super::{Seen, connect, get, invite, me, parameter, post, provider_for, sign_in_at, status};
 use crate::common::{
     Server,
     oidc::{Idp, browser, sign_in},
     on_both,
 };
+use reqwest::Client;
 use serde_json::json;
 
 /// A second organization on the same server, with Eve as its Administrator.
@@ -79,6 +80,91 @@ async fn a_provider_of_one_organization_gets_nothing_of_another() {
         let ana = server.ok("get_user", json!({"user": "ana@example.com"})).await["user"].clone();
         assert_eq!((&ana["status"], &ana["first_name"], &ana["role"]), (&json!("active"), &json!("Test"), &json!("User")));
         assert_eq!(status(&server, "ana@example.com").await, "active");
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+/// A browser that was sent to a provider which does as it is told: where it has to come back to, and by which values.
+struct Out {
+    address: String,
+    state: String,
+    nonce: String,
+}
+
+impl Out {
+    async fn to(browser: &Client, server: &Server, org: &str, connection: &str) -> Self {
+        let door = format!("{}/sign-in/{org}", server.address());
+        let out = post(browser, &door, &[("do", &format!("sso:{connection}"))]).await;
+        let url = out.onward().parse().expect("a URL");
+        let text = |name| parameter(&url, name).as_str().expect("text").to_owned();
+        Self { address: text("redirect_uri"), state: text("state"), nonce: text("nonce") }
+    }
+
+    /// Comes back at this address, with a code for this nonce, and whatever else.
+    async fn back(&self, browser: &Client, address: &str, nonce: &str, more: &str) -> Seen {
+        get(browser, &format!("{address}?code=c.{nonce}&state={}{more}", self.state)).await
+    }
+}
+
+#[tokio::test]
+async fn no_provider_is_shown_the_code_of_another_also_where_none_says_who_it_is() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        let (honest, hostile) = (Idp::liar().await, Idp::liar().await);
+        assert!(honest.issuer != hostile.issuer);
+        let ours = connect(&server, &server.org, &honest.issuer, "secret").await;
+        let org = second(&server).await;
+        let theirs = connect(&server, &org, &hostile.issuer, "secret").await;
+        let beside = connect(&server, &server.org, &hostile.issuer, "secret").await;
+        let (ana, eve) = (browser(), browser());
+
+        // An honest answer without `iss` at its own address brings Ana in.
+        invite(&server, "ana@example.com").await;
+        let out = Out::to(&ana, &server, &server.org, &ours).await;
+        let back = out.back(&ana, &out.address, &out.nonce, "").await;
+        assert_eq!(back.heading(), "You are invited", "{}", back.html);
+        post(&ana, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
+        assert!(me(&ana, &server).await.is_some());
+        let silent = async |what: &str| {
+            for idp in [&honest, &hostile] {
+                let asked = idp.asked().await;
+                assert!(!asked.iter().any(|endpoint| endpoint == "token"), "{what}: {asked:?}");
+            }
+        };
+        honest.asked().await;
+
+        // Eve sets out to the honest provider and keeps what stood in the address. Ana signs in by the hostile one's button,
+        // in its organization or as one of two in her own; it sends her on to the honest one, which knows her, and which
+        // sends her back to the address that is registered with it: with a code for Eve's nonce, and Ana's state.
+        let kept = Out::to(&eve, &server, &server.org, &ours).await;
+        for (org, connection) in [(&org, &theirs), (&server.org, &beside)] {
+            let out = Out::to(&ana, &server, org, connection).await;
+            assert_ne!(out.address, kept.address);
+            let mixed = out.back(&ana, &kept.address, &kept.nonce, "").await;
+            assert_eq!((mixed.status, mixed.heading()), (502, "Single sign-on does not work at present"), "{}", mixed.html);
+            silent("the honest provider's code").await;
+            // The other way round: what the hostile one sends along, on a journey to the honest one.
+            let out_to_honest = Out::to(&ana, &server, &server.org, &ours).await;
+            assert_eq!(out_to_honest.back(&ana, &out.address, &out_to_honest.nonce, "").await.status, 502);
+            silent("the hostile provider's code").await;
+        }
+        // An address of nobody's, and the one from before there was one for each.
+        for end in ["", "/", "/nobody-0123456789abcdef"] {
+            let out = Out::to(&ana, &server, &server.org, &ours).await;
+            let seen = out.back(&ana, &format!("{}/sign-in/sso/callback{end}", server.address()), &out.nonce, "").await;
+            assert!(matches!(seen.status, 403 | 404 | 502), "{end}: {}", seen.html);
+            silent("an address of nobody's").await;
+        }
+        // Whoever says who it is must be the one that was asked, announced or not.
+        let out = Out::to(&ana, &server, &server.org, &ours).await;
+        let said = format!("&iss={}", hostile.issuer);
+        assert_eq!(out.back(&ana, &out.address, &out.nonce, &said).await.status, 502);
+        silent("another issuer's answer").await;
+        let out = Out::to(&ana, &server, &server.org, &ours).await;
+        let said = format!("&iss={}", honest.issuer);
+        assert_eq!(out.back(&ana, &out.address, &out.nonce, &said).await.heading(), "Sign in");
+        assert!(me(&eve, &server).await.is_none());
         assert_eq!(server.verified().await["ok"], true);
     })
     .await;

@@ -1,6 +1,6 @@
 //! `usher sso` on the host.
 
-use super::{ALLOWED, connect, get, joined_up, me, post, provider_for, sign_in_at};
+use super::{ALLOWED, connect, get, joined_up, me, own::own, post, provider_for, redirect_address, sign_in_at};
 use crate::common::{
     Engine, PASSWORD, Server,
     database::Connection,
@@ -91,6 +91,43 @@ async fn a_connection_is_added_listed_tested_and_removed_and_its_secret_is_never
 }
 
 #[tokio::test]
+async fn the_redirect_address_is_known_before_there_is_a_connection_and_stays() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        let idp = provider_for(&server).await;
+        let address = redirect_address(&server, &server.org, &idp.issuer).await;
+        assert!(address.starts_with(&format!("{}/sign-in/sso/callback/{}-", server.address(), server.org)), "{address}");
+        let connected = async || {
+            let id = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+            for said in [&sso(&server, &["list"]).await[0], &sso(&server, &["test"]).await] {
+                assert_eq!((&said["id"], &said["redirect_uri"]), (&json!(id), &json!(address)));
+            }
+        };
+        connected().await;
+        let file = server.data_dir.path().join("another");
+        std::fs::write(&file, "another").unwrap();
+        sso(&server, &["relink", "--client-id", "usher-2", "--client-secret-file", &file.display().to_string()]).await;
+        assert_eq!(sso(&server, &["list"]).await[0]["redirect_uri"], address);
+        sso(&server, &["remove"]).await;
+        connected().await;
+
+        // Each issuer has its own; for several tenants it is the issuer's, whoever they are.
+        let of = async |words: &[&str]| sso(&server, &[&["redirect-address", "--preset"], words].concat()).await["redirect_uri"].clone();
+        let (one, two) = ("72f988bf-86f1-41af-91ab-2d7cd011db47", "5f0c1a52-6f3a-4f0e-9b37-2c1f4ad7f3f1");
+        let all = [
+            json!(address),
+            of(&["google"]).await,
+            of(&["microsoft", "--tenant", one]).await,
+            of(&["microsoft", "--tenant", two]).await,
+            of(&["microsoft", "--tenants", one]).await,
+        ];
+        assert!(all.iter().all(|address| all.iter().filter(|other| *other == address).count() == 1), "{all:?}");
+        assert_eq!(of(&["microsoft", "--tenants", two]).await, all[4]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_no_provider_is_not_connected_and_the_words_say_why() {
     let server = super::server(Engine::Sqlite).await;
     let idp = provider_for(&server).await;
@@ -168,6 +205,148 @@ async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks
         }
         told(&server, "bo@example.com", &[]).await;
         assert!(by_password("bo@example.com").await);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+/// Signs somebody in by password.
+async fn by_password(server: &Server, email: &str) -> Client {
+    let browser = browser();
+    let door = format!("{}/sign-in/{}", server.address(), server.org);
+    post(&browser, &door, &[("email", email), ("password", PASSWORD), ("do", "password")]).await;
+    assert!(me(&browser, server).await.is_some(), "{email}");
+    browser
+}
+
+/// Links Ana's identity by her mailbox, and lets her in by it.
+async fn linked_ana(server: &Server, connection: &str) -> Client {
+    let browser = browser();
+    let back = sign_in_at(&browser, server, &server.org, connection, "ana").await;
+    post(&browser, &back.place, &[("do", "go")]).await;
+    let shown = get(&browser, &server.newest_link_to("ana@example.com", 2).await).await;
+    post(&browser, &shown.place, &[("do", "go")]).await;
+    assert!(me(&browser, server).await.is_some());
+    browser
+}
+
+/// What a command says that is refused, on either database.
+async fn not_done(server: &Server, words: &[&str]) -> String {
+    server.cli_refused(&[&["sso"], words, &["--org", &server.org], &ALLOWED].concat()).await
+}
+
+#[tokio::test]
+async fn requiring_sso_ends_the_sessions_that_came_in_by_a_way_it_closes() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        server.administrator("ana@example.com").await;
+        server.member("bo@example.com", &[]).await;
+        let idp = provider_for(&server).await;
+        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        let (ana, bo) = (by_password(&server, "ana@example.com").await, by_password(&server, "bo@example.com").await);
+        let linked = linked_ana(&server, &connection).await;
+        let bo_by_mail = browser();
+        let door = format!("{}/sign-in/{}", server.address(), server.org);
+        post(&bo_by_mail, &door, &[("email", "bo@example.com"), ("do", "link")]).await;
+        let shown = get(&bo_by_mail, &server.newest_link_to("bo@example.com", 2).await).await;
+        post(&bo_by_mail, &shown.place, &[("do", "go")]).await;
+        assert!(me(&bo_by_mail, &server).await.is_some());
+        let from_the_host = browser();
+        let made = server.cli(&["sign-in-link", "--org", &server.org, "--user", "bo@example.com", "--json"]).await;
+        let shown = get(&from_the_host, made["url"].as_str().expect("an address")).await;
+        post(&from_the_host, &shown.place, &[("do", "go")]).await;
+
+        // Bo came in by accepting the invite, too.
+        assert_eq!(sso(&server, &["require"]).await["sessions_ended"], 3);
+        for (browser, stays) in [(&ana, true), (&linked, true), (&bo, false), (&bo_by_mail, false), (&from_the_host, true)] {
+            assert_eq!(me(browser, &server).await.is_some(), stays);
+        }
+        let log = server.ok("list_audit_events", json!({"action": "sso:required"})).await;
+        assert!(log["events"][0]["changes"].to_string().contains("sessions_ended"), "{log}");
+        assert_eq!(sso(&server, &["require"]).await["sessions_ended"], 0);
+        assert_eq!(sso(&server, &["require", "--off"]).await["sessions_ended"], 0);
+        assert!(me(&from_the_host, &server).await.is_some());
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_required_sso_rests_on_is_not_taken_away() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        server.administrator("ana@example.com").await;
+        let (idp, second) = (provider_for(&server).await, provider_for(&server).await);
+        let first = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        // Linked is not yet come in by it.
+        let ana = by_password(&server, "ana@example.com").await;
+        let link_own = async |connection: &str| {
+            let out = own(&ana, &server, "/me/identities", &[("connect", &format!("sso:{connection}"))]).await;
+            let back = get(&ana, crate::common::oidc::sign_in(&ana, &out.onward(), "ana").await.as_str()).await;
+            assert_eq!(post(&ana, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me?done=linked"));
+        };
+        let come_in = async |connection: &str| {
+            let browser = browser();
+            let back = sign_in_at(&browser, &server, &server.org, connection, "ana").await;
+            assert_eq!(post(&browser, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me"), "{}", back.html);
+        };
+        link_own(&first).await;
+        assert!(not_done(&server, &["require"]).await.contains("has signed in through a connection"));
+        come_in(&first).await;
+        sso(&server, &["require"]).await;
+
+        // Ana is the only one who came in by it, and the only one with a password.
+        let way_out = "usher sso require --off";
+        for (tool, arguments) in [
+            ("deactivate_user", json!({"user": "ana@example.com"})),
+            ("deactivate_user", json!({"user": "ana@example.com", "dry_run": true})),
+            ("update_user", json!({"user": "ana@example.com", "role": "User"})),
+        ] {
+            let error = server.refused(tool, arguments).await;
+            assert_eq!(error["code"], "conflict", "{error}");
+            assert!(error["hint"].as_str().unwrap().contains(way_out), "{error}");
+        }
+        let last_connection = not_done(&server, &["remove"]).await;
+        assert!(last_connection.contains(way_out), "{last_connection}");
+        let two = connect(&server, &server.org, &second.issuer, Idp::SECRET).await;
+        let proven = not_done(&server, &["remove", "--connection", &first]).await;
+        assert!(proven.contains("who signed in through it") && proven.contains(way_out), "{proven}");
+        let file = server.data_dir.path().join("another");
+        std::fs::write(&file, Idp::SECRET).unwrap();
+        let file = file.display().to_string();
+        let relink = ["relink", "--connection", &first, "--client-secret-file", &file, "--client-id"];
+        assert!(not_done(&server, &[&relink[..], &["usher-2"]].concat()).await.contains(way_out));
+        // Another secret changes nothing of who came in.
+        sso(&server, &[&relink[..], &[Idp::CLIENT]].concat()).await;
+
+        // A sign-in that was only linked does not stand in for the one that was used, until it is used itself.
+        link_own(&two).await;
+        let of_first = [("issuer", idp.issuer.as_str()), ("subject", "ana")];
+        let kept = own(&ana, &server, "/me/identities", &of_first).await;
+        assert!(kept.status == 422 && kept.html.contains("who signed in through it"), "{}", kept.html);
+        come_in(&two).await;
+        sso(&server, &["remove", "--connection", &first]).await;
+        // One whose connection is gone opens nothing: it is taken off although one way in is left.
+        let gone = own(&ana, &server, "/me/identities", &of_first).await;
+        assert_eq!(gone.location.as_deref(), Some("/me?done=unlinked"), "{}", gone.html);
+        let last = own(&ana, &server, "/me/identities", &[("issuer", second.issuer.as_str()), ("subject", "ana")]).await;
+        assert!(last.status == 422 && last.html.contains("It is the only way in"), "{}", last.html);
+
+        // Somebody else with a password, and somebody else who came in: now she can go.
+        server
+            .ok("invite_user", json!({"email": "eve@elsewhere.example", "first_name": "Eve", "last_name": "Else", "role": "Administrator"}))
+            .await;
+        let eve = browser();
+        let back = sign_in_at(&eve, &server, &server.org, &two, "eve").await;
+        post(&eve, &back.place, &[("do", "go"), ("first_name", "Eve"), ("last_name", "Else")]).await;
+        let no_password = server.refused("deactivate_user", json!({"user": "ana@example.com"})).await;
+        assert!(no_password["message"].as_str().unwrap().contains("with a password"), "{no_password}");
+        let set = own(&eve, &server, "/me/password", &[("password", PASSWORD)]).await;
+        assert_eq!(set.status, 303, "{}", set.html);
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        assert_eq!(server.refused("update_user", json!({"user": "eve@elsewhere.example", "role": "User"})).await["code"], "conflict");
+        sso(&server, &["require", "--off"]).await;
+        server.ok("update_user", json!({"user": "eve@elsewhere.example", "role": "User"})).await;
         assert_eq!(server.verified().await["ok"], true);
     })
     .await;
@@ -264,6 +443,7 @@ async fn a_connection_that_trusts_its_issuer_takes_silence_about_an_address_and_
         let file = server.data_dir.path().join("secret");
         std::fs::write(&file, Idp::SECRET).unwrap();
         let file = file.display().to_string();
+        super::register(&server, &server.org, &idp.issuer).await;
         let add = ["add", "--preset", "other", "--issuer", &idp.issuer, "--client-id", Idp::CLIENT, "--client-secret-file", &file];
         let connection = sso(&server, &[&add[..], &["--trust-unverified-email"]].concat()).await["id"].as_str().unwrap().to_owned();
         assert_eq!(sso(&server, &["list"]).await[0]["trusts_unverified_email"], true);

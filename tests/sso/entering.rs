@@ -1,8 +1,9 @@
 //! Coming in through the organization's provider, and not coming in.
 
-use super::{Seen, connect, get, invite, joined_up, log_of, me, post, status, through_the_door};
+use super::{Seen, connect, get, invite, joined_up, log_of, me, post, redirect_address, status, through_the_door};
 use crate::common::{
-    Engine, Server,
+    Engine, Options, Server,
+    database::Connection,
     oidc::{Idp, browser, sign_in},
     on_both, until,
 };
@@ -84,14 +85,14 @@ async fn r_b55_somebody_deactivated_is_told_so_and_nothing_changes() {
 
 #[tokio::test]
 async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
-    let (server, _idp, connection) = joined_up(Engine::Sqlite).await;
+    let (server, idp, connection) = joined_up(Engine::Sqlite).await;
     invite(&server, "ana@example.com").await;
     let door = format!("{}/sign-in/{}", server.address(), server.org);
     let value = format!("sso:{connection}");
     let browser = browser();
     let out = post(&browser, &door, &[("do", &value)]).await;
     let back = sign_in(&browser, &out.onward(), "ana").await;
-    assert!(back.as_str().starts_with(&format!("{}/sign-in/sso/callback?", server.address())), "{back}");
+    assert!(back.as_str().starts_with(&format!("{}?", redirect_address(&server, &server.org, &idp.issuer).await)), "{back}");
 
     let thief = get(&super::oidc::browser(), back.as_str()).await;
     assert_eq!((thief.status, thief.heading()), (403, "This sign-in belongs to another page"), "{}", thief.html);
@@ -120,7 +121,8 @@ async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
     let state = super::parameter(&third.onward().parse().unwrap(), "state");
     let iss = super::parameter(&a, "iss");
     let (state, iss) = (state.as_str().unwrap(), iss.as_str().unwrap());
-    let declined = get(&browser, &format!("{}/sign-in/sso/callback?error=access_denied&state={state}&iss={iss}", server.address())).await;
+    let address = redirect_address(&server, &server.org, &idp.issuer).await;
+    let declined = get(&browser, &format!("{address}?error=access_denied&state={state}&iss={iss}")).await;
     assert_eq!(declined.heading(), "You did not come through", "{}", declined.html);
     assert_eq!(status(&server, "ana@example.com").await, "pending");
 }
@@ -155,4 +157,124 @@ async fn a_provider_that_is_down_or_lies_lets_nobody_in_and_harms_nothing_else()
     assert_eq!(post(&browser, &door, &[("do", &value)]).await.status, 502);
     assert_eq!(status(&server, "ana@example.com").await, "pending");
     assert_eq!(get(&browser, &door).await.status, 200);
+}
+
+/// The first cookie of an answer whose name begins so, as a browser sends it.
+fn pair<'a>(seen: &'a Seen, name: &str) -> &'a str {
+    let cookie = seen.cookies.iter().find(|cookie| cookie.starts_with(name)).expect("a cookie");
+    cookie.split(';').next().expect("a pair")
+}
+
+/// Rows of the bounded notes on strangers, by kind.
+async fn strangers(server: &Server, kind: &str) -> usize {
+    let connection = Connection::to(server).await;
+    let rows = connection.rows(&format!("SELECT kind FROM security_events WHERE kind = '{kind}'")).await;
+    connection.close().await;
+    rows.len()
+}
+
+#[tokio::test]
+async fn what_a_browser_carries_back_opens_its_door_once_on_every_node() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = joined_up(engine).await;
+        let node = server.second_node(&Options::arguments(&super::ALLOWED)).await;
+        invite(&server, "ana@example.com").await;
+        let door = format!("{}/sign-in/{}", server.address(), server.org);
+        let set_out = [("do", format!("sso:{connection}"))];
+        let set_out: Vec<_> = set_out.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let names = [("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")];
+        let came = async |name: &str, done: &str| {
+            log_of(&server, "ana@example.com").await.iter().filter(|(action, outcome)| action == name && outcome == done).count()
+        };
+
+        // First she joins, then she comes in; whoever got hold of both cookies comes after her.
+        for (sessions, place) in [(1, "/me?done=joined"), (2, "/me")] {
+            let browser = browser();
+            let out = post(&browser, &door, &set_out).await;
+            let back = sign_in(&browser, &out.onward(), "ana").await;
+            let returned = Seen::of(browser.get(back).send().await.expect("an answer")).await;
+            let cookies = format!("{}; {}", pair(&out, "usher_browser="), pair(&returned, "usher_sso_"));
+            let path = returned.location.clone().expect("a place");
+            let pressed = format!("{}{path}", server.address());
+            assert_eq!(post(&browser, &pressed, &names).await.location.as_deref(), Some(place));
+            assert!(me(&browser, &server).await.is_some());
+            // Pressed twice, the button leads to what was done.
+            assert_eq!(post(&browser, &pressed, &names).await.location.as_deref(), Some("/me"));
+            assert!(server.tamper("UPDATE credentials SET revoked_at = 1 WHERE kind = 'session'").await);
+            for node in [&server, &node] {
+                let thief = super::oidc::browser();
+                let request = thief.post(format!("{}{path}", node.address())).header("cookie", &cookies).form(&names);
+                let again = Seen::of(request.send().await.expect("an answer")).await;
+                assert_eq!((again.status, again.location.as_deref()), (303, Some("/me")), "{}", again.html);
+                assert!(!again.cookies.iter().any(|cookie| cookie.starts_with("usher_session=")), "{:?}", again.cookies);
+                let request = thief.get(format!("{}{path}", node.address())).header("cookie", &cookies);
+                let shown = Seen::of(request.send().await.expect("an answer")).await;
+                assert_eq!((shown.status, shown.heading()), (403, "This sign-in was used"), "{}", shown.html);
+            }
+            assert_eq!(came("sign_in:sso", "done").await, sessions);
+        }
+        assert_eq!(came("invite:accepted", "done").await, 1);
+
+        // At the same moment, on both nodes: one of them opens it.
+        let browser = browser();
+        let ready = through_the_door(&browser, &server, &connection, "ana").await;
+        let beside = ready.place.replace(&server.address(), &node.address());
+        let (one, other) = tokio::join!(post(&browser, &ready.place, &names), post(&browser, &beside, &names));
+        assert_eq!((one.location.as_deref(), other.location.as_deref()), (Some("/me"), Some("/me")), "{} {}", one.html, other.html);
+        assert_eq!(came("sign_in:sso", "done").await, 3);
+        assert!(me(&browser, &server).await.is_some());
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_to_the_mailbox_is_asked_for_once_however_often_the_button_is_pressed() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = with_ana(engine).await;
+        let browser = browser();
+        let back = through_the_door(&browser, &server, &connection, "ana").await;
+        for _ in 0..2 {
+            assert_eq!(post(&browser, &back.place, &[("do", "go")]).await.heading(), "Look into your mailbox");
+        }
+        let shown = get(&browser, &server.newest_link_to("ana@example.com", 2).await).await;
+        post(&browser, &shown.place, &[("do", "go")]).await;
+        let log = log_of(&server, "ana@example.com").await;
+        assert_eq!(log.iter().filter(|(action, _)| action == "identity:link_sent").count(), 1, "{log:?}");
+        // The identity opens the account now; the journey that asked does not.
+        let again = post(&browser, &back.place, &[("do", "go")]).await;
+        assert_eq!(again.location.as_deref(), Some("/me"));
+        assert_eq!(log_of(&server, "ana@example.com").await.len(), log.len());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_b55_whoever_gets_no_further_leaves_a_trace() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = with_ana(engine).await;
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        // By the address alone, which no identity opens yet.
+        let seen = through_the_door(&browser(), &server, &connection, "ana").await;
+        assert_eq!(seen.heading(), "Your account is deactivated", "{}", seen.html);
+        let refused = ("sign_in:sso".to_owned(), "refused".to_owned());
+        until("the refusal", async || log_of(&server, "ana@example.com").await.contains(&refused).then_some(())).await;
+        for (person, kind) in [("bo", "sso_unverified"), ("eve", "sso_uninvited")] {
+            assert_eq!(through_the_door(&browser(), &server, &connection, person).await.status, 403);
+            until(kind, async || (strangers(&server, kind).await > 0).then_some(())).await;
+        }
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_way_back_that_nobody_began_costs_the_log_nothing() {
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let server = Server::quickstart_with(Engine::Sqlite, &Options::arguments(&super::ALLOWED).logged_to(log.path())).await;
+    for n in 0..20 {
+        let place = format!("{}/sign-in/sso/callback/x-{n}?code=c&state={n}", server.address());
+        assert_eq!(get(&browser(), &place).await.status, 403);
+    }
+    assert_eq!(std::fs::read_to_string(log.path()).expect("a log").matches("provider").count(), 0);
 }

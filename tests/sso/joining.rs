@@ -4,7 +4,7 @@ use super::{get, invite, joined_up, log_of, me, post, status, through_the_door, 
 use crate::common::{
     Engine, PASSWORD, Server,
     oidc::{Idp, browser},
-    on_both,
+    on_both, until,
 };
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -67,7 +67,11 @@ async fn another_address_does_not_open_an_invite_and_leaves_it_as_it_was() {
         let place = get(&browser, &link).await.place;
         let back = via(&browser, &place, &connection, "eve").await;
         assert_eq!((back.status, back.heading()), (403, "Another address"), "{}", back.html);
-        assert!(back.html.contains("ana@example.com") && back.html.contains("eve@elsewhere.example"));
+        // Whoever holds a forwarded link is not told whose it is, and it is in the log that they came (R-B59).
+        assert!(back.html.contains("a…@example.com") && back.html.contains("eve@elsewhere.example"), "{}", back.html);
+        assert!(!back.html.contains("ana@example.com"), "{}", back.html);
+        let refused = ("invite:accepted".to_owned(), "refused".to_owned());
+        until("the attempt", async || log_of(&server, "ana@example.com").await.contains(&refused).then_some(())).await;
         // A form made by hand does nothing either.
         assert_eq!(post(&browser, &back.place, &[("do", "go"), ("first_name", "E"), ("last_name", "E")]).await.status, 403);
         assert_eq!(status(&server, "ana@example.com").await, "pending");
@@ -216,12 +220,53 @@ async fn an_invite_that_has_ended_says_so_at_the_door() {
         assert!(server.tamper(age).await);
         let browser = browser();
         let back = through_the_door(&browser, &server, &connection, "ana").await;
-        assert_eq!((back.status, back.heading()), (403, "Your invite has ended"), "{}", back.html);
+        assert_eq!((back.status, back.heading()), (410, "This invite has expired"), "{}", back.html);
         post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
         assert_eq!(status(&server, "ana@example.com").await, "pending");
         // A stranger to the organization is told just that.
         let stranger = through_the_door(&super::oidc::browser(), &server, &connection, "eve").await;
         assert_eq!((stranger.status, stranger.heading()), (403, "You are not invited"), "{}", stranger.html);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invite_that_changed_while_its_person_was_at_the_provider_is_what_it_is_now() {
+    on_both(async |engine| {
+        let (server, _idp, connection) = joined_up(engine).await;
+        let link = invite(&server, "ana@example.com").await;
+        let out_from = async |link: &str| {
+            let browser = browser();
+            let place = get(&browser, link).await.place;
+            let out = post(&browser, &place, &[("do", &format!("sso:{connection}"))]).await;
+            (browser, out.onward())
+        };
+        let (taken_back, onward) = out_from(&link).await;
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        let back = get(&taken_back, super::oidc::sign_in(&taken_back, &onward, "ana").await.as_str()).await;
+        assert_eq!((back.status, back.heading()), (410, "This invite was withdrawn"), "{}", back.html);
+        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
+
+        // One that was sent again waits for the same address.
+        let link = server.newest_link_to("ana@example.com", 2).await;
+        let (browser, onward) = out_from(&link).await;
+        server.ok("resend_invite", json!({"user": "ana@example.com"})).await;
+        let back = get(&browser, super::oidc::sign_in(&browser, &onward, "ana").await.as_str()).await;
+        assert_eq!((back.status, back.heading()), (200, "You are invited"), "{}", back.html);
+        let names = [("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")];
+        assert_eq!(post(&browser, &back.place, &names).await.location.as_deref(), Some("/me?done=joined"));
+
+        // Whoever set out to join in another window, and has joined meanwhile, comes in.
+        let (server, _idp, connection) = joined_up(engine).await;
+        let link = invite(&server, "ana@example.com").await;
+        let (one, other) = (browser, super::oidc::browser());
+        let places = [get(&one, &link).await.place, get(&other, &link).await.place];
+        let first = via(&one, &places[0], &connection, "ana").await;
+        let second = via(&other, &places[1], &connection, "ana").await;
+        assert_eq!((first.heading(), second.heading()), ("You are invited", "You are invited"));
+        assert_eq!(post(&one, &first.place, &names).await.location.as_deref(), Some("/me?done=joined"));
+        assert_eq!(post(&other, &second.place, &names).await.location.as_deref(), Some("/me"));
+        assert!(me(&other, &server).await.is_some());
     })
     .await;
 }

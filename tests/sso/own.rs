@@ -12,7 +12,7 @@ fn drawn_for(html: &str) -> String {
     html.split("name=\"as\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form").to_owned()
 }
 
-async fn own(browser: &Client, server: &Server, path: &str, form: &[(&str, &str)]) -> Seen {
+pub(super) async fn own(browser: &Client, server: &Server, path: &str, form: &[(&str, &str)]) -> Seen {
     let page = me(browser, server).await.expect("signed in");
     let drawn_for = drawn_for(&page);
     let mut all = vec![("as", drawn_for.as_str())];
@@ -47,6 +47,11 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         assert_eq!(back.heading(), "Sign in");
         post(&fresh, &back.place, &[("do", "go")]).await;
         assert!(me(&fresh, &server).await.unwrap().contains("ana"), "it opens Ana's account");
+
+        // Brought once more it is hers already.
+        let out = own(&browser, &server, "/me/identities", &[("connect", &value)]).await;
+        let again = get(&browser, super::oidc::sign_in(&browser, &out.onward(), "eve").await.as_str()).await;
+        assert_eq!((again.status, again.heading()), (403, "This sign-in is connected already"), "{}", again.html);
 
         // An identity opens one account, and is nobody else's.
         let other = super::oidc::browser();

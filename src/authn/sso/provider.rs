@@ -15,6 +15,9 @@ pub const GOOGLE: &str = "https://accounts.google.com";
 /// Where Microsoft's issuers stand; the tenant follows.
 const MICROSOFT: &str = "https://login.microsoftonline.com/";
 
+/// Its tenant of personal accounts, which anybody can have.
+const PERSONAL: Uuid = Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad);
+
 /// Words that stand in place of a tenant for "any of them", in Microsoft's issuers.
 const ANY_TENANT: [&str; 2] = ["common", "organizations"];
 
@@ -109,6 +112,13 @@ impl Issuer {
         ANY_TENANT.iter().fold(self.text.clone(), |text, any| text.replacen(&format!("/{any}/"), &format!("/{TENANT}/"), 1))
     }
 
+    /// Whether people of more than one organization have accounts there, so that anybody could bring any address.
+    fn is_shared(&self) -> bool {
+        let tenant = self.text.strip_prefix(MICROSOFT).and_then(|rest| rest.split('/').next());
+        let personal = tenant.and_then(|tenant| Uuid::parse_str(tenant).ok()) == Some(PERSONAL);
+        !self.tenants.is_empty() || self.text == GOOGLE || personal
+    }
+
     /// Whether it is known to offer a choice of accounts.
     pub(super) fn lets_people_choose(&self) -> bool {
         self.text == GOOGLE || self.text.starts_with(MICROSOFT)
@@ -175,7 +185,7 @@ impl Provider {
                     .with_hint(format!("Copy it from the provider: 1 to {MAX} characters without spaces.")));
             }
         }
-        if trusts_unverified_email && (!issuer.tenants.is_empty() || issuer.text == GOOGLE) {
+        if trusts_unverified_email && issuer.is_shared() {
             return Err(Invalid::new(
                 "trusts_unverified_email",
                 "This issuer serves more than one organization: anybody could bring any address.",
@@ -247,7 +257,14 @@ mod tests {
     fn unverified_addresses_count_only_where_the_issuer_is_ones_own() {
         let connect = |issuer: Issuer| Provider::new(issuer, "client", Secret::new("secret".into()), true);
         assert!(connect(Issuer::microsoft(ONE, &[]).unwrap()).is_ok());
-        for issuer in [Issuer::parse(GOOGLE, &[]).unwrap(), Issuer::microsoft("common", &list(&[ONE])).unwrap()] {
+        let shared = [
+            Issuer::parse(GOOGLE, &[]),
+            Issuer::microsoft("common", &list(&[ONE])),
+            // Personal accounts: anybody has one, whatever the address.
+            Issuer::microsoft(OTHER, &[]),
+            Issuer::microsoft(&OTHER.to_uppercase(), &[]),
+        ];
+        for issuer in shared.map(Result::unwrap) {
             assert_eq!(connect(issuer).unwrap_err().field, "trusts_unverified_email");
         }
         let shown = format!("{:?}", connect(Issuer::microsoft(ONE, &[]).unwrap()).unwrap());

@@ -306,6 +306,9 @@ pub async fn identities(
             let message = "It is the only way in that your organization leaves open. Connect another one first.";
             show(&app, &visitor, names, None, &[FieldError { field: "identity", message }]).await
         }
+        Err(Error::Clash { said, hint }) => {
+            show(&app, &visitor, names, None, &[FieldError { field: "identity", message: &format!("{said} {hint}") }]).await
+        }
         Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
         Err(error) => unavailable(&app, &error),
     }

@@ -100,7 +100,12 @@ fn failing(app: &SharedApp, caller: CallerAddress, failed: Failed) -> Response {
     };
     app.evidence.stranger(app.clock.now(), "sso_failed", "web", gather::hashed(app, caller.0));
     let request_id = RequestId::new(app.clock.now(), &app.random).to_string();
-    tracing::warn!(%request_id, fault = fault.as_str(), "nobody came in through a provider: {fault}");
+    if fault == Fault::State {
+        // Anybody can ask for the way back, as often as they like, and the operator has nothing to mend.
+        tracing::debug!(%request_id, "a browser came back that had not set out");
+    } else {
+        tracing::warn!(%request_id, fault = fault.as_str(), "nobody came in through a provider: {fault}");
+    }
     let (status, title, sentence, state) = match fault {
         Fault::State | Fault::Nonce => (
             403,
@@ -144,10 +149,11 @@ fn stop(
     page(app, &StopPage { base: app.public_url.base(), status, title, sentence, state, request_id, again, back: &back })
 }
 
-/// `GET /sign-in/sso/callback`: back from a provider.
+/// `GET /sign-in/sso/callback/{key}`: back from a provider, at the address of the connection that it was reached by.
 pub async fn callback(
     State(app): State<SharedApp>,
     Extension(caller): Extension<CallerAddress>,
+    segment: Result<Path<String>, PathRejection>,
     returned: Result<Query<Returned>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
@@ -155,7 +161,8 @@ pub async fn callback(
     let journey = sso::journey(returned.state.as_deref().unwrap_or_default());
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     let gone = carried(&app, &journey, "", 0);
-    match sso::come_back(&app, luggage, &returned, visitor::browser(&app, &headers).mark).await {
+    let key = segment.map(|Path(segment)| segment).unwrap_or_default();
+    match sso::come_back(&app, &key, luggage, &returned, visitor::browser(&app, &headers).mark).await {
         Ok(luggage) => {
             let place = format!("/sign-in/sso/{journey}");
             with_cookies(go_to(&app, &place), [carried(&app, &journey, &luggage, COOKIE_SECONDS)])
@@ -179,27 +186,48 @@ pub async fn show(
     let journey = journey_of(segment);
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     match sso::meet(&app, luggage, visitor::browser(&app, &headers).mark).await {
-        Ok(met) => {
-            let request_id = RequestId::new(app.clock.now(), &app.random);
-            match &met.meeting {
-                Meeting::Deactivated(linked) => sso::turned_away(&app, &met, linked.as_deref(), request_id),
-                Meeting::OtherAddress(invite) => sso::for_another(&app, invite, request_id),
-                Meeting::Enter(_)
-                | Meeting::Join(_)
-                | Meeting::InviteEnded(_)
-                | Meeting::Mailbox(_)
-                | Meeting::Link
-                | Meeting::Taken
-                | Meeting::Unverified
-                | Meeting::Stranger => {}
-            }
-            meeting(&app, &journey, &met, None, &[])
-        }
+        Ok(met) if met.spent => used(&app, &met),
+        Ok(met) => meeting(&app, caller, &journey, &met),
         Err(failed) => failing(&app, caller, failed),
     }
 }
 
-fn meeting(app: &SharedApp, journey: &str, met: &Met, typed: Option<(&str, &str)>, errors: &[FieldError<'_>]) -> Response {
+/// The page of a journey that has done what it was for.
+fn used(app: &SharedApp, met: &Met) -> Response {
+    let door = format!("{}/sign-in/{}", app.public_url.base(), met.slug);
+    let sentence = "It worked once, and opens nothing more. Begin again.";
+    stop(app, 403, "This sign-in was used", sentence, "Used", None, Some(("", &door)))
+}
+
+/// Where a second press of a journey's button leads: to what the first one did.
+fn after_use(app: &SharedApp, met: &Met) -> Response {
+    match &met.meeting {
+        Meeting::Mailbox(_) => sent(app, met),
+        Meeting::Enter(_)
+        | Meeting::Join(_)
+        | Meeting::InviteEnded(_)
+        | Meeting::OtherAddress(_)
+        | Meeting::Link
+        | Meeting::Connected
+        | Meeting::Deactivated(..)
+        | Meeting::Taken(_)
+        | Meeting::Unverified
+        | Meeting::Stranger => go_to(app, "/me"),
+    }
+}
+
+fn sent(app: &SharedApp, met: &Met) -> Response {
+    let back = format!("{}/sign-in/{}", app.public_url.base(), met.slug);
+    page(app, &super::views::door::SentPage { base: app.public_url.base(), back: &back })
+}
+
+/// Shows what would happen; notes it where that is nothing.
+fn meeting(app: &SharedApp, caller: CallerAddress, journey: &str, met: &Met) -> Response {
+    sso::turned_away(app, met, gather::hashed(app, caller.0), RequestId::new(app.clock.now(), &app.random));
+    drawn(app, journey, met, None, &[])
+}
+
+fn drawn(app: &SharedApp, journey: &str, met: &Met, typed: Option<(&str, &str)>, errors: &[FieldError<'_>]) -> Response {
     let base = app.public_url.base();
     let action = format!("{base}/sign-in/sso/{journey}");
     let door = format!("{base}/sign-in/{}", met.slug);
@@ -245,25 +273,24 @@ fn meeting(app: &SharedApp, journey: &str, met: &Met, typed: Option<(&str, &str)
             None,
             None,
         ),
-        Meeting::InviteEnded(_) => halt(
-            "Your invite has ended",
-            "It expired, or was replaced or taken back. Ask whoever invited you to send it again; it then works for 7 days.",
-            "Ended",
-            None,
-        ),
-        Meeting::OtherAddress(link) => halt(
-            "Another address",
-            &format!("The invite is for {}, and you came back as {email}. It waits: choose the other account.", link.email),
-            "For another address",
-            Some(&action),
-        ),
-        Meeting::Deactivated(_) => halt(
+        Meeting::InviteEnded(link) => super::dead(app, link),
+        Meeting::OtherAddress(link) => {
+            let invited = Email::parse(&link.email).map(|email| email.masked()).unwrap_or_default();
+            let sentence = format!("The invite is for {invited}, and you came back as {email}. It waits: choose the other account.");
+            halt("Another address", &sentence, "For another address", Some(&action))
+        }
+        Meeting::Connected => {
+            halt("This sign-in is connected already", "It opens your account. There is nothing more to do.", "Connected", Some(&action))
+        }
+        Meeting::Deactivated(..) => halt(
             "Your account is deactivated",
             "Nothing was changed. An Administrator of your organization can reactivate it.",
             "Deactivated",
             None,
         ),
-        Meeting::Taken => halt("This sign-in is taken", "It opens an account here already, and can open only one.", "Taken", Some(&action)),
+        Meeting::Taken(_) => {
+            halt("This sign-in is taken", "It opens an account here already, and can open only one.", "Taken", Some(&action))
+        }
         Meeting::Unverified => halt(
             "Your address is not verified",
             "The provider does not say that the address is yours, so it opens nothing here. Verify it there, or tell an Administrator.",
@@ -296,7 +323,7 @@ pub async fn act(
     Extension(caller): Extension<CallerAddress>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    Sent(sent): Sent<JourneyForm>,
+    Sent(form): Sent<JourneyForm>,
 ) -> Response {
     let journey = journey_of(segment);
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
@@ -305,8 +332,11 @@ pub async fn act(
         Ok(met) => met,
         Err(failed) => return failing(&app, caller, failed),
     };
+    if met.spent {
+        return after_use(&app, &met);
+    }
     let gone = carried(&app, &journey, "", 0);
-    if sent.act == "again" {
+    if form.act == "again" {
         let hint = match &met.meeting {
             Meeting::OtherAddress(link) => Email::parse(&link.email).ok(),
             Meeting::Enter(_)
@@ -314,8 +344,9 @@ pub async fn act(
             | Meeting::InviteEnded(_)
             | Meeting::Mailbox(_)
             | Meeting::Link
-            | Meeting::Deactivated(_)
-            | Meeting::Taken
+            | Meeting::Connected
+            | Meeting::Deactivated(..)
+            | Meeting::Taken(_)
             | Meeting::Unverified
             | Meeting::Stranger => None,
         };
@@ -327,17 +358,14 @@ pub async fn act(
     let request_id = RequestId::new(app.clock.now(), &app.random);
     let done = match &met.meeting {
         Meeting::Enter(linked) => sso::enter(&app, &met, linked, &browser, request_id).await.map(|session| ("/me", opened(&app, &session))),
-        Meeting::Join(link) => sso::join(&app, &met, link, (&sent.first_name, &sent.last_name), &browser, request_id)
+        Meeting::Join(link) => sso::join(&app, &met, link, (&form.first_name, &form.last_name), &browser, request_id)
             .await
             .map(|session| ("/me?done=joined", opened(&app, &session))),
         Meeting::Mailbox(_) => {
             let asked = sso::ask_mailbox(&app, &met, browser.mark.unwrap_or_default()).await;
             return match asked {
-                Ok(()) => {
-                    let back = format!("{}/sign-in/{}", app.public_url.base(), met.slug);
-                    let view = super::views::door::SentPage { base: app.public_url.base(), back: &back };
-                    with_cookies(page(&app, &view), [mark, gone])
-                }
+                // Somebody pressed the button twice.
+                Ok(()) | Err(Error::DeadLink) => with_cookies(sent(&app, &met), [mark]),
                 Err(error) => unavailable(&app, &error),
             };
         }
@@ -352,22 +380,25 @@ pub async fn act(
         // The page has no such button.
         Meeting::InviteEnded(_)
         | Meeting::OtherAddress(_)
-        | Meeting::Deactivated(_)
-        | Meeting::Taken
+        | Meeting::Connected
+        | Meeting::Deactivated(..)
+        | Meeting::Taken(_)
         | Meeting::Unverified
-        | Meeting::Stranger => return meeting(&app, &journey, &met, None, &[]),
+        | Meeting::Stranger => return meeting(&app, caller, &journey, &met),
     };
     match done {
-        Ok((place, session)) => with_cookies(go_to(&app, place), [mark, session, gone]),
+        // What it carries stays: pressed again, the button leads to what was done. It opens nothing more.
+        Ok((place, session)) => with_cookies(go_to(&app, place), [mark, session]),
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];
-            meeting(&app, &journey, &met, Some((&sent.first_name, &sent.last_name)), &errors)
+            drawn(&app, &journey, &met, Some((&form.first_name, &form.last_name)), &errors)
         }
         // Something changed while the page stood there: look anew.
         Err(Error::DeadLink | Error::UserDeactivated | Error::InviteNotPending(_) | Error::Conflict(_)) => {
             match sso::meet(&app, luggage, browser.mark).await {
-                Ok(now) => meeting(&app, &journey, &now, None, &[]),
+                Ok(now) if now.spent => after_use(&app, &now),
+                Ok(now) => meeting(&app, caller, &journey, &now),
                 Err(failed) => failing(&app, caller, failed),
             }
         }

@@ -118,7 +118,9 @@ export class Browser {
         browser.child = spawn(process.env.USHER_TEST_CHROMIUM, [`--user-data-dir=${browser.profile}`, ...more, ...FLAGS], { stdio: 'ignore' });
         const port = await until('the browser', () => {
             try {
-                return readFileSync(join(browser.profile, 'DevToolsActivePort'), 'utf8').split('\n');
+                // Written in two steps: the port, then the path.
+                const lines = readFileSync(join(browser.profile, 'DevToolsActivePort'), 'utf8').split('\n');
+                return lines[1] ? lines : null;
             } catch {
                 return null;
             }

@@ -10,6 +10,8 @@
 //   {"at": "document" | "keys" | "token" | "userinfo", "does": "500" | "redirect" | "huge" | "html" | "silence" | "hangup"}
 //   {"userinfo": {…}}       what its userinfo endpoint says
 //
+// {"tell": true} instead asks which of its endpoints were called since the last such line: {"asked": […]}.
+//
 // The code is any; the nonce is the one of the code, as CODE.NONCE.
 
 import { createHmac, createSign, generateKeyPairSync } from 'node:crypto';
@@ -20,6 +22,7 @@ const [own, stranger] = [0, 1].map(() => generateKeyPairSync('rsa', { modulusLen
 const part = value => Buffer.from(JSON.stringify(value)).toString('base64url');
 const without = value => Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null));
 let orders = {};
+let asked = [];
 let issuer;
 
 function token(nonce) {
@@ -52,6 +55,7 @@ const answers = {
 
 const server = createServer(async (request, response) => {
     const name = request.url.endsWith('/openid-configuration') ? 'document' : request.url.slice(1);
+    asked.push(name);
     let body = '';
     for await (const chunk of request) body += chunk;
     if (orders.at === name && orders.does === 'silence') return;
@@ -78,7 +82,9 @@ server.listen(0, '127.0.0.1', () => {
     const say = value => process.stdout.write(`${JSON.stringify(value)}\n`);
     say({ issuer });
     createInterface({ input: process.stdin }).on('line', line => {
-        orders = JSON.parse(line);
+        const order = JSON.parse(line);
+        if (order.tell) return say({ asked: asked.splice(0) });
+        orders = order;
         say({ done: true });
     }).on('close', () => process.exit(0));
 });

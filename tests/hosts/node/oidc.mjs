@@ -1,6 +1,7 @@
 // A real OpenID provider: oidc.mjs REDIRECT_URI SECRET. Says its issuer in one line of JSON. Whoever signs in as one of the people
 // below gets in with any password. A line on stdin is a request: {"rotate": true} makes new keys and forgets the old ones,
 // {"client_id", "client_secret"} change the client, {"pairwise": true} names people anew for it; each is answered with a line.
+// POST /redirect-address: its body is a redirect address of the client's, in place of the first or beside others.
 //
 // USHER_TEST_OIDC_HEARD: a file that gets what its token endpoint was asked and told, one JSON object a line.
 // USHER_TEST_OIDC_ALG: how ID tokens are signed. USHER_TEST_OIDC_CLAIMS=userinfo: the address is told at userinfo only.
@@ -14,6 +15,7 @@ const { Provider } = await import(`${process.env.USHER_TEST_NODE_PREFIX}/node_mo
 
 const [redirect, secret] = process.argv.slice(2);
 const client = { client_id: 'usher', client_secret: secret, pairwise: false };
+const registered = [];
 const alg = process.env.USHER_TEST_OIDC_ALG ?? 'RS256';
 const kinds = {
     RS256: ['rsa', { modulusLength: 2048 }], PS256: ['rsa', { modulusLength: 2048 }], ES256: ['ec', { namedCurve: 'P-256' }], EdDSA: ['ed25519', {}],
@@ -39,7 +41,7 @@ const key = () => {
 function make(issuer) {
     const provider = new Provider(issuer, {
         clients: [{
-            client_id: client.client_id, client_secret: client.client_secret, redirect_uris: [redirect],
+            client_id: client.client_id, client_secret: client.client_secret, redirect_uris: registered.length ? registered : [redirect],
             id_token_signed_response_alg: alg, subject_type: client.pairwise ? 'pairwise' : 'public',
         }],
         subjectTypes: ['public', 'pairwise'],
@@ -65,7 +67,14 @@ function make(issuer) {
 }
 
 let handle;
-const server = createServer((request, response) => {
+const server = createServer(async (request, response) => {
+    if (request.method === 'POST' && request.url === '/redirect-address') {
+        let address = '';
+        for await (const chunk of request) address += chunk;
+        registered.push(address);
+        handle = make(`http://${request.headers.host}`);
+        return response.end();
+    }
     // Nobody tells it where a person comes from.
     const { referer = '' } = request.headers;
     if (referer && !referer.startsWith(`http://${request.headers.host}/`)) response.writeHead(400).end(`came from ${referer}`);
