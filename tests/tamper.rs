@@ -136,7 +136,7 @@ fn other_value(column: &str, kind: &str) -> String {
         "text" => format!("coalesce({column}, '') || 'x'"),
         "blob" if column.ends_with("hash") || column == "salt" => "zeroblob(32)".to_owned(),
         "blob" => "X'00112233445566778899aabbccddeeff'".to_owned(),
-        "bytea" => format!("substr({column}, 1, 31) || '\\xff'::bytea"),
+        "bytea" => "decode(repeat('00', 32), 'hex')".to_owned(),
         "uuid" => "'00112233-4455-6677-8899-aabbccddeeff'::uuid".to_owned(),
         other => panic!("{column} is of a type that nobody thought of: {other}"),
     }

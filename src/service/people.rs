@@ -339,7 +339,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             && changed
         {
             same_version(params.if_version, found.facts.version)?;
-            let footing = footing_on(&mut writing, &found.facts).await?;
+            let footing = if role == Some(Role::User) { footing_on(&mut writing, &found.facts).await? } else { None };
             people::update(&mut writing.work, proof, &found).await?;
             sso::keeps_footing(&mut writing, footing).await?;
             if role.is_some_and(|role| role != found.facts.role) {

@@ -262,9 +262,14 @@ pub async fn password_hash(work: &mut Work, user_key: i64) -> Result<Option<Stri
 
 /// What the organization decides, under the lock.
 pub async fn settings(work: &mut Work) -> Result<Settings, StoreError> {
+    if let Some(settings) = &work.settings {
+        return Ok(settings.clone());
+    }
     let org = work.org.number;
     let row = work.tx.query("SELECT settings FROM organizations WHERE number = $1").bind(org).one().await?;
-    row.parse(0, Settings::parse)
+    let settings: Settings = row.parse(0, Settings::parse)?;
+    work.settings = Some(settings.clone());
+    Ok(settings)
 }
 
 /// Whether a person has signed in from the browser with this mark before.

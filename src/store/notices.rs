@@ -42,20 +42,23 @@ pub(super) async fn administrator_made(work: &mut Work, who: UserId, by: By) -> 
 }
 
 /// Whether somebody's password opens a door that single sign-on has shut for others: that of an active Administrator where it
-/// is required.
-pub(super) async fn breaks_glass(work: &mut Work, user_key: i64) -> Result<bool, StoreError> {
+/// is required. `None` where it is not required, and there is no glass.
+pub(super) async fn breaks_glass(work: &mut Work, user_key: i64) -> Result<Option<bool>, StoreError> {
     if !door::settings(work).await?.sso_required {
-        return Ok(false);
+        return Ok(None);
     }
     let query =
         work.tx.query("SELECT 1 FROM users WHERE key = $1 AND role = 'administrator' AND status = 'active' AND password_hash IS NOT NULL");
-    Ok(query.bind(user_key).optional().await?.is_some())
+    Ok(Some(query.bind(user_key).optional().await?.is_some()))
 }
 
 /// Tells every Administrator where that is otherwise than it was `before`.
-pub(super) async fn break_glass(work: &mut Work, person: PersonRef, before: bool, by: By) -> Result<(), StoreError> {
+pub(super) async fn break_glass(work: &mut Work, person: PersonRef, before: Option<bool>, by: By) -> Result<(), StoreError> {
+    if before.is_none() {
+        return Ok(());
+    }
     let may = breaks_glass(work, person.key).await?;
-    if may != before {
+    if let Some(may) = may.filter(|_| may != before) {
         tell_administrators(work, &Notice::BreakGlassChanged { who: person.id, may, by }).await?;
     }
     Ok(())

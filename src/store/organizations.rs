@@ -218,6 +218,7 @@ pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<(
     let (before, after) = (&action.before, &action.after);
     let number = work.org.number;
     work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(number).bind(after.to_text()).execute().await?;
+    work.settings = Some(after.clone());
     let mut changes = Vec::new();
     if before.invite_domains != after.invite_domains {
         let said = |settings: &Settings| group_said(&settings.invite_domains.texts().join(","));

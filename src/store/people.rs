@@ -445,7 +445,7 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
     // Somebody who has not joined is none yet; accepting the invite makes them one.
     let made_one = role == Role::Administrator && role != action.person.role && action.person.status == Status::Active;
     let by = notices::by(&stamp);
-    let mut broke_glass = false;
+    let mut broke_glass = None;
     if role != action.person.role {
         broke_glass = notices::breaks_glass(work, action.person.person.key).await?;
         changes.push(Change::plain("role", action.person.role.shown(), role.shown()));
@@ -457,9 +457,7 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
     if made_one {
         notices::administrator_made(work, id, by).await?;
     }
-    if role != action.person.role {
-        notices::break_glass(work, action.person.person, broke_glass, by).await?;
-    }
+    notices::break_glass(work, action.person.person, broke_glass, by).await?;
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
@@ -493,16 +491,17 @@ const DEACTIVATE_POSTGRES: &str = "WITH person AS (
 pub async fn deactivate(work: &mut Work, proof: Authorized<DeactivateUser>) -> Result<Ended, StoreError> {
     let (action, stamp) = proof.into_parts();
     let person = &action.person;
-    let broke_glass = person.role == Role::Administrator && notices::breaks_glass(work, person.person.key).await?;
+    let broke_glass = match person.role {
+        Role::Administrator => notices::breaks_glass(work, person.person.key).await?,
+        Role::User => None,
+    };
     let sql = work.tx.engine().either(DEACTIVATE_SQLITE, DEACTIVATE_POSTGRES);
     let now = work.now;
     let idle = now.plus(-super::sessions::IDLE);
     let rows = work.tx.query(sql).bind(person.person.key).bind(now).bind(idle).all().await?;
     work.head.leave(person.status, person.role);
     work.head.enter(Status::Deactivated, person.role);
-    if broke_glass {
-        notices::break_glass(work, person.person, broke_glass, notices::by(&stamp)).await?;
-    }
+    notices::break_glass(work, person.person, broke_glass, notices::by(&stamp)).await?;
     let mut ended = Ended::default();
     for row in &rows {
         let alive = u64::from(row.get::<i64>(1)? != 0);
@@ -539,7 +538,7 @@ pub async fn reactivate(work: &mut Work, proof: Authorized<ReactivateUser>, invi
     work.head.enter(status, person.role);
     if (status, person.role) == (Status::Active, Role::Administrator) {
         notices::administrator_made(work, person.person.id, notices::by(&stamp)).await?;
-        notices::break_glass(work, person.person, false, notices::by(&stamp)).await?;
+        notices::break_glass(work, person.person, Some(false), notices::by(&stamp)).await?;
     }
     audit::append(work, Entry::done(stamp, vec![Change::plain("status", person.status.as_str(), status.as_str())])).await
 }

@@ -7,7 +7,7 @@
 use super::sql::{Engine, Pool, StoreError, Tx};
 use crate::{
     authz::{Actor, ActorKind, Org, Standing},
-    domain::{Random, RequestId, Role, Status, Timestamp},
+    domain::{Random, RequestId, Role, Settings, Status, Timestamp},
     failpoint::Fault,
 };
 use tokio::sync::OwnedSemaphorePermit;
@@ -74,6 +74,8 @@ pub struct Work {
     pub(in crate::store) context: Context,
     pub(in crate::store) actor_name: Option<String>,
     pub(in crate::store) entries: Vec<uuid::Uuid>,
+    /// What the organization decides, once it was asked for: under the lock only this very work changes it.
+    pub(in crate::store) settings: Option<Settings>,
     changed: bool,
     /// Held to the end; nobody asks for it.
     _turn: Option<OwnedSemaphorePermit>,
@@ -113,14 +115,38 @@ impl Work {
         };
         // Never the log's time, which does not go back: one entry of a clock that was ahead would hold everything up.
         let now = clock.now();
-        Ok(Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: false, _turn: turn })
+        Ok(Self {
+            tx,
+            head,
+            org,
+            now,
+            random: random.clone(),
+            context,
+            actor_name: None,
+            entries: Vec::new(),
+            settings: None,
+            changed: false,
+            _turn: turn,
+        })
     }
 
     /// A unit of work over an organization that `tx` itself has just made.
     pub(in crate::store) fn with_new_head(tx: Tx, org: Org, context: Context, now: Timestamp, random: &Random) -> Self {
         let head =
             Head { audit_seq: 0, audit_hash: vec![0; 32], audit_at: 0, user_seq: 0, group_seq: 0, people: [[0; 2]; 3], access_groups: 0 };
-        Self { tx, head, org, now, random: random.clone(), context, actor_name: None, entries: Vec::new(), changed: true, _turn: None }
+        Self {
+            tx,
+            head,
+            org,
+            now,
+            random: random.clone(),
+            context,
+            actor_name: None,
+            entries: Vec::new(),
+            settings: None,
+            changed: true,
+            _turn: None,
+        }
     }
 
     /// The moment of this unit of work.

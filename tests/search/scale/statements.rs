@@ -28,11 +28,13 @@ fn calls(ana: &str) -> Vec<(&'static str, Value, usize)> {
         ("invite_user", json!({"email": "cy@example.com", "first_name": "Cy", "last_name": "Ode"}), WRITE),
         ("resend_invite", json!({"user": "ben@example.com"}), WRITE),
         ("update_user", json!({"user": ana, "first_name": "Anna", "slack_id": "U01"}), WRITE),
-        ("update_user", json!({"user": ana, "role": "Administrator"}), WRITE),
+        // Whether single sign-on is required, and a password of theirs so a way in beside it.
+        ("update_user", json!({"user": ana, "role": "Administrator"}), WRITE + 1),
         ("deactivate_user", json!({"user": "ben@example.com"}), WRITE),
         ("reactivate_user", json!({"user": "ben@example.com"}), WRITE),
-        ("deactivate_user", json!({"user": ana}), WRITE),
-        ("reactivate_user", json!({"user": ana}), WRITE),
+        // She is an Administrator by now: the same is asked.
+        ("deactivate_user", json!({"user": ana}), WRITE + 1),
+        ("reactivate_user", json!({"user": ana}), WRITE + 1),
         ("create_access_group", json!({"name": "Night", "permissions": ["users:read", "users:invite", "audit_log:read"]}), WRITE),
         (
             "update_access_group",
