@@ -169,6 +169,35 @@ async fn what_was_set_by_hand_is_never_overwritten_and_what_was_cleared_is_looke
 }
 
 #[tokio::test]
+async fn what_is_decided_by_hand_stays_also_where_it_says_what_stands_there() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        slack.member(TOKEN, "ana@example.com", "U0FOUND");
+        invite(&server, "ana@example.com").await;
+        found(&server, "ana@example.com", "U0FOUND").await;
+        let says = async |email: &str, id: &str| server.ok("update_user", json!({"user": email, "slack_id": id})).await["changed"].clone();
+        assert_eq!((says("ana@example.com", "U0FOUND").await, says("ana@example.com", "U0FOUND").await), (json!(true), json!(false)));
+        assert!(refused(&server, &slack, &["lookup", "--user", "ana@example.com"]).await.contains("set by hand"));
+        // The log says what was decided, and of what nothing changed.
+        let entry = log_of(&server, "users:update").await[0].clone();
+        assert_eq!(entry["changes"].as_array().map(Vec::len), Some(1), "{entry}");
+        assert_eq!(entry["changes"][0], json!({"field": "slack_id_by", "before": "lookup", "after": "hand"}));
+
+        // Nobody there by this address; and it is to stay so.
+        invite(&server, "bo@example.com").await;
+        at_rest(&server).await;
+        assert_eq!((says("bo@example.com", "none").await, says("bo@example.com", "none").await), (json!(true), json!(false)));
+        slack.member(TOKEN, "bo@example.com", "U0UNWANTED");
+        let link = server.link_to("bo@example.com").await;
+        assert_eq!(server.accept(&link, "Bo", "Ode", PASSWORD).await.status(), 200);
+        at_rest(&server).await;
+        assert_eq!((user(&server, "bo@example.com").await["slack_id"].clone(), slack.asked_of("bo@example.com")), (Value::Null, 1));
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nothing_is_written_for_somebody_who_was_deactivated_or_whose_connection_was_ended_meanwhile() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
