@@ -203,11 +203,9 @@ pub struct DueLookUp {
     pub created_at: Timestamp,
 }
 
-/// Leases who is due to be looked up, of organizations whose Slack may be asked now.
-pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<(Lease, Vec<DueLookUp>), StoreError> {
-    let Some((mut tx, lease)) = outbox::take(pool, Channel::Slack, now, lease, limit).await? else {
-        return Ok((Lease::of_nothing(now), Vec::new()));
-    };
+/// Leases who is due to be looked up, of organizations whose Slack may be asked now: the few of each organization by themselves.
+pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<Vec<(Lease, Vec<DueLookUp>)>, StoreError> {
+    let Some((mut tx, lease)) = outbox::take(pool, Channel::Slack, now, lease, limit).await? else { return Ok(Vec::new()) };
     let mut leased = Vec::with_capacity(lease.held().len());
     for id in lease.held() {
         let row = tx
@@ -235,8 +233,9 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
         });
     }
     tx.commit().await?;
-    leased.sort_by_key(|due| (due.created_at, due.id.as_uuid()));
-    Ok((lease, leased))
+    leased.sort_by_key(|due| (due.org.number, due.created_at, due.id.as_uuid()));
+    let of_one = leased.chunk_by(|one, next| one.org.number == next.org.number);
+    Ok(of_one.map(|due| (lease.on(due.iter().map(|due| due.id).collect()), due.to_vec())).collect())
 }
 
 /// Slack wants to be left alone by this organization until then: all of its queue waits.

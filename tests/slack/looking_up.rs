@@ -252,27 +252,54 @@ async fn who_was_deactivated_while_they_waited_is_not_asked_for() {
     .await;
 }
 
+/// A second organization with one person, ana@example.com: its slug.
+async fn another_organization(server: &Server) -> String {
+    let mut words = vec!["org", "create", "--json", "--name", "Bolt", "--admin-email", "ana@example.com"];
+    words.extend(["--admin-first-name", "Ana", "--admin-last-name", "Ode"]);
+    server.cli(&words).await["org"].as_str().expect("a slug").to_owned()
+}
+
+#[tokio::test]
+async fn however_many_one_organization_asks_for_and_however_long_slack_takes_another_is_asked_for_meanwhile() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let (other, theirs) = (another_organization(&server).await, "xoxb-9-zzz");
+        slack.workspace(theirs, "T0BOLT", "Bolt");
+        slack.member(theirs, "ana@example.com", "U0ATBOLT");
+        connect(&server, &slack, &other, theirs).await;
+        done(&server, &slack, &["disconnect"]).await;
+        for n in 0..12 {
+            invite(&server, &format!("p{n}@example.com")).await;
+        }
+        connect(&server, &slack, &server.org, TOKEN).await;
+        // The first answer does not come before the other's person was found.
+        let thinking = Arc::new(Notify::new());
+        slack.order(&[Order::Silence(Arc::clone(&thinking))]);
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 13);
+        until("the question", async || (!slack.asked().is_empty()).then_some(())).await;
+        let connection = Connection::to(&server).await;
+        let held = "SELECT count(*) AS n FROM outbox WHERE channel = 'slack' AND state = 'queued' AND lease_until IS NOT NULL";
+        assert!(connection.number(held).await <= 4, "a few at a time");
+        assert!(super::usher(&server, &slack, &other, &["lookup"]).await.status.success());
+        until("the other's", async || {
+            (connection.number("SELECT count(*) AS n FROM users WHERE slack_id = 'U0ATBOLT'").await == 1).then_some(())
+        })
+        .await;
+        let tokens: Vec<_> = slack.asked().into_iter().map(|(token, _)| token).collect();
+        assert_eq!(tokens, [TOKEN, theirs], "the first of the many, and the other's one");
+        connection.close().await;
+        thinking.notify_one();
+        assert!(at_rest(&server).await.iter().all(|(_, state, _)| state == "sent"));
+        assert_eq!(slack.asked().len(), 14);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn two_organizations_with_two_tokens_never_mix() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
-        let other = server
-            .cli(&[
-                "org",
-                "create",
-                "--json",
-                "--name",
-                "Bolt",
-                "--admin-email",
-                "ana@example.com",
-                "--admin-first-name",
-                "Ana",
-                "--admin-last-name",
-                "Ode",
-            ])
-            .await;
-        let other = other["org"].as_str().expect("a slug");
-        let theirs = "xoxb-9-zzz";
+        let (other, theirs) = (&another_organization(&server).await, "xoxb-9-zzz");
         slack.workspace(theirs, "T0BOLT", "Bolt");
         slack.member(TOKEN, "ana@example.com", "U0ATACME");
         slack.member(theirs, "ana@example.com", "U0ATBOLT");
