@@ -8,7 +8,8 @@ pub mod api;
 
 use crate::{
     app::{App, SharedApp},
-    domain::{Channel, Email, Status},
+    authz::slack::may_be_found,
+    domain::{Channel, Email},
     service::slack::{self as service, Answered},
     store::{
         StoreError,
@@ -102,12 +103,7 @@ impl worker::Carrier for Carrier<'_> {
 impl Carrier<'_> {
     async fn look_up(&mut self, due: &DueLookUp) -> Result<Verdict, StoreError> {
         let app = self.app;
-        match due.status {
-            Status::Pending | Status::Active => {}
-            // Slack need not hear of who is gone.
-            Status::Deactivated => return Ok(Verdict::Fate(Fate::Superseded)),
-        }
-        // As it is now: an answer to another row of this round may have changed it.
+        // As it is now: this row may have waited for the answers to others.
         let Some(connection) = rows::connection(&app.pool, due.org).await? else { return Ok(Verdict::Fate(Fate::Superseded)) };
         let held = connection.held_until.is_some_and(|until| until > app.clock.now());
         if held || connection.facts.stopped.is_some() {
@@ -115,6 +111,14 @@ impl Carrier<'_> {
         }
         // A newer node wrote it, and can ask it.
         let Some(why) = due.why else { return Ok(Self::again(app, due, "unknown_letter")) };
+        let now = rows::now(&app.pool, due).await?;
+        if now.suspended {
+            return Ok(Verdict::Left);
+        }
+        // Slack need not hear of who is gone, nor of whom the answer would not be written.
+        if may_be_found(now.status, now.has_one, now.decided, why).is_err() {
+            return Ok(Verdict::Fate(Fate::Superseded));
+        }
         let Ok(email) = Email::parse(&due.email) else { return Ok(Verdict::Fate(Fate::Superseded)) };
         let Some(token) = service::token(app, &connection) else {
             tracing::error!(organization = %due.org.id, "the token for Slack cannot be opened: run `usher slack connect` again");

@@ -15,7 +15,7 @@ use crate::{
         Authorized, Org,
         slack::{AskSlack, ConnectSlack, DisconnectSlack, FoundInSlack, SlackFacts, StopSlack},
     },
-    domain::{Channel, ConnectionId, LookUp, OrgId, OutboxId, SlackStop, Status, Timestamp, UserId, Workspace},
+    domain::{Channel, ConnectionId, LookUp, OrgId, OutboxId, SlackBy, SlackStop, Status, Timestamp, UserId, Workspace},
 };
 
 /// An organization's connection. `Debug` shows its token sealed only.
@@ -193,8 +193,6 @@ pub struct DueLookUp {
     pub name: String,
     /// Address as typed.
     pub email: String,
-    /// Status when it was leased.
-    pub status: Status,
     /// Why; `None` for a reason that a newer version wrote.
     pub why: Option<LookUp>,
     /// How often it was tried before.
@@ -210,7 +208,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
     for id in lease.held() {
         let row = tx
             .query(
-                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, u.status, b.letter, b.attempts, b.created_at
+                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, b.letter, b.attempts, b.created_at
                    FROM outbox b JOIN users u ON u.key = b.user_key JOIN organizations o ON o.number = b.org WHERE b.id = $1",
             )
             .bind(id.as_uuid())
@@ -226,7 +224,6 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
                 format!("{first} {last}")
             },
             email: c.take()?,
-            status: c.parse(Status::parse)?,
             why: LookUp::parse(&c.take::<String>()?),
             attempts: c.take()?,
             created_at: c.time()?,
@@ -236,6 +233,33 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
     leased.sort_by_key(|due| (due.org.number, due.created_at, due.id.as_uuid()));
     let of_one = leased.chunk_by(|one, next| one.org.number == next.org.number);
     Ok(of_one.map(|due| (lease.on(due.iter().map(|due| due.id).collect()), due.to_vec())).collect())
+}
+
+/// What decides whether somebody is asked for, as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Their status.
+    pub status: Status,
+    /// Whether they have a Slack ID.
+    pub has_one: bool,
+    /// Who decided so.
+    pub decided: Option<SlackBy>,
+    /// Whether their organization is suspended.
+    pub suspended: bool,
+}
+
+/// Reads it right before asking: what was leased with others may have waited for their answers.
+pub async fn now(pool: &Pool, due: &DueLookUp) -> Result<Now, StoreError> {
+    let sql = "SELECT u.status, u.slack_id, u.slack_by, o.suspended_at FROM users u JOIN organizations o ON o.number = u.org
+                WHERE u.org = $1 AND u.id = $2";
+    let row = pool.query(sql).bind(due.org.number).bind(due.user.as_uuid()).one().await?;
+    let mut c = row.columns();
+    Ok(Now {
+        status: c.parse(Status::parse)?,
+        has_one: c.take::<Option<String>>()?.is_some(),
+        decided: c.take::<Option<String>>()?.as_deref().and_then(SlackBy::parse),
+        suspended: c.maybe_time()?.is_some(),
+    })
 }
 
 /// Slack wants to be left alone by this organization until then: all of its queue waits.

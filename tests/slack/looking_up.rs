@@ -295,6 +295,47 @@ async fn however_many_one_organization_asks_for_and_however_long_slack_takes_ano
     .await;
 }
 
+/// Three people who wait to be looked up together, and the first of whom Slack thinks about until it is let go: the address of
+/// the first, and those of the others.
+async fn three_at_once(server: &Server, slack: &Slack) -> (Arc<Notify>, String, [String; 2]) {
+    done(server, slack, &["disconnect"]).await;
+    server.ok("update_user", json!({"user": "admin@example.com", "slack_id": "U0ADMIN"})).await;
+    let mut waiting = vec![];
+    for name in ["ana", "bo", "cy"] {
+        let email = format!("{name}@example.com");
+        invite(server, &email).await;
+        waiting.push(email);
+    }
+    connect(server, slack, &server.org, TOKEN).await;
+    for email in &waiting {
+        slack.member(TOKEN, email, "U0FOUND");
+    }
+    let thinking = Arc::new(Notify::new());
+    slack.order(&[Order::Silence(Arc::clone(&thinking))]);
+    assert_eq!(done(server, slack, &["lookup"]).await["queued"], 3);
+    let first = until("the question", async || slack.asked().pop()).await.1;
+    waiting.retain(|email| *email != first);
+    (thinking, first, waiting.try_into().expect("two others"))
+}
+
+#[tokio::test]
+async fn who_was_deactivated_or_given_an_id_while_slack_answered_for_another_is_not_asked_for() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let (thinking, first, [gone, by_hand]) = three_at_once(&server, &slack).await;
+        server.ok("deactivate_user", json!({"user": gone})).await;
+        server.ok("update_user", json!({"user": by_hand, "slack_id": "U0HAND"})).await;
+        thinking.notify_one();
+        let mut fates = at_rest(&server).await;
+        fates.sort();
+        let mut expected = [(first.clone(), "sent"), (gone, "superseded"), (by_hand, "superseded")];
+        expected.sort();
+        assert_eq!(fates, expected.map(|(email, state)| (email, state.to_owned(), None)));
+        assert_eq!(slack.asked(), [(TOKEN.to_owned(), first)]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn two_organizations_with_two_tokens_never_mix() {
     on_both(async |engine| {
