@@ -153,7 +153,8 @@ pub(super) async fn look_up_joined(work: &mut Work, user_key: i64) -> Result<(),
     Ok(())
 }
 
-/// Queues one person, or everybody who is not deactivated and has no Slack ID; who waits already is asked for at once. How many.
+/// Queues one person, or everybody who is not deactivated and has no Slack ID; who waits already is asked for at once, and
+/// anew where Slack is being asked. How many.
 pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
     let (org, now) = (work.org.number, work.now);
@@ -165,14 +166,21 @@ pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, St
         rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?
     };
     let rows: Vec<_> = keys.iter().map(|key| (OutboxId::new(now, &work.random).as_uuid().simple().to_string(), key)).collect();
-    // One statement, however many they are.
+    // One statement, however many they are. A row that is under way becomes another one: what comes of the question before is
+    // not noted on it.
+    macro_rules! asked {
+        ($people:literal) => {
+            concat!(
+                "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel) SELECT ",
+                $people,
+                " ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET id = excluded.id, letter = excluded.letter,
+                    next_at = excluded.next_at, created_at = excluded.created_at, attempts = 0, error = NULL, lease_until = NULL"
+            )
+        };
+    }
     let sql = work.tx.engine().either(
-        "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel)
-         SELECT unhex(value ->> 0), $2, value ->> 1, 'queued', $3, $3, $4, 'slack' FROM json_each($1) WHERE TRUE
-         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter, next_at = excluded.next_at",
-        "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel)
-         SELECT (value ->> 0)::uuid, $2, (value ->> 1)::bigint, 'queued', $3, $3, $4, 'slack' FROM json_array_elements($1::json)
-         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter, next_at = excluded.next_at",
+        asked!("unhex(value ->> 0), $2, value ->> 1, 'queued', $3, $3, $4, 'slack' FROM json_each($1) WHERE TRUE"),
+        asked!("(value ->> 0)::uuid, $2, (value ->> 1)::bigint, 'queued', $3, $3, $4, 'slack' FROM json_array_elements($1::json)"),
     );
     let query = work.tx.query(sql).bind(serde_json::json!(rows).to_string()).bind(org).bind(now);
     let queued = query.bind(LookUp::Asked.as_str()).execute().await?;

@@ -337,6 +337,29 @@ async fn who_was_deactivated_or_given_an_id_while_slack_answered_for_another_is_
 }
 
 #[tokio::test]
+async fn what_is_asked_for_while_slack_still_thinks_about_the_same_person_is_asked() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        slack.member(TOKEN, "ana@example.com", "U012AB3CD");
+        let thinking = Arc::new(Notify::new());
+        slack.order(&[Order::Silence(Arc::clone(&thinking))]);
+        invite(&server, "ana@example.com").await;
+        until("the question", async || (slack.asked().len() == 1).then_some(())).await;
+        for id in ["U0HAND", "none"] {
+            server.ok("update_user", json!({"user": "ana@example.com", "slack_id": id})).await;
+        }
+        assert_eq!(done(&server, &slack, &["lookup", "--user", "ana@example.com"]).await["queued"], 1);
+        // The answer to the first is not wanted any more, and settles nothing.
+        thinking.notify_one();
+        found(&server, "ana@example.com", "U012AB3CD").await;
+        assert_eq!(at_rest(&server).await, [("ana@example.com".to_owned(), "sent".to_owned(), None)]);
+        assert_eq!(slack.asked().len(), 2);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_organizations_with_two_tokens_never_mix() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
