@@ -74,7 +74,7 @@ impl Action for DisconnectSlack {
     }
 }
 
-/// Looking up one person, or everybody who has no Slack ID.
+/// Looking up one person, or everybody who has no Slack ID of this workspace.
 #[derive(Clone, Debug)]
 pub struct AskSlack {
     /// Whom, if not everybody.

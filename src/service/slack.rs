@@ -123,7 +123,8 @@ pub async fn disconnect(app: &App, call: &Call) -> Result<Workspace, Error> {
     writing.finish(result).await
 }
 
-/// Lets one person be looked up, or everybody who has no Slack ID, also where it was cleared by hand. How many wait for it.
+/// Lets one person be looked up, or everybody who has no Slack ID, also where it was cleared by hand, or one that was looked up
+/// in another workspace. How many wait for it.
 ///
 /// # Errors
 /// Where no workspace is connected or Slack takes its token no longer, and for somebody whose Slack ID was set by hand.

@@ -25,7 +25,7 @@ pub struct Connection {
     pub org: Org,
     /// What a rule sees.
     pub facts: SlackFacts,
-    /// Since when.
+    /// Since when this workspace is connected, by whatever token.
     pub created_at: Timestamp,
     /// Until when Slack asked to be left alone.
     pub held_until: Option<Timestamp>,
@@ -89,7 +89,7 @@ pub async fn connect(work: &mut Work, proof: Authorized<ConnectSlack>) -> Result
         .query(
             "INSERT INTO slack_connections (org, id, team_id, team_name, token, created_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (org) DO UPDATE SET id = excluded.id, team_id = excluded.team_id, team_name = excluded.team_name,
-                token = excluded.token, created_at = excluded.created_at, held_until = NULL, stopped_at = NULL, stopped_as = NULL",
+                token = excluded.token, held_until = NULL, stopped_at = NULL, stopped_as = NULL",
         )
         .bind(org)
         .bind(action.id.as_uuid())
@@ -153,7 +153,7 @@ pub(super) async fn look_up_joined(work: &mut Work, user_key: i64) -> Result<(),
     Ok(())
 }
 
-/// Queues one person, or everybody who is not deactivated and has no Slack ID; who waits already is asked for at once, and
+/// Queues one person, or everybody who is not deactivated and has no Slack ID, or one that was looked up in another workspace; who waits already is asked for at once, and
 /// anew where Slack is being asked. How many.
 pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
@@ -161,7 +161,10 @@ pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, St
     let keys = if let Some(person) = &action.person {
         vec![person.person.key]
     } else {
-        let sql = "SELECT key FROM users WHERE org = $1 AND status <> 'deactivated' AND slack_id IS NULL ORDER BY key";
+        // What a look-up found before this workspace was connected is of another one.
+        let sql = "SELECT key FROM users WHERE org = $1 AND status <> 'deactivated' AND (slack_id IS NULL OR (slack_by = 'lookup' AND key NOT IN (
+                     SELECT b.user_key FROM outbox b JOIN slack_connections s ON s.org = b.org
+                      WHERE b.org = $1 AND b.channel = 'slack' AND b.state = 'sent' AND b.done_at >= s.created_at))) ORDER BY key";
         let rows = work.tx.query(sql).bind(org).all().await?;
         rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?
     };

@@ -360,6 +360,41 @@ async fn what_is_asked_for_while_slack_still_thinks_about_the_same_person_is_ask
 }
 
 #[tokio::test]
+async fn in_another_workspace_whom_a_look_up_had_found_is_looked_up_again_and_who_was_set_by_hand_is_not() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        slack.member(TOKEN, "ana@example.com", "U0OLD");
+        invite(&server, "ana@example.com").await;
+        found(&server, "ana@example.com", "U0OLD").await;
+        for (email, id) in [("bo@example.com", "U0HAND"), ("admin@example.com", "U0ADMIN")] {
+            if email.starts_with("bo") {
+                invite(&server, email).await;
+            }
+            server.ok("update_user", json!({"user": email, "slack_id": id})).await;
+        }
+        at_rest(&server).await;
+        // Another token of the same workspace is no other workspace.
+        slack.workspace("xoxb-renewed", super::TEAM, "Acme");
+        connect(&server, &slack, &server.org, "xoxb-renewed").await;
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 0);
+
+        done(&server, &slack, &["disconnect"]).await;
+        slack.workspace("xoxb-new", "T0NEW", "New");
+        slack.member("xoxb-new", "ana@example.com", "U0NEW");
+        connect(&server, &slack, &server.org, "xoxb-new").await;
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 1);
+        found(&server, "ana@example.com", "U0NEW").await;
+        at_rest(&server).await;
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 0, "once found here, it is this one's");
+        assert_eq!(user(&server, "bo@example.com").await["slack_id"], "U0HAND");
+        let entry = log_of(&server, "slack:found").await[0].to_string();
+        assert!(entry.contains("U0OLD") && entry.contains("U0NEW"), "{entry}");
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_organizations_with_two_tokens_never_mix() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
