@@ -188,7 +188,8 @@ macro_rules! due {
     (slack) => {
         concat!(
             due!(mail),
-            " AND org IN (SELECT org FROM slack_connections WHERE stopped_at IS NULL AND coalesce(held_until, 0) <= $1)
+            " AND org IN (SELECT s.org FROM slack_connections s JOIN organizations o ON o.number = s.org
+                           WHERE s.stopped_at IS NULL AND coalesce(s.held_until, 0) <= $1 AND o.suspended_at IS NULL)
               AND org NOT IN (SELECT org FROM outbox WHERE state = 'queued' AND channel = $2 AND lease_until > $1)"
         )
     };

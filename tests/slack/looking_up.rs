@@ -337,6 +337,35 @@ async fn who_was_deactivated_or_given_an_id_while_slack_answered_for_another_is_
 }
 
 #[tokio::test]
+async fn of_a_suspended_organization_nobody_is_asked_for_until_it_is_resumed() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let (thinking, first, others) = three_at_once(&server, &slack).await;
+        server.cli(&["org", "suspend", "--org", &server.org, "--json"]).await;
+        assert!(refused(&server, &slack, &["lookup"]).await.contains("usher org resume"));
+        thinking.notify_one();
+        // Those that were leased with the first are laid back.
+        let connection = Connection::to(&server).await;
+        let laid_back = "SELECT count(*) AS n FROM outbox WHERE channel = 'slack' AND state = 'queued' AND lease_until IS NULL";
+        until("the others", async || (connection.number(laid_back).await == 2).then_some(())).await;
+        assert_eq!(slack.asked(), [(TOKEN.to_owned(), first)]);
+        // Another organization's are asked for meanwhile, so that the worker has looked.
+        let (other, theirs) = (another_organization(&server).await, "xoxb-9-zzz");
+        slack.workspace(theirs, "T0BOLT", "Bolt");
+        connect(&server, &slack, &other, theirs).await;
+        assert!(super::usher(&server, &slack, &other, &["lookup"]).await.status.success());
+        until("the other's", async || (slack.asked().len() == 2).then_some(())).await;
+        assert_eq!(slack.asked()[1].0, theirs);
+        server.cli(&["org", "resume", "--org", &server.org, "--json"]).await;
+        for email in others {
+            found(&server, &email, "U0FOUND").await;
+        }
+        connection.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_asked_for_while_slack_still_thinks_about_the_same_person_is_asked() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
