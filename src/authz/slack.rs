@@ -74,7 +74,7 @@ impl Action for DisconnectSlack {
     }
 }
 
-/// Looking up one person, or everybody who has no Slack ID.
+/// Looking up one person, or everybody who has no Slack ID of this workspace.
 #[derive(Clone, Debug)]
 pub struct AskSlack {
     /// Whom, if not everybody.
@@ -96,8 +96,9 @@ impl Action for AskSlack {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        if let Some(person) = &self.person {
-            still_there(person)?;
+        match self.person.as_ref().map(|person| person.status) {
+            Some(Status::Deactivated) => return Err(Reason::Deactivated),
+            Some(Status::Pending | Status::Active) | None => {}
         }
         if self.by_hand { Err(Reason::WayClosed) } else { Ok(()) }
     }
@@ -111,11 +112,22 @@ fn by_the_server(actor: &Actor) -> Result<(), Reason> {
     }
 }
 
-fn still_there(person: &PersonFacts) -> Result<(), Reason> {
-    match person.status {
-        Status::Pending | Status::Active => Ok(()),
-        Status::Deactivated => Err(Reason::Deactivated),
+/// Whether what Slack would answer may become a person's Slack ID. `decided` says who decided what it is now.
+///
+/// # Errors
+/// For whoever is deactivated, and where somebody decided by hand.
+pub fn may_be_found(status: Status, has_one: bool, decided: Option<SlackBy>, why: LookUp) -> Result<(), Reason> {
+    match status {
+        Status::Pending | Status::Active => {}
+        Status::Deactivated => return Err(Reason::Deactivated),
     }
+    let open = match decided {
+        Some(SlackBy::LookUp) => true,
+        Some(SlackBy::Hand) => !has_one && why == LookUp::Asked,
+        // One that is there was written by an older version, which looked nobody up.
+        None => !has_one,
+    };
+    if open { Ok(()) } else { Err(Reason::WayClosed) }
 }
 
 /// What Slack answered becomes a person's Slack ID.
@@ -150,14 +162,8 @@ impl Action for FoundInSlack {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        still_there(&self.person)?;
-        let open = match self.decided {
-            Some(SlackBy::LookUp) => true,
-            Some(SlackBy::Hand) => !self.has_one && self.why == LookUp::Asked,
-            // One that is there was written by an older version, which looked nobody up.
-            None => !self.has_one,
-        };
-        if open && self.connected { Ok(()) } else { Err(Reason::WayClosed) }
+        may_be_found(self.person.status, self.has_one, self.decided, self.why)?;
+        if self.connected { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) enum Slack {
         org: String,
     },
     /// Look up everybody who has no Slack ID, or one person. A running server asks Slack.
+    ///
+    /// Who was looked up before this workspace was connected is looked up again. Whom Slack does not know here keeps the former ID:
+    /// clear it by hand.
     Lookup {
         /// Slug of the organization.
         #[arg(long)]
@@ -46,7 +49,7 @@ pub(super) enum Slack {
         #[arg(long)]
         user: Option<String>,
     },
-    /// Forget the token. Slack IDs that people have stay.
+    /// Forget the token. Slack IDs that people have stay; once another workspace is connected, `lookup` looks them up there.
     Disconnect {
         /// Slug of the organization.
         #[arg(long)]
@@ -80,7 +83,7 @@ pub(super) async fn run(command: Slack, options: &Options) -> Outcome {
             let workspace = slack::connect(&app, &call, &token).await.map_err(|error| failed(&app, &error, &org))?;
             let value = json!({"org": org, "workspace_id": workspace.id, "workspace": workspace.name.as_str()});
             let words = format!(
-                "Connected to the workspace {} ({}). `usher slack lookup --org {org}` looks up who is here already.",
+                "Connected to the workspace {} ({}). `usher slack lookup --org {org}` looks up who is here already, and again who was looked up in another workspace.",
                 workspace.id,
                 workspace.name.as_str()
             );
@@ -122,7 +125,10 @@ pub(super) async fn run(command: Slack, options: &Options) -> Outcome {
         Slack::Disconnect { org } => {
             let call = on_the_host(&app, &org).await?;
             let workspace = slack::disconnect(&app, &call).await.map_err(|error| said(&app, &error))?;
-            output::result(options.json, &json!({"org": org, "workspace_id": workspace.id}), "Disconnected; the token is forgotten.")?;
+            let words = format!(
+                "Disconnected; the token is forgotten. Slack IDs that people have stay: once another workspace is connected, `usher slack lookup --org {org}` looks up there whom a look-up found here."
+            );
+            output::result(options.json, &json!({"org": org, "workspace_id": workspace.id}), &words)?;
         }
     }
     app.pool.close().await;

@@ -133,17 +133,22 @@ async fn nothing_here() -> Response {
 
 /// One round of mail. None while the clocks disagree: a node that is ahead takes live links for expired and drops their mail,
 /// and its leases stand in the way of the others.
-pub async fn mail_round(app: &App) -> Result<usize, StoreError> {
+pub async fn mail_round(app: &SharedApp) -> Result<usize, StoreError> {
     if clocks_agree(app).await? { mail::round(app).await } else { Ok(0) }
 }
 
 /// One round of looking people up in Slack, on the same condition.
-pub async fn slack_round(app: &App) -> Result<usize, StoreError> {
+pub async fn slack_round(app: &SharedApp) -> Result<usize, StoreError> {
     if clocks_agree(app).await? { slack::round(app).await } else { Ok(0) }
 }
 
 /// Runs the rounds of one worker of the outbox until the end.
-async fn rounds(app: SharedApp, stop: CancellationToken, bell: fn(&App) -> &Bell, round: impl AsyncFn(&App) -> Result<usize, StoreError>) {
+async fn rounds(
+    app: SharedApp,
+    stop: CancellationToken,
+    bell: fn(&App) -> &Bell,
+    round: impl AsyncFn(&SharedApp) -> Result<usize, StoreError>,
+) {
     while !stop.is_cancelled() {
         match round(&app).await {
             Ok(handled) if handled > 0 => {}
@@ -243,6 +248,8 @@ pub async fn serve(
     app.slack.bell.close();
     tasks.close();
     tasks.wait().await;
+    app.slack.under_way.close();
+    app.slack.under_way.wait().await;
     app.pool.close().await;
     served
 }

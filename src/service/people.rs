@@ -8,7 +8,7 @@ use crate::{
         action::{DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
         sso::Footing,
     },
-    domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackId, Status, UserId},
+    domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackBy, SlackId, Status, UserId},
     error::Error,
     keys::sha256,
     store::{
@@ -318,8 +318,11 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             last.clone().map_or_else(|| PersonName::parse_last(&found.last_name), Ok)?,
         );
         let slack_now = slack_id.as_ref().map_or(found.slack_id.as_deref(), |new| new.as_ref().map(SlackId::as_str));
+        // Who says what a look-up found, or that there is none, decides it: no look-up changes it any more.
+        let decides = slack_id.is_some() && found.slack_by != Some(SlackBy::Hand);
         let changed = repeat.is_none()
             && (role.is_some_and(|role| role != found.facts.role)
+                || decides
                 || slack_now != found.slack_id.as_deref()
                 || name.first() != found.first_name
                 || name.last() != found.last_name);

@@ -12,7 +12,7 @@ use crate::{
     keys::Cell,
     slack::api::{self, Refusal, Token},
     store::{
-        StoreError, Work,
+        StoreError, Work, organizations,
         people::{self, Who},
         slack::{self as rows, Connection, DueLookUp},
     },
@@ -123,10 +123,11 @@ pub async fn disconnect(app: &App, call: &Call) -> Result<Workspace, Error> {
     writing.finish(result).await
 }
 
-/// Lets one person be looked up, or everybody who has no Slack ID, also where it was cleared by hand. How many wait for it.
+/// Lets one person be looked up, or everybody who has no Slack ID, also where it was cleared by hand, or one that was looked up
+/// in another workspace. How many wait for it.
 ///
 /// # Errors
-/// Where no workspace is connected or Slack takes its token no longer, and for somebody whose Slack ID was set by hand.
+/// Where no workspace is connected, Slack takes its token no longer or the organization is suspended, and for somebody whose Slack ID was set by hand.
 pub async fn ask(app: &App, call: &Call, user: Option<&str>) -> Result<u64, Error> {
     let who = user.map(|user| parse::who("user", user)).transpose()?;
     let mut writing = Writing::begin::<AskSlack>(app, call, false).await?;
@@ -134,6 +135,9 @@ pub async fn ask(app: &App, call: &Call, user: Option<&str>) -> Result<u64, Erro
         let connection = rows::connection_locked(&mut writing.work).await?.ok_or(NOT_CONNECTED)?;
         if connection.facts.stopped.is_some() {
             return Err(Error::Conflict("Slack does not take the token any more: `usher slack test` says what to do."));
+        }
+        if organizations::now(&mut writing.work).await?.1 {
+            return Err(Error::Conflict("This organization is suspended, and nobody of it is looked up: run `usher org resume` first."));
         }
         let person = match &who {
             Some(who) => Some(people::facts(&mut writing.work, who).await?.ok_or(Error::UserNotFound)?),

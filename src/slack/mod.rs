@@ -2,22 +2,25 @@
 //!
 //! An invite or an acceptance writes that its person is to be looked up, in its own transaction; a worker asks Slack
 //! afterwards. So no invite waits for Slack or fails by it. One organization's token asks for its own people only, and
-//! where Slack wants to be left alone, or takes a token no longer, that organization's queue waits and no other.
+//! where Slack wants to be left alone, takes its time, or takes a token no longer, that organization's queue waits and no other.
 
 pub mod api;
 
 use crate::{
-    app::App,
-    domain::{Channel, Email, Status},
+    app::{App, SharedApp},
+    authz::slack::may_be_found,
+    domain::{Channel, Email},
     service::slack::{self as service, Answered},
     store::{
         StoreError,
         outbox::Fate,
         slack::{self as rows, Connection, DueLookUp},
     },
-    worker::{self, Bell, Errand, LEASE, ROUND, Verdict},
+    worker::{self, Bell, Errand, LEASE, Verdict},
 };
 use api::Refusal;
+use std::sync::Arc;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 /// The way to Slack.
@@ -27,7 +30,12 @@ pub struct Slack {
     pub url: Url,
     /// How the worker is woken and ended.
     pub bell: Bell,
+    /// What is being asked at present, for each organization by itself.
+    pub under_way: TaskTracker,
 }
+
+/// For how many organizations this node asks at once.
+const AT_ONCE: i64 = 16;
 
 impl Slack {
     /// From the operator's setting.
@@ -35,20 +43,34 @@ impl Slack {
     /// # Errors
     /// A sentence for the operator.
     pub fn new(url: &str) -> Result<Self, String> {
-        Ok(Self { url: api::parse_url(url)?, bell: Bell::default() })
+        Ok(Self { url: api::parse_url(url)?, bell: Bell::default(), under_way: TaskTracker::new() })
     }
 }
 
-/// One round of the worker: leases who is to be looked up, asks, writes what came of it. How many were leased.
-pub async fn round(app: &App) -> Result<usize, StoreError> {
-    if app.slack.bell.is_closing() {
+/// One round of the worker: leases who is to be looked up, and lets each organization's few be asked for by themselves, so that
+/// none waits for the answers to another. How many were leased.
+pub async fn round(app: &SharedApp) -> Result<usize, StoreError> {
+    let free = AT_ONCE.saturating_sub(i64::try_from(app.slack.under_way.len()).unwrap_or(AT_ONCE));
+    if app.slack.bell.is_closing() || free == 0 {
         return Ok(0);
     }
-    let leased = rows::lease(&app.pool, app.clock.now(), LEASE, ROUND).await?;
-    worker::round(app, &app.slack.bell, &mut Carrier { app, down: None }, leased).await
+    let mut handled = 0;
+    for (lease, due) in rows::lease(&app.pool, app.clock.now(), LEASE, free).await? {
+        handled += due.len();
+        let app = Arc::clone(app);
+        app.slack.under_way.clone().spawn(async move {
+            let mut carrier = Carrier { app: &app, down: None };
+            if let Err(error) = worker::round(&app, &app.slack.bell, &mut carrier, (lease, due)).await {
+                tracing::warn!(%error, "looking an organization's people up failed; it is tried again once their lease has run out");
+            }
+            // There may be more of its people.
+            app.slack.bell.wake();
+        });
+    }
+    Ok(handled)
 }
 
-/// Takes the questions of one round to Slack.
+/// Takes the questions of one organization to Slack.
 struct Carrier<'a> {
     app: &'a App,
     /// Why Slack cannot be reached at present.
@@ -81,12 +103,7 @@ impl worker::Carrier for Carrier<'_> {
 impl Carrier<'_> {
     async fn look_up(&mut self, due: &DueLookUp) -> Result<Verdict, StoreError> {
         let app = self.app;
-        match due.status {
-            Status::Pending | Status::Active => {}
-            // Slack need not hear of who is gone.
-            Status::Deactivated => return Ok(Verdict::Fate(Fate::Superseded)),
-        }
-        // As it is now: an answer to another row of this round may have changed it.
+        // As it is now: this row may have waited for the answers to others.
         let Some(connection) = rows::connection(&app.pool, due.org).await? else { return Ok(Verdict::Fate(Fate::Superseded)) };
         let held = connection.held_until.is_some_and(|until| until > app.clock.now());
         if held || connection.facts.stopped.is_some() {
@@ -94,6 +111,14 @@ impl Carrier<'_> {
         }
         // A newer node wrote it, and can ask it.
         let Some(why) = due.why else { return Ok(Self::again(app, due, "unknown_letter")) };
+        let now = rows::now(&app.pool, due).await?;
+        if now.suspended {
+            return Ok(Verdict::Left);
+        }
+        // Slack need not hear of who is gone, nor of whom the answer would not be written.
+        if may_be_found(now.status, now.has_one, now.decided, why).is_err() {
+            return Ok(Verdict::Fate(Fate::Superseded));
+        }
         let Ok(email) = Email::parse(&due.email) else { return Ok(Verdict::Fate(Fate::Superseded)) };
         let Some(token) = service::token(app, &connection) else {
             tracing::error!(organization = %due.org.id, "the token for Slack cannot be opened: run `usher slack connect` again");

@@ -107,6 +107,12 @@ impl Lease {
         Self { until: now, held: Vec::new() }
     }
 
+    /// The hold on these of its rows only.
+    #[must_use]
+    pub fn on(&self, held: Vec<OutboxId>) -> Self {
+        Self { until: self.until, held }
+    }
+
     /// What is held.
     #[must_use]
     pub fn held(&self) -> &[OutboxId] {
@@ -175,35 +181,75 @@ impl Lease {
 }
 
 macro_rules! due {
-    () => {
-        "state = 'queued' AND channel = $2 AND next_at <= $1 AND coalesce(lease_until, 0) <= $1
-            AND (channel = 'mail' OR org IN (SELECT org FROM slack_connections WHERE stopped_at IS NULL AND coalesce(held_until, 0) <= $1))"
+    (mail) => {
+        "state = 'queued' AND channel = $2 AND next_at <= $1 AND coalesce(lease_until, 0) <= $1"
+    };
+    // Of organizations that Slack may be asked for now, and of which nobody is being asked for.
+    (slack) => {
+        concat!(
+            due!(mail),
+            " AND org IN (SELECT s.org FROM slack_connections s JOIN organizations o ON o.number = s.org
+                           WHERE s.stopped_at IS NULL AND coalesce(s.held_until, 0) <= $1 AND o.suspended_at IS NULL)
+              AND org NOT IN (SELECT org FROM outbox WHERE state = 'queued' AND channel = $2 AND lease_until > $1)"
+        )
     };
 }
 
-/// Leases up to `limit` due rows of a channel for `lease` milliseconds, the oldest first. `None` where there are none; else the
-/// transaction that took them, for reading what they are about.
+macro_rules! look {
+    ($channel:ident) => {
+        concat!("SELECT 1 FROM outbox WHERE ", due!($channel), " LIMIT 1")
+    };
+}
+
+macro_rules! take {
+    ($rows:expr, $lock:expr) => {
+        concat!("UPDATE outbox SET lease_until = $3 WHERE id IN (SELECT id FROM outbox WHERE ", $rows, $lock, ") RETURNING id")
+    };
+}
+
+/// The oldest.
+macro_rules! oldest {
+    () => {
+        concat!(due!(mail), " ORDER BY next_at LIMIT $4")
+    };
+}
+
+/// The oldest few of each organization; those of no organization before the first of another.
+macro_rules! few_of_each {
+    () => {
+        concat!(
+            due!(mail),
+            " AND id IN (SELECT id FROM (SELECT id, next_at, row_number() OVER (PARTITION BY org ORDER BY next_at, id) AS place FROM outbox WHERE ",
+            due!(slack),
+            ") AS due WHERE place <= $5 ORDER BY place, next_at LIMIT $4)"
+        )
+    };
+}
+
+/// How many look-ups of one organization are leased at once.
+const OF_EACH: i64 = 4;
+
+/// Leases up to `limit` due rows of a channel for `lease` milliseconds, the oldest first; look-ups a few of each organization, and
+/// none of one that others are leased of. `None` where there are none; else the transaction that took them, for reading what they
+/// are about.
 pub(super) async fn take(pool: &Pool, channel: Channel, now: Timestamp, lease: i64, limit: i64) -> Result<Option<(Tx, Lease)>, StoreError> {
     let until = now.plus(lease);
+    let (look, sqlite, postgres) = match channel {
+        Channel::Mail => (look!(mail), take!(oldest!(), ""), take!(oldest!(), " FOR UPDATE SKIP LOCKED")),
+        Channel::Slack => (look!(slack), take!(few_of_each!(), ""), take!(few_of_each!(), " FOR UPDATE SKIP LOCKED")),
+    };
     // A look first, so that an idle worker never takes the writer's turn.
-    let look = pool.query(concat!("SELECT 1 FROM outbox WHERE ", due!(), " LIMIT 1"));
-    if look.bind(now).bind(channel.as_str()).optional().await?.is_none() {
+    if pool.query(look).bind(now).bind(channel.as_str()).optional().await?.is_none() {
         return Ok(None);
     }
     let mut tx = pool.begin().await?;
-    let sql = tx.engine().either(
-        concat!(
-            "UPDATE outbox SET lease_until = $3 WHERE id IN (SELECT id FROM outbox WHERE ",
-            due!(),
-            " ORDER BY next_at LIMIT $4) RETURNING id"
-        ),
-        concat!(
-            "UPDATE outbox SET lease_until = $3 WHERE id IN (SELECT id FROM outbox WHERE ",
-            due!(),
-            " ORDER BY next_at LIMIT $4 FOR UPDATE SKIP LOCKED) RETURNING id"
-        ),
-    );
-    let rows = tx.query(sql).bind(now).bind(channel.as_str()).bind(until).bind(limit).all().await?;
+    let sql = tx.engine().either(sqlite, postgres);
+    let taken = tx.query(sql).bind(now).bind(channel.as_str()).bind(until).bind(limit);
+    let taken = match channel {
+        Channel::Mail => taken,
+        Channel::Slack => taken.bind(OF_EACH),
+    };
+    let rows = taken.all().await?;
     let held = rows.iter().map(|row| row.get(0).map(OutboxId::from_uuid)).collect::<Result<Vec<_>, _>>()?;
     Ok(Some((tx, Lease { until, held })))
 }

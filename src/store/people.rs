@@ -436,6 +436,10 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
             let after = after.as_ref().map(SlackId::as_str);
             if after != before.slack_id.as_deref() {
                 changes.push(slack_id_change(id, before.slack_id.as_deref(), after));
+            } else if before.slack_by != Some(SlackBy::Hand) {
+                // The value stays; that no look-up changes it any more is the change.
+                let by = before.slack_by.map_or(Said::Nothing, |by| Said::Plain(by.as_str().to_owned()));
+                changes.push(Change { field: "slack_id_by", before: by, after: Said::Plain(SlackBy::Hand.as_str().to_owned()) });
             }
             (after, Some(SlackBy::Hand))
         }

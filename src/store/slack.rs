@@ -15,7 +15,7 @@ use crate::{
         Authorized, Org,
         slack::{AskSlack, ConnectSlack, DisconnectSlack, FoundInSlack, SlackFacts, StopSlack},
     },
-    domain::{Channel, ConnectionId, LookUp, OrgId, OutboxId, SlackStop, Status, Timestamp, UserId, Workspace},
+    domain::{Channel, ConnectionId, LookUp, OrgId, OutboxId, SlackBy, SlackStop, Status, Timestamp, UserId, Workspace},
 };
 
 /// An organization's connection. `Debug` shows its token sealed only.
@@ -25,7 +25,7 @@ pub struct Connection {
     pub org: Org,
     /// What a rule sees.
     pub facts: SlackFacts,
-    /// Since when.
+    /// Since when this workspace is connected, by whatever token.
     pub created_at: Timestamp,
     /// Until when Slack asked to be left alone.
     pub held_until: Option<Timestamp>,
@@ -89,7 +89,7 @@ pub async fn connect(work: &mut Work, proof: Authorized<ConnectSlack>) -> Result
         .query(
             "INSERT INTO slack_connections (org, id, team_id, team_name, token, created_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (org) DO UPDATE SET id = excluded.id, team_id = excluded.team_id, team_name = excluded.team_name,
-                token = excluded.token, created_at = excluded.created_at, held_until = NULL, stopped_at = NULL, stopped_as = NULL",
+                token = excluded.token, held_until = NULL, stopped_at = NULL, stopped_as = NULL",
         )
         .bind(org)
         .bind(action.id.as_uuid())
@@ -153,26 +153,37 @@ pub(super) async fn look_up_joined(work: &mut Work, user_key: i64) -> Result<(),
     Ok(())
 }
 
-/// Queues one person, or everybody who is not deactivated and has no Slack ID; who waits already is asked for at once. How many.
+/// Queues one person, or everybody who is not deactivated and has no Slack ID, or one that was looked up in another workspace; who waits already is asked for at once, and
+/// anew where Slack is being asked. How many.
 pub async fn ask(work: &mut Work, proof: Authorized<AskSlack>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
     let (org, now) = (work.org.number, work.now);
     let keys = if let Some(person) = &action.person {
         vec![person.person.key]
     } else {
-        let sql = "SELECT key FROM users WHERE org = $1 AND status <> 'deactivated' AND slack_id IS NULL ORDER BY key";
+        // What a look-up found before this workspace was connected is of another one.
+        let sql = "SELECT key FROM users WHERE org = $1 AND status <> 'deactivated' AND (slack_id IS NULL OR (slack_by = 'lookup' AND key NOT IN (
+                     SELECT b.user_key FROM outbox b JOIN slack_connections s ON s.org = b.org
+                      WHERE b.org = $1 AND b.channel = 'slack' AND b.state = 'sent' AND b.done_at >= s.created_at))) ORDER BY key";
         let rows = work.tx.query(sql).bind(org).all().await?;
         rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?
     };
     let rows: Vec<_> = keys.iter().map(|key| (OutboxId::new(now, &work.random).as_uuid().simple().to_string(), key)).collect();
-    // One statement, however many they are.
+    // One statement, however many they are. A row that is under way becomes another one: what comes of the question before is
+    // not noted on it.
+    macro_rules! asked {
+        ($people:literal) => {
+            concat!(
+                "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel) SELECT ",
+                $people,
+                " ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET id = excluded.id, letter = excluded.letter,
+                    next_at = excluded.next_at, created_at = excluded.created_at, attempts = 0, error = NULL, lease_until = NULL"
+            )
+        };
+    }
     let sql = work.tx.engine().either(
-        "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel)
-         SELECT unhex(value ->> 0), $2, value ->> 1, 'queued', $3, $3, $4, 'slack' FROM json_each($1) WHERE TRUE
-         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter, next_at = excluded.next_at",
-        "INSERT INTO outbox (id, org, user_key, state, next_at, created_at, letter, channel)
-         SELECT (value ->> 0)::uuid, $2, (value ->> 1)::bigint, 'queued', $3, $3, $4, 'slack' FROM json_array_elements($1::json)
-         ON CONFLICT (user_key) WHERE channel = 'slack' AND state = 'queued' DO UPDATE SET letter = excluded.letter, next_at = excluded.next_at",
+        asked!("unhex(value ->> 0), $2, value ->> 1, 'queued', $3, $3, $4, 'slack' FROM json_each($1) WHERE TRUE"),
+        asked!("(value ->> 0)::uuid, $2, (value ->> 1)::bigint, 'queued', $3, $3, $4, 'slack' FROM json_array_elements($1::json)"),
     );
     let query = work.tx.query(sql).bind(serde_json::json!(rows).to_string()).bind(org).bind(now);
     let queued = query.bind(LookUp::Asked.as_str()).execute().await?;
@@ -193,8 +204,6 @@ pub struct DueLookUp {
     pub name: String,
     /// Address as typed.
     pub email: String,
-    /// Status when it was leased.
-    pub status: Status,
     /// Why; `None` for a reason that a newer version wrote.
     pub why: Option<LookUp>,
     /// How often it was tried before.
@@ -203,16 +212,14 @@ pub struct DueLookUp {
     pub created_at: Timestamp,
 }
 
-/// Leases who is due to be looked up, of organizations whose Slack may be asked now.
-pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<(Lease, Vec<DueLookUp>), StoreError> {
-    let Some((mut tx, lease)) = outbox::take(pool, Channel::Slack, now, lease, limit).await? else {
-        return Ok((Lease::of_nothing(now), Vec::new()));
-    };
+/// Leases who is due to be looked up, of organizations whose Slack may be asked now: the few of each organization by themselves.
+pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Result<Vec<(Lease, Vec<DueLookUp>)>, StoreError> {
+    let Some((mut tx, lease)) = outbox::take(pool, Channel::Slack, now, lease, limit).await? else { return Ok(Vec::new()) };
     let mut leased = Vec::with_capacity(lease.held().len());
     for id in lease.held() {
         let row = tx
             .query(
-                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, u.status, b.letter, b.attempts, b.created_at
+                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, b.letter, b.attempts, b.created_at
                    FROM outbox b JOIN users u ON u.key = b.user_key JOIN organizations o ON o.number = b.org WHERE b.id = $1",
             )
             .bind(id.as_uuid())
@@ -228,15 +235,42 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
                 format!("{first} {last}")
             },
             email: c.take()?,
-            status: c.parse(Status::parse)?,
             why: LookUp::parse(&c.take::<String>()?),
             attempts: c.take()?,
             created_at: c.time()?,
         });
     }
     tx.commit().await?;
-    leased.sort_by_key(|due| (due.created_at, due.id.as_uuid()));
-    Ok((lease, leased))
+    leased.sort_by_key(|due| (due.org.number, due.created_at, due.id.as_uuid()));
+    let of_one = leased.chunk_by(|one, next| one.org.number == next.org.number);
+    Ok(of_one.map(|due| (lease.on(due.iter().map(|due| due.id).collect()), due.to_vec())).collect())
+}
+
+/// What decides whether somebody is asked for, as it is now.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Their status.
+    pub status: Status,
+    /// Whether they have a Slack ID.
+    pub has_one: bool,
+    /// Who decided so.
+    pub decided: Option<SlackBy>,
+    /// Whether their organization is suspended.
+    pub suspended: bool,
+}
+
+/// Reads it right before asking: what was leased with others may have waited for their answers.
+pub async fn now(pool: &Pool, due: &DueLookUp) -> Result<Now, StoreError> {
+    let sql = "SELECT u.status, u.slack_id, u.slack_by, o.suspended_at FROM users u JOIN organizations o ON o.number = u.org
+                WHERE u.org = $1 AND u.id = $2";
+    let row = pool.query(sql).bind(due.org.number).bind(due.user.as_uuid()).one().await?;
+    let mut c = row.columns();
+    Ok(Now {
+        status: c.parse(Status::parse)?,
+        has_one: c.take::<Option<String>>()?.is_some(),
+        decided: c.take::<Option<String>>()?.as_deref().and_then(SlackBy::parse),
+        suspended: c.maybe_time()?.is_some(),
+    })
 }
 
 /// Slack wants to be left alone by this organization until then: all of its queue waits.

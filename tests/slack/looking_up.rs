@@ -169,6 +169,35 @@ async fn what_was_set_by_hand_is_never_overwritten_and_what_was_cleared_is_looke
 }
 
 #[tokio::test]
+async fn what_is_decided_by_hand_stays_also_where_it_says_what_stands_there() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        slack.member(TOKEN, "ana@example.com", "U0FOUND");
+        invite(&server, "ana@example.com").await;
+        found(&server, "ana@example.com", "U0FOUND").await;
+        let says = async |email: &str, id: &str| server.ok("update_user", json!({"user": email, "slack_id": id})).await["changed"].clone();
+        assert_eq!((says("ana@example.com", "U0FOUND").await, says("ana@example.com", "U0FOUND").await), (json!(true), json!(false)));
+        assert!(refused(&server, &slack, &["lookup", "--user", "ana@example.com"]).await.contains("set by hand"));
+        // The log says what was decided, and of what nothing changed.
+        let entry = log_of(&server, "users:update").await[0].clone();
+        assert_eq!(entry["changes"].as_array().map(Vec::len), Some(1), "{entry}");
+        assert_eq!(entry["changes"][0], json!({"field": "slack_id_by", "before": "lookup", "after": "hand"}));
+
+        // Nobody there by this address; and it is to stay so.
+        invite(&server, "bo@example.com").await;
+        at_rest(&server).await;
+        assert_eq!((says("bo@example.com", "none").await, says("bo@example.com", "none").await), (json!(true), json!(false)));
+        slack.member(TOKEN, "bo@example.com", "U0UNWANTED");
+        let link = server.link_to("bo@example.com").await;
+        assert_eq!(server.accept(&link, "Bo", "Ode", PASSWORD).await.status(), 200);
+        at_rest(&server).await;
+        assert_eq!((user(&server, "bo@example.com").await["slack_id"].clone(), slack.asked_of("bo@example.com")), (Value::Null, 1));
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nothing_is_written_for_somebody_who_was_deactivated_or_whose_connection_was_ended_meanwhile() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
@@ -223,27 +252,182 @@ async fn who_was_deactivated_while_they_waited_is_not_asked_for() {
     .await;
 }
 
+/// A second organization with one person, ana@example.com: its slug.
+async fn another_organization(server: &Server) -> String {
+    let mut words = vec!["org", "create", "--json", "--name", "Bolt", "--admin-email", "ana@example.com"];
+    words.extend(["--admin-first-name", "Ana", "--admin-last-name", "Ode"]);
+    server.cli(&words).await["org"].as_str().expect("a slug").to_owned()
+}
+
+#[tokio::test]
+async fn however_many_one_organization_asks_for_and_however_long_slack_takes_another_is_asked_for_meanwhile() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let (other, theirs) = (another_organization(&server).await, "xoxb-9-zzz");
+        slack.workspace(theirs, "T0BOLT", "Bolt");
+        slack.member(theirs, "ana@example.com", "U0ATBOLT");
+        connect(&server, &slack, &other, theirs).await;
+        done(&server, &slack, &["disconnect"]).await;
+        for n in 0..12 {
+            invite(&server, &format!("p{n}@example.com")).await;
+        }
+        connect(&server, &slack, &server.org, TOKEN).await;
+        // The first answer does not come before the other's person was found.
+        let thinking = Arc::new(Notify::new());
+        slack.order(&[Order::Silence(Arc::clone(&thinking))]);
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 13);
+        until("the question", async || (!slack.asked().is_empty()).then_some(())).await;
+        let connection = Connection::to(&server).await;
+        let held = "SELECT count(*) AS n FROM outbox WHERE channel = 'slack' AND state = 'queued' AND lease_until IS NOT NULL";
+        assert!(connection.number(held).await <= 4, "a few at a time");
+        assert!(super::usher(&server, &slack, &other, &["lookup"]).await.status.success());
+        until("the other's", async || {
+            (connection.number("SELECT count(*) AS n FROM users WHERE slack_id = 'U0ATBOLT'").await == 1).then_some(())
+        })
+        .await;
+        let tokens: Vec<_> = slack.asked().into_iter().map(|(token, _)| token).collect();
+        assert_eq!(tokens, [TOKEN, theirs], "the first of the many, and the other's one");
+        connection.close().await;
+        thinking.notify_one();
+        assert!(at_rest(&server).await.iter().all(|(_, state, _)| state == "sent"));
+        assert_eq!(slack.asked().len(), 14);
+    })
+    .await;
+}
+
+/// Three people who wait to be looked up together, and the first of whom Slack thinks about until it is let go: the address of
+/// the first, and those of the others.
+async fn three_at_once(server: &Server, slack: &Slack) -> (Arc<Notify>, String, [String; 2]) {
+    done(server, slack, &["disconnect"]).await;
+    server.ok("update_user", json!({"user": "admin@example.com", "slack_id": "U0ADMIN"})).await;
+    let mut waiting = vec![];
+    for name in ["ana", "bo", "cy"] {
+        let email = format!("{name}@example.com");
+        invite(server, &email).await;
+        waiting.push(email);
+    }
+    connect(server, slack, &server.org, TOKEN).await;
+    for email in &waiting {
+        slack.member(TOKEN, email, "U0FOUND");
+    }
+    let thinking = Arc::new(Notify::new());
+    slack.order(&[Order::Silence(Arc::clone(&thinking))]);
+    assert_eq!(done(server, slack, &["lookup"]).await["queued"], 3);
+    let first = until("the question", async || slack.asked().pop()).await.1;
+    waiting.retain(|email| *email != first);
+    (thinking, first, waiting.try_into().expect("two others"))
+}
+
+#[tokio::test]
+async fn who_was_deactivated_or_given_an_id_while_slack_answered_for_another_is_not_asked_for() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let (thinking, first, [gone, by_hand]) = three_at_once(&server, &slack).await;
+        server.ok("deactivate_user", json!({"user": gone})).await;
+        server.ok("update_user", json!({"user": by_hand, "slack_id": "U0HAND"})).await;
+        thinking.notify_one();
+        let mut fates = at_rest(&server).await;
+        fates.sort();
+        let mut expected = [(first.clone(), "sent"), (gone, "superseded"), (by_hand, "superseded")];
+        expected.sort();
+        assert_eq!(fates, expected.map(|(email, state)| (email, state.to_owned(), None)));
+        assert_eq!(slack.asked(), [(TOKEN.to_owned(), first)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_suspended_organization_nobody_is_asked_for_until_it_is_resumed() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        let (thinking, first, others) = three_at_once(&server, &slack).await;
+        server.cli(&["org", "suspend", "--org", &server.org, "--json"]).await;
+        assert!(refused(&server, &slack, &["lookup"]).await.contains("usher org resume"));
+        thinking.notify_one();
+        // Those that were leased with the first are laid back.
+        let connection = Connection::to(&server).await;
+        let laid_back = "SELECT count(*) AS n FROM outbox WHERE channel = 'slack' AND state = 'queued' AND lease_until IS NULL";
+        until("the others", async || (connection.number(laid_back).await == 2).then_some(())).await;
+        assert_eq!(slack.asked(), [(TOKEN.to_owned(), first)]);
+        // Another organization's are asked for meanwhile, so that the worker has looked.
+        let (other, theirs) = (another_organization(&server).await, "xoxb-9-zzz");
+        slack.workspace(theirs, "T0BOLT", "Bolt");
+        connect(&server, &slack, &other, theirs).await;
+        assert!(super::usher(&server, &slack, &other, &["lookup"]).await.status.success());
+        until("the other's", async || (slack.asked().len() == 2).then_some(())).await;
+        assert_eq!(slack.asked()[1].0, theirs);
+        server.cli(&["org", "resume", "--org", &server.org, "--json"]).await;
+        for email in others {
+            found(&server, &email, "U0FOUND").await;
+        }
+        connection.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_asked_for_while_slack_still_thinks_about_the_same_person_is_asked() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        slack.member(TOKEN, "ana@example.com", "U012AB3CD");
+        let thinking = Arc::new(Notify::new());
+        slack.order(&[Order::Silence(Arc::clone(&thinking))]);
+        invite(&server, "ana@example.com").await;
+        until("the question", async || (slack.asked().len() == 1).then_some(())).await;
+        for id in ["U0HAND", "none"] {
+            server.ok("update_user", json!({"user": "ana@example.com", "slack_id": id})).await;
+        }
+        assert_eq!(done(&server, &slack, &["lookup", "--user", "ana@example.com"]).await["queued"], 1);
+        // The answer to the first is not wanted any more, and settles nothing.
+        thinking.notify_one();
+        found(&server, "ana@example.com", "U012AB3CD").await;
+        assert_eq!(at_rest(&server).await, [("ana@example.com".to_owned(), "sent".to_owned(), None)]);
+        assert_eq!(slack.asked().len(), 2);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn in_another_workspace_whom_a_look_up_had_found_is_looked_up_again_and_who_was_set_by_hand_is_not() {
+    on_both(async |engine| {
+        let (server, slack) = joined_up(engine).await;
+        slack.member(TOKEN, "ana@example.com", "U0OLD");
+        invite(&server, "ana@example.com").await;
+        found(&server, "ana@example.com", "U0OLD").await;
+        for (email, id) in [("bo@example.com", "U0HAND"), ("admin@example.com", "U0ADMIN")] {
+            if email.starts_with("bo") {
+                invite(&server, email).await;
+            }
+            server.ok("update_user", json!({"user": email, "slack_id": id})).await;
+        }
+        at_rest(&server).await;
+        // Another token of the same workspace is no other workspace.
+        slack.workspace("xoxb-renewed", super::TEAM, "Acme");
+        connect(&server, &slack, &server.org, "xoxb-renewed").await;
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 0);
+
+        done(&server, &slack, &["disconnect"]).await;
+        slack.workspace("xoxb-new", "T0NEW", "New");
+        slack.member("xoxb-new", "ana@example.com", "U0NEW");
+        connect(&server, &slack, &server.org, "xoxb-new").await;
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 1);
+        found(&server, "ana@example.com", "U0NEW").await;
+        at_rest(&server).await;
+        assert_eq!(done(&server, &slack, &["lookup"]).await["queued"], 0, "once found here, it is this one's");
+        assert_eq!(user(&server, "bo@example.com").await["slack_id"], "U0HAND");
+        let entry = log_of(&server, "slack:found").await[0].to_string();
+        assert!(entry.contains("U0OLD") && entry.contains("U0NEW"), "{entry}");
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn two_organizations_with_two_tokens_never_mix() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
-        let other = server
-            .cli(&[
-                "org",
-                "create",
-                "--json",
-                "--name",
-                "Bolt",
-                "--admin-email",
-                "ana@example.com",
-                "--admin-first-name",
-                "Ana",
-                "--admin-last-name",
-                "Ode",
-            ])
-            .await;
-        let other = other["org"].as_str().expect("a slug");
-        let theirs = "xoxb-9-zzz";
+        let (other, theirs) = (&another_organization(&server).await, "xoxb-9-zzz");
         slack.workspace(theirs, "T0BOLT", "Bolt");
         slack.member(TOKEN, "ana@example.com", "U0ATACME");
         slack.member(theirs, "ana@example.com", "U0ATBOLT");

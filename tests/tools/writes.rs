@@ -173,6 +173,8 @@ async fn what_already_holds_changes_nothing_and_is_no_entry() {
         server.ok("create_access_group", json!({"name": "Support", "description": "First", "permissions": ["users:read"]})).await;
         server.ok("add_to_access_group", json!({"users": ["bo@example.com"], "access_groups": ["Support"]})).await;
         group(&server, "Sales", &[]).await;
+        // That somebody has no Slack ID holds once it was decided.
+        server.ok("update_user", json!({"user": "bo@example.com", "slack_id": "none"})).await;
         let watch = Watch::on(&server).await;
         watch.mailed().await;
         let before = watch.everything().await;
