@@ -152,6 +152,19 @@ impl Notice {
         }
     }
 
+    /// Whether it tells of others, and so goes to Administrators alone.
+    #[must_use]
+    pub const fn is_for_administrators(&self) -> bool {
+        match self {
+            Self::AdministratorMade { .. } | Self::SsoChanged { .. } | Self::BreakGlassChanged { .. } => true,
+            Self::PasswordChanged { .. }
+            | Self::NewBrowser { .. }
+            | Self::TokenEnding { .. }
+            | Self::SecondFactorChanged { .. }
+            | Self::RecoveryCodeUsed { .. } => false,
+        }
+    }
+
     /// Its facts in JSON, as a row holds them beside the word.
     #[must_use]
     pub fn detail(&self) -> String {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     authz::{Authorized, Org, action::GiveUp},
-    domain::{Asked, Channel, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Timestamp, UserId},
+    domain::{Asked, Channel, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Status, Timestamp, UserId},
 };
 
 /// After which time what nobody took is given up, and a notice that could not leave at all is no news any more.
@@ -94,7 +94,7 @@ pub struct Lease {
 pub enum Wanted {
     /// It is.
     Yes,
-    /// Its link ended.
+    /// Its link ended, or it is not for its recipient any more.
     NoLonger,
     /// Somebody else took it over or withdrew it.
     NotOurs,
@@ -123,7 +123,8 @@ impl Lease {
     pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
         let row = pool
             .query(
-                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts, b.channel FROM outbox b LEFT JOIN links l ON l.id = b.link_id
+                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts, b.channel, b.letter, b.detail, u.status, u.role
+                   FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
                   WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2",
             )
             .bind(id.as_uuid())
@@ -137,7 +138,12 @@ impl Lease {
         let mail = c.take::<String>()? == Channel::Mail.as_str();
         // A notice has no end of its own. It is old news only where no mail could leave for long; what was tried is given up.
         let stale = mail && attempts == 0 && now.since(created_at) > GIVE_UP_AFTER;
-        let wanted = ended_at.is_none() && expires_at.map_or(!stale, |expires_at| expires_at > now);
+        let (letter, detail): (String, Option<String>) = (c.take()?, c.take()?);
+        let (status, role) = (c.parse(Status::parse)?, c.parse(Role::parse)?);
+        // What was queued for somebody as what they were then is not for whoever they are now.
+        let inner = Notice::parse(&letter, detail.as_deref()).is_some_and(|notice| notice.is_for_administrators());
+        let theirs = status != Status::Deactivated && (!inner || (status, role) == (Status::Active, Role::Administrator));
+        let wanted = ended_at.is_none() && expires_at.map_or(!stale, |expires_at| expires_at > now) && (!mail || theirs);
         Ok(if wanted { Wanted::Yes } else { Wanted::NoLonger })
     }
 

@@ -149,11 +149,15 @@ async fn every_administrator_is_told_of_a_new_one_however_they_became_one() {
         assert_eq!(server.accept(&link, "cleo", "Person", PASSWORD).await.status(), 200);
         expected.extend([admin, ana, cleo].map(|to| (to, made("cleo"))));
         // On the host; a deactivated Administrator is none, and is one again when they come back.
+        // What still waited for them would not leave.
+        told(&server, &sink).await;
         server.ok("deactivate_user", json!({"user": cleo})).await;
         server.cli(&["user", "promote", "--org", &server.org, "--user", bob, "--json"]).await;
         expected.extend([admin, ana, bob].map(|to| (to, made("bob"))));
         server.ok("reactivate_user", json!({"user": cleo})).await;
         expected.extend([admin, ana, bob, cleo].map(|to| (to, made("cleo"))));
+        // What still waited for them would not leave.
+        told(&server, &sink).await;
         server.ok("update_user", json!({"user": bob, "role": "User"})).await;
         let expected: Vec<(&str, &str)> = expected.iter().map(|(to, subject)| (*to, subject.as_str())).collect();
         assert_eq!(told(&server, &sink).await, each(&expected));
@@ -313,6 +317,43 @@ async fn what_is_no_more_and_what_is_no_news_any_more_is_not_told() {
         let connection = Connection::to(&server).await;
         assert_eq!(connection.number("SELECT count(*) FROM outbox WHERE state = 'superseded' AND letter <> 'invite'").await, 3);
         connection.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waited_is_not_told_to_whoever_was_deactivated_or_is_no_administrator_any_more() {
+    on_both(async |engine| {
+        let (server, sink) = server_and_sink(engine).await;
+        let people = ["ana@example.com", "bo@example.com", "cleo@example.com", "dan@example.com"];
+        for (email, role) in people.into_iter().zip(["Administrator", "Administrator", "User", "User"]) {
+            joined(&server, &sink, email, role).await;
+        }
+        let before = told(&server, &sink).await.len();
+        sink.control(&json!([{"step": "EHLO", "action": "421"}]));
+        // Of others, to every Administrator; and of one's own, to a person.
+        server.ok("update_user", json!({"user": "cleo@example.com", "role": "Administrator"})).await;
+        let browser = Browser::in_by_password(&server, "dan@example.com").await;
+        let drawn = drawn_for(&browser.me().await.expect("in"));
+        let form = [("as", drawn.as_str()), ("current", PASSWORD), ("password", "nine quiet herons read the tide")];
+        assert_eq!(browser.post("/me/password", &form).await.status, 303);
+        let connection = Connection::to(&server).await;
+        let queued = "SELECT count(*) FROM outbox WHERE state = 'queued'";
+        assert_eq!(connection.number(queued).await, 5, "four Administrators and Dan");
+        server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
+        server.ok("update_user", json!({"user": "bo@example.com", "role": "User"})).await;
+        server.ok("deactivate_user", json!({"user": "dan@example.com"})).await;
+        assert_eq!(connection.number(queued).await, 3, "what a deactivated person would have got is withdrawn at once");
+        connection.close().await;
+        sink.heal();
+        pass(&server, A_LONG_TIME).await;
+        let subject = "cleo Person is now an Administrator of My organization";
+        let after = told(&server, &sink).await;
+        assert_eq!(after.len(), before + 2, "{after:?}");
+        for email in ["admin@example.com", "cleo@example.com"] {
+            assert!(after.contains(&(email.to_owned(), subject.to_owned())), "{email}: {after:?}");
+        }
+        server.verified().await;
     })
     .await;
 }
