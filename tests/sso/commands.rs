@@ -370,9 +370,18 @@ async fn every_administrator_is_told_whose_password_is_a_way_in_beside_the_provi
             |who: &str| format!("{who} is now a break-glass Administrator of My organization"),
             |who: &str| format!("{who} is no longer a break-glass Administrator of My organization"),
         );
+        // What waits when somebody is no Administrator any more does not reach them.
+        let told = async || {
+            let connection = Connection::to(&server).await;
+            let waiting = "SELECT count(*) FROM outbox WHERE state = 'queued'";
+            until("the mail", async || (connection.number(waiting).await == 0).then_some(())).await;
+            connection.close().await;
+        };
         role("Administrator").await;
+        told().await;
         server.ok("deactivate_user", json!({"user": "bo@example.com"})).await;
         server.ok("reactivate_user", json!({"user": "bo@example.com"})).await;
+        told().await;
         role("User").await;
         // A first password is one more; another one in its place is not.
         let own = browser();
