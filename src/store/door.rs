@@ -272,6 +272,14 @@ pub async fn settings(work: &mut Work) -> Result<Settings, StoreError> {
     Ok(settings)
 }
 
+/// Writes what the organization decides from now on, for whoever holds the proof; this work goes on by it.
+pub(super) async fn write_settings(work: &mut Work, settings: Settings) -> Result<(), StoreError> {
+    let org = work.org.number;
+    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(org).bind(settings.to_text()).execute().await?;
+    work.settings = Some(settings);
+    Ok(())
+}
+
 /// Whether a person has signed in from the browser with this mark before.
 pub async fn is_known(pool: &Pool, user_key: i64, mark: Option<[u8; 32]>) -> Result<bool, StoreError> {
     // Asked also without a mark or a person, so that every visitor costs the same statements.

@@ -2,6 +2,7 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
+    door,
     people::{self, group_said, theirs},
     sql::{Engine, Pool, Row, StoreError},
     work::{Context, Work},
@@ -216,9 +217,7 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeOrganization>) -> R
 pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
     let (before, after) = (&action.before, &action.after);
-    let number = work.org.number;
-    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(number).bind(after.to_text()).execute().await?;
-    work.settings = Some(after.clone());
+    door::write_settings(work, after.clone()).await?;
     let mut changes = Vec::new();
     if before.invite_domains != after.invite_domains {
         let said = |settings: &Settings| group_said(&settings.invite_domains.texts().join(","));

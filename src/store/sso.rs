@@ -178,8 +178,7 @@ pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Set
     let (org, now) = (work.org.number, work.now);
     let was = before.sso_required;
     let settings = Settings { sso_required: action.required, ..before.clone() };
-    work.tx.query("UPDATE organizations SET settings = $2 WHERE number = $1").bind(org).bind(settings.to_text()).execute().await?;
-    work.settings = Some(settings.clone());
+    super::door::write_settings(work, settings.clone()).await?;
     let closed = Via::ALL.into_iter().filter(|via| !via.is_open(&settings, Role::User) && via.is_open(&before, Role::User));
     let closed: String = closed.map(|via| format!(" {}", via.as_str())).chain([" ".to_owned()]).collect();
     let ended = work

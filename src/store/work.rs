@@ -115,25 +115,17 @@ impl Work {
         };
         // Never the log's time, which does not go back: one entry of a clock that was ahead would hold everything up.
         let now = clock.now();
-        Ok(Self {
-            tx,
-            head,
-            org,
-            now,
-            random: random.clone(),
-            context,
-            actor_name: None,
-            entries: Vec::new(),
-            settings: None,
-            changed: false,
-            _turn: turn,
-        })
+        Ok(Self { _turn: turn, ..Self::over(tx, head, org, context, now, random) })
     }
 
     /// A unit of work over an organization that `tx` itself has just made.
     pub(in crate::store) fn with_new_head(tx: Tx, org: Org, context: Context, now: Timestamp, random: &Random) -> Self {
         let head =
             Head { audit_seq: 0, audit_hash: vec![0; 32], audit_at: 0, user_seq: 0, group_seq: 0, people: [[0; 2]; 3], access_groups: 0 };
+        Self { changed: true, ..Self::over(tx, head, org, context, now, random) }
+    }
+
+    fn over(tx: Tx, head: Head, org: Org, context: Context, now: Timestamp, random: &Random) -> Self {
         Self {
             tx,
             head,
@@ -144,7 +136,7 @@ impl Work {
             actor_name: None,
             entries: Vec::new(),
             settings: None,
-            changed: true,
+            changed: false,
             _turn: None,
         }
     }
