@@ -313,12 +313,17 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     }
 }
 
-/// 503, with the number under which the log says more.
+/// A fault that is not the caller's, with the number under which the log says more.
+pub(super) fn numbered(status: StatusCode, error: &str, message: &str, request_id: RequestId) -> Response {
+    let body = serde_json::json!({"error": error, "message": message, "request_id": request_id.to_string()});
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
 fn unavailable(request_id: RequestId) -> Response {
     let message = "The database did not answer in time. Try again in a moment.";
-    let body = serde_json::json!({"error": "unavailable", "message": message, "request_id": request_id.to_string()});
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "1")];
-    (StatusCode::SERVICE_UNAVAILABLE, headers, body.to_string()).into_response()
+    let mut response = numbered(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message, request_id);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn too_many(wait: i64) -> Response {

@@ -103,8 +103,7 @@ fn panicked(app: &App) -> Response {
     tracing::error!(%request_id, "a request panicked");
     let message =
         "Something went wrong here. Look whether it was done before you try again; if it stays, tell your operator the request id.";
-    let body = serde_json::json!({"error": "internal", "message": message, "request_id": request_id.to_string()});
-    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    auth::numbered(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, request_id)
 }
 
 async fn healthz() -> &'static str {
