@@ -5,8 +5,15 @@ mod looking_up;
 mod refusals;
 mod secrets;
 
-use crate::common::{Engine, Options, Server, database::Connection, slack::Slack, until};
+use crate::common::{
+    Engine, Options, Server,
+    database::Connection,
+    slack::{Order, Slack},
+    until,
+};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// A bot token, and the workspace that it opens.
 const TOKEN: &str = "xoxb-2345678901-abcDEFghiJKL";
@@ -103,4 +110,13 @@ async fn pass(server: &Server, ms: i64) {
 async fn log_of(server: &Server, action: &str) -> Vec<Value> {
     let events = server.ok("list_audit_events", json!({"action": action, "limit": 100})).await;
     events["events"].as_array().expect("events").clone()
+}
+
+/// Invites Ana, of whom Slack is asked; it answers as soon as what is given back is told.
+async fn asked_of_ana(server: &Server, slack: &Slack) -> Arc<Notify> {
+    let thinking = Arc::new(Notify::new());
+    slack.order(&[Order::Silence(Arc::clone(&thinking))]);
+    invite(server, "ana@example.com").await;
+    until("the question", async || (slack.asked().len() == 1).then_some(())).await;
+    thinking
 }

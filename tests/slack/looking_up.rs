@@ -1,6 +1,6 @@
 //! At invite, at acceptance, on demand; and what is never written.
 
-use super::{TOKEN, at_rest, connect, done, found, invite, joined_up, log_of, look_ups, options, pass, refused, user};
+use super::{TOKEN, asked_of_ana, at_rest, connect, done, found, invite, joined_up, log_of, look_ups, options, pass, refused, user};
 use crate::{
     common::{
         Engine, PASSWORD, Server,
@@ -131,10 +131,7 @@ async fn what_was_set_by_hand_is_never_overwritten_and_what_was_cleared_is_looke
         let (server, slack) = joined_up(engine).await;
         slack.member(TOKEN, "ana@example.com", "U012AB3CD");
         // While Slack still thinks, somebody writes it down.
-        let thinking = Arc::new(Notify::new());
-        slack.order(&[Order::Silence(Arc::clone(&thinking))]);
-        invite(&server, "ana@example.com").await;
-        until("the question", async || (slack.asked().len() == 1).then_some(())).await;
+        let thinking = asked_of_ana(&server, &slack).await;
         server.ok("update_user", json!({"user": "ana@example.com", "slack_id": "U0HAND"})).await;
         thinking.notify_one();
         let unwanted = ("ana@example.com".to_owned(), "superseded".to_owned(), None);
@@ -370,10 +367,7 @@ async fn what_is_asked_for_while_slack_still_thinks_about_the_same_person_is_ask
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
         slack.member(TOKEN, "ana@example.com", "U012AB3CD");
-        let thinking = Arc::new(Notify::new());
-        slack.order(&[Order::Silence(Arc::clone(&thinking))]);
-        invite(&server, "ana@example.com").await;
-        until("the question", async || (slack.asked().len() == 1).then_some(())).await;
+        let thinking = asked_of_ana(&server, &slack).await;
         for id in ["U0HAND", "none"] {
             server.ok("update_user", json!({"user": "ana@example.com", "slack_id": id})).await;
         }

@@ -1,6 +1,8 @@
 //! What Slack may answer instead, and that no invite, acceptance or mail suffers by it.
 
-use super::{TEAM, TOKEN, at_rest, connect, done, found, invite, joined_up, log_of, look_ups, options, pass, refused, towards, user};
+use super::{
+    TEAM, TOKEN, asked_of_ana, at_rest, connect, done, found, invite, joined_up, log_of, look_ups, options, pass, refused, towards, user,
+};
 use crate::common::{
     Options, PASSWORD, Server,
     database::Connection,
@@ -9,8 +11,7 @@ use crate::common::{
     until,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::net::TcpListener;
 
 /// Longer than any wait between two tries.
 const A_LONG_TIME: i64 = 2 * 3_600_000;
@@ -128,10 +129,7 @@ async fn a_late_refusal_of_the_former_token_stops_no_new_one() {
     on_both(async |engine| {
         let (server, slack) = joined_up(engine).await;
         slack.error(TOKEN, Some("token_revoked"));
-        let thinking = Arc::new(Notify::new());
-        slack.order(&[Order::Silence(Arc::clone(&thinking))]);
-        invite(&server, "ana@example.com").await;
-        until("the question", async || (slack.asked().len() == 1).then_some(())).await;
+        let thinking = asked_of_ana(&server, &slack).await;
         slack.workspace("xoxb-another", TEAM, "Acme");
         slack.member("xoxb-another", "ana@example.com", "U012AB3CD");
         connect(&server, &slack, &server.org, "xoxb-another").await;
@@ -238,10 +236,7 @@ async fn requirement_71_with_slack_down_people_are_invited_and_join_and_are_look
 async fn a_silent_slack_holds_no_mail_up_and_a_silent_relay_no_look_up() {
     on_both(async |engine| {
         let (mut server, slack) = joined_up(engine).await;
-        let never = Arc::new(Notify::new());
-        slack.order(&[Order::Silence(Arc::clone(&never))]);
-        invite(&server, "ana@example.com").await;
-        until("the question", async || (slack.asked().len() == 1).then_some(())).await;
+        let never = asked_of_ana(&server, &slack).await;
         joins(&server, "bo@example.com").await;
         assert_eq!(slack.asked().len(), 1, "all this while Slack was silent");
         never.notify_one();
