@@ -139,7 +139,7 @@ pub async fn round<C: Carrier>(app: &App, bell: &Bell, carrier: &mut C, leased: 
                 noted(app, &mut lease, &[(errand.id, Fate::Superseded)]).await?;
                 continue;
             }
-            Wanted::NotOurs => continue,
+            Wanted::NotNow | Wanted::NotOurs => continue,
         }
         let Some(verdict) = Box::pin(holding(app, bell, &mut lease, carrier.carry(due))).await else { break };
         match verdict {

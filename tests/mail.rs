@@ -10,6 +10,7 @@ mod lifecycle;
 mod notices;
 mod relays;
 mod secrets;
+mod suspended;
 
 use crate::common::{Engine, Options, Server, smtp::Sink, until};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

@@ -112,9 +112,6 @@ impl Carrier<'_> {
         // A newer node wrote it, and can ask it.
         let Some(why) = due.why else { return Ok(Self::again(app, due, "unknown_letter")) };
         let now = rows::now(&app.pool, due).await?;
-        if now.suspended {
-            return Ok(Verdict::Left);
-        }
         // Slack need not hear of who is gone, nor of whom the answer would not be written.
         if may_be_found(now.status, now.has_one, now.decided, why).is_err() {
             return Ok(Verdict::Fate(Fate::Superseded));

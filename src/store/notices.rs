@@ -148,7 +148,7 @@ pub struct Named {
 }
 
 /// Looks up what a notice names; `None` where what it tells of is no more.
-pub(super) async fn named(tx: &mut Tx, org: Org, notice: &Notice) -> Result<Option<Named>, StoreError> {
+pub(super) async fn named(tx: &mut Tx, (org, now): (Org, Timestamp), notice: &Notice) -> Result<Option<Named>, StoreError> {
     let mut named = Named::default();
     let by = match notice {
         Notice::AdministratorMade { who, by } | Notice::BreakGlassChanged { who, by, .. } => {
@@ -164,9 +164,10 @@ pub(super) async fn named(tx: &mut Tx, org: Org, notice: &Notice) -> Result<Opti
         }
         Notice::TokenEnding { token } => {
             let row = tx
-                .query("SELECT label, expires_at FROM credentials WHERE id = $1 AND org = $2 AND revoked_at IS NULL")
+                .query("SELECT label, expires_at FROM credentials WHERE id = $1 AND org = $2 AND revoked_at IS NULL AND expires_at > $3")
                 .bind(token.as_uuid())
                 .bind(org.number)
+                .bind(now)
                 .optional()
                 .await?;
             let Some(row) = row else { return Ok(None) };

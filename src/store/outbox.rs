@@ -96,6 +96,8 @@ pub enum Wanted {
     Yes,
     /// Its link ended, or it is not for its recipient any more.
     NoLonger,
+    /// Its organization is suspended: it waits.
+    NotNow,
     /// Somebody else took it over or withdrew it.
     NotOurs,
 }
@@ -123,8 +125,10 @@ impl Lease {
     pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
         let row = pool
             .query(
-                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts, b.channel, b.letter, b.detail, u.status, u.role
+                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts, b.channel, b.letter, b.detail, u.status, u.role,
+                        o.suspended_at
                    FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
+                   JOIN organizations o ON o.number = b.org
                   WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2",
             )
             .bind(id.as_uuid())
@@ -140,11 +144,16 @@ impl Lease {
         let stale = mail && attempts == 0 && now.since(created_at) > GIVE_UP_AFTER;
         let (letter, detail): (String, Option<String>) = (c.take()?, c.take()?);
         let (status, role) = (c.parse(Status::parse)?, c.parse(Role::parse)?);
+        let suspended = c.maybe_time()?.is_some();
         // What was queued for somebody as what they were then is not for whoever they are now.
         let inner = Notice::parse(&letter, detail.as_deref()).is_some_and(|notice| notice.is_for_administrators());
         let theirs = status != Status::Deactivated && (!inner || (status, role) == (Status::Active, Role::Administrator));
         let wanted = ended_at.is_none() && expires_at.map_or(!stale, |expires_at| expires_at > now) && (!mail || theirs);
-        Ok(if wanted { Wanted::Yes } else { Wanted::NoLonger })
+        Ok(match (wanted, suspended) {
+            (false, _) => Wanted::NoLonger,
+            (true, true) => Wanted::NotNow,
+            (true, false) => Wanted::Yes,
+        })
     }
 
     /// Keeps what is still held for `lease` milliseconds from now.
@@ -187,13 +196,17 @@ impl Lease {
 }
 
 macro_rules! due {
-    (mail) => {
+    (any) => {
         "state = 'queued' AND channel = $2 AND next_at <= $1 AND coalesce(lease_until, 0) <= $1"
+    };
+    // What a suspended organization has queued waits until it is resumed.
+    (mail) => {
+        concat!(due!(any), " AND org NOT IN (SELECT number FROM organizations WHERE suspended_at IS NOT NULL)")
     };
     // Of organizations that Slack may be asked for now, and of which nobody is being asked for.
     (slack) => {
         concat!(
-            due!(mail),
+            due!(any),
             " AND org IN (SELECT s.org FROM slack_connections s JOIN organizations o ON o.number = s.org
                            WHERE s.stopped_at IS NULL AND coalesce(s.held_until, 0) <= $1 AND o.suspended_at IS NULL)
               AND org NOT IN (SELECT org FROM outbox WHERE state = 'queued' AND channel = $2 AND lease_until > $1)"
@@ -224,7 +237,7 @@ macro_rules! oldest {
 macro_rules! few_of_each {
     () => {
         concat!(
-            due!(mail),
+            due!(any),
             " AND id IN (SELECT id FROM (SELECT id, next_at, row_number() OVER (PARTITION BY org ORDER BY next_at, id) AS place FROM outbox WHERE ",
             due!(slack),
             ") AS due WHERE place <= $5 ORDER BY place, next_at LIMIT $4)"
@@ -289,7 +302,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
             org,
             organization,
             locator,
-            content: content(&mut tx, org, link, &letter, detail.as_deref()).await?,
+            content: content(&mut tx, (org, now), link, &letter, detail.as_deref()).await?,
             user: UserId::from_uuid(c.take()?),
             email: c.take()?,
             first_name: c.take()?,
@@ -320,7 +333,13 @@ fn due_link(
     Ok(Some(DueLink { id: LinkId::from_uuid(id), kind, generation, expires_at }))
 }
 
-async fn content(tx: &mut Tx, org: Org, link: Option<DueLink>, letter: &str, detail: Option<&str>) -> Result<Content, StoreError> {
+async fn content(
+    tx: &mut Tx,
+    (org, now): (Org, Timestamp),
+    link: Option<DueLink>,
+    letter: &str,
+    detail: Option<&str>,
+) -> Result<Content, StoreError> {
     if let Some(link) = link {
         let asked = Asked::parse(detail);
         let provider = match asked.connection {
@@ -330,7 +349,7 @@ async fn content(tx: &mut Tx, org: Org, link: Option<DueLink>, letter: &str, det
         return Ok(Content::Link { link, browser: asked.browser, provider });
     }
     let Some(notice) = Notice::parse(letter, detail) else { return Ok(Content::Unknown) };
-    let named = notices::named(tx, org, &notice).await?;
+    let named = notices::named(tx, (org, now), &notice).await?;
     Ok(named.map_or(Content::Gone, |named| Content::Notice(notice, named)))
 }
 

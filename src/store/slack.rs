@@ -255,21 +255,17 @@ pub struct Now {
     pub has_one: bool,
     /// Who decided so.
     pub decided: Option<SlackBy>,
-    /// Whether their organization is suspended.
-    pub suspended: bool,
 }
 
 /// Reads it right before asking: what was leased with others may have waited for their answers.
 pub async fn now(pool: &Pool, due: &DueLookUp) -> Result<Now, StoreError> {
-    let sql = "SELECT u.status, u.slack_id, u.slack_by, o.suspended_at FROM users u JOIN organizations o ON o.number = u.org
-                WHERE u.org = $1 AND u.id = $2";
+    let sql = "SELECT status, slack_id, slack_by FROM users WHERE org = $1 AND id = $2";
     let row = pool.query(sql).bind(due.org.number).bind(due.user.as_uuid()).one().await?;
     let mut c = row.columns();
     Ok(Now {
         status: c.parse(Status::parse)?,
         has_one: c.take::<Option<String>>()?.is_some(),
         decided: c.take::<Option<String>>()?.as_deref().and_then(SlackBy::parse),
-        suspended: c.maybe_time()?.is_some(),
     })
 }
 

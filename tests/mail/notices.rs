@@ -12,7 +12,7 @@ use usher_mcp::{
 };
 
 /// Invites somebody in this role, and lets them join.
-async fn joined(server: &Server, sink: &Sink, email: &str, role: &str) {
+pub(super) async fn joined(server: &Server, sink: &Sink, email: &str, role: &str) {
     let first = email.split('@').next().expect("a name");
     server.ok("invite_user", json!({"email": email, "first_name": first, "last_name": "Person", "role": role})).await;
     delivered(server, email, "sent", None).await;
