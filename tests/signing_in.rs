@@ -43,7 +43,7 @@ impl Browser {
     }
 
     /// One that goes to this node.
-    fn at(address: &str) -> Self {
+    pub fn at(address: &str) -> Self {
         let http = Client::builder()
             .cookie_store(true)
             .redirect(Policy::none())

@@ -1,7 +1,10 @@
 //! Every step of every write fails once, and nothing is ever half done.
 
 use super::{assert_generic, person, quiet, refusal};
-use crate::common::{Answer, Server, database::Connection, inside::Inside, invariants, on_both};
+use crate::{
+    common::{Answer, PASSWORD, Server, database::Connection, inside::Inside, invariants, on_both},
+    signing_in::{Browser, drawn_for},
+};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use usher_mcp::{
@@ -182,6 +185,44 @@ async fn requirement_67_what_cannot_be_audited_does_not_happen() {
         }
         assert_eq!(server.accept(&page, "Ana", "Ruiz", crate::common::PASSWORD).await.status(), 200);
         invariants::hold(&server, "once the log is back").await;
+        node.stop().await;
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+async fn notices(server: &Server) -> i64 {
+    let connection = Connection::to(server).await;
+    let count = connection.number("SELECT count(*) FROM outbox WHERE channel = 'mail' AND link_id IS NULL").await;
+    connection.close().await;
+    count
+}
+
+#[tokio::test]
+async fn an_audit_entry_that_fails_takes_its_notice_with_it() {
+    on_both(async |engine| {
+        let mut server = Server::quickstart_with(engine, &quiet()).await;
+        server.member("ana@example.com", &[]).await;
+        super::at_rest(&server).await;
+        server.stop().await;
+        let node = Inside::beside(&server, Clock::system()).await;
+        let ana = Browser::at(node.address());
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        let drawn = drawn_for(&ana.me().await.expect("she is in"));
+        let change = [("as", drawn.as_str()), ("current", PASSWORD), ("password", "nine quiet herons read the tide")];
+        let promote = json!({"user": "ana@example.com", "role": "Administrator"});
+        let before = notices(&server).await;
+
+        node.faults().set("store.audit", Fault::Error, None);
+        assert_generic(&node.call("update_user", &promote).await.error());
+        assert!(ana.post("/me/password", &change).await.status >= 500);
+        assert_eq!(notices(&server).await, before, "{engine:?}: nobody is told of what did not happen");
+
+        node.faults().clear();
+        assert_eq!(node.call("update_user", &promote).await.structured()["changed"], true);
+        assert_eq!(notices(&server).await, before + 2, "{engine:?}: both Administrators");
+        assert_eq!(ana.post("/me/password", &change).await.status, 303);
+        assert_eq!(notices(&server).await, before + 3, "{engine:?}: its owner");
         node.stop().await;
         assert_eq!(server.verified().await["ok"], true);
     })
