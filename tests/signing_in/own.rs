@@ -36,6 +36,30 @@ async fn b08_ones_own_name_needs_no_permission_and_nothing_typed_is_lost() {
 }
 
 #[tokio::test]
+async fn what_was_done_is_said_once_in_the_browser_that_did_it_and_by_no_link() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let (ana, drawn) = in_as_ana(&server).await;
+        let (other, _) = in_as_ana(&server).await;
+        let says = async |browser: &Browser, path: &str| browser.get(path).await.html.contains("role=\"status\"");
+        for link in ["/me?done=password", "/me?done=name", "/me?usher_done=name", "/settings/second-factor?done=reset"] {
+            assert!(!says(&ana, link).await, "{link}");
+        }
+        let done = ana.post("/me/name", &[("as", &drawn), ("first_name", "Zoë"), ("last_name", "Núñez")]).await;
+        assert_eq!((done.status, done.location.as_deref()), (303, Some("/me")));
+        let cookie = done.cookies.iter().find(|cookie| cookie.starts_with("usher_done=")).expect("a word for the next page");
+        assert!(cookie.contains("HttpOnly") && cookie.contains("Max-Age=60") && cookie.contains("SameSite=Lax"), "{cookie}");
+        assert!(!says(&other, "/me").await, "another browser of the same person");
+        assert!(ana.get("/me").await.html.contains("Your name is saved."));
+        assert!(!says(&ana, "/me").await, "a second look");
+        // What was refused leaves no word.
+        assert_eq!(ana.post("/me/name", &[("as", &drawn), ("first_name", ""), ("last_name", "")]).await.status, 422);
+        assert!(!says(&ana, "/me").await);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn requirement_47_a_new_password_needs_the_old_one_and_ends_all_other_sessions() {
     on_both(async |engine| {
         let server = with_ana(engine).await;

@@ -35,7 +35,7 @@ async fn b10_an_invite_leads_to_the_organizations_provider_and_joins_only_after_
         let wrong = post(&browser, &back.place, &[("do", "go"), ("first_name", ""), ("last_name", "Ruiz")]).await;
         assert_eq!(wrong.status, 422, "{}", wrong.html);
         let joined = post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana Lena"), ("last_name", "Ruiz")]).await;
-        assert_eq!((joined.status, joined.location.as_deref()), (303, Some("/me?done=joined")), "{}", joined.html);
+        assert_eq!((joined.status, joined.location.as_deref()), (303, Some("/me")), "{}", joined.html);
         assert!(me(&browser, &server).await.unwrap().contains("Ana Lena Ruiz"));
         let user = server.ok("get_user", json!({"user": "ana@example.com"})).await["user"].clone();
         assert_eq!((&user["status"], &user["first_name"]), (&json!("active"), &json!("Ana Lena")));
@@ -81,7 +81,7 @@ async fn another_address_does_not_open_an_invite_and_leaves_it_as_it_was() {
         assert!(onward.contains("prompt=login") && onward.contains("login_hint=ana%40example.com"), "{onward}");
         let back = get(&browser, super::oidc::sign_in(&browser, &onward, "ana").await.as_str()).await;
         let joined = post(&browser, &back.place, &[("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")]).await;
-        assert_eq!(joined.location.as_deref(), Some("/me?done=joined"), "{}", joined.html);
+        assert_eq!(joined.location.as_deref(), Some("/me"), "{}", joined.html);
         assert_eq!(status(&server, "ana@example.com").await, "active");
     })
     .await;
@@ -170,7 +170,7 @@ async fn r_b118_what_a_provider_says_of_somebody_is_a_suggestion_within_our_rule
         }
         let form = [("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")];
         let joined = post(&browser, &back.expect("she came back").place, &form).await;
-        assert_eq!(joined.location.as_deref(), Some("/me?done=joined"), "{}", joined.html);
+        assert_eq!(joined.location.as_deref(), Some("/me"), "{}", joined.html);
         // Later the provider gives her another member's address, verified or not, and other names: hers stay.
         for verified in [true, false] {
             let said = json!({"email": "kim@example.com", "email_verified": verified, "given_name": "Kim", "family_name": "Vale"});
@@ -203,7 +203,7 @@ async fn r_b02_r_b116_the_door_joins_too_where_an_invite_waits_whatever_the_case
         assert_eq!((back.status, back.heading()), (200, "You are invited"), "{}", back.html);
         assert_eq!(status(&server, "kim.vale@example.com").await, "pending");
         let joined = post(&browser, &back.place, &[("do", "go"), ("first_name", "Kim"), ("last_name", "Vale")]).await;
-        assert_eq!(joined.location.as_deref(), Some("/me?done=joined"), "{}", joined.html);
+        assert_eq!(joined.location.as_deref(), Some("/me"), "{}", joined.html);
         let users = server.ok("list_users", json!({"query": "kim.vale"})).await;
         assert_eq!((&users["total"], &users["users"][0]["email"]), (&json!(1), &json!("kim.vale@example.com")));
         assert_eq!(users["users"][0]["status"], "active");
@@ -254,7 +254,7 @@ async fn an_invite_that_changed_while_its_person_was_at_the_provider_is_what_it_
         let back = get(&browser, super::oidc::sign_in(&browser, &onward, "ana").await.as_str()).await;
         assert_eq!((back.status, back.heading()), (200, "You are invited"), "{}", back.html);
         let names = [("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")];
-        assert_eq!(post(&browser, &back.place, &names).await.location.as_deref(), Some("/me?done=joined"));
+        assert_eq!(post(&browser, &back.place, &names).await.location.as_deref(), Some("/me"));
 
         // Whoever set out to join in another window, and has joined meanwhile, comes in.
         let (server, _idp, connection) = joined_up(engine).await;
@@ -264,7 +264,7 @@ async fn an_invite_that_changed_while_its_person_was_at_the_provider_is_what_it_
         let first = via(&one, &places[0], &connection, "ana").await;
         let second = via(&other, &places[1], &connection, "ana").await;
         assert_eq!((first.heading(), second.heading()), ("You are invited", "You are invited"));
-        assert_eq!(post(&one, &first.place, &names).await.location.as_deref(), Some("/me?done=joined"));
+        assert_eq!(post(&one, &first.place, &names).await.location.as_deref(), Some("/me"));
         assert_eq!(post(&other, &second.place, &names).await.location.as_deref(), Some("/me"));
         assert!(me(&other, &server).await.is_some());
     })

@@ -39,7 +39,7 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         let back = get(&browser, super::oidc::sign_in(&browser, &out.onward(), "eve").await.as_str()).await;
         assert_eq!((back.status, back.heading()), (200, "Connect your sign-in"), "{}", back.html);
         let linked = post(&browser, &back.place, &[("do", "go")]).await;
-        assert_eq!(linked.location.as_deref(), Some("/me?done=linked"), "{}", linked.html);
+        assert_eq!(linked.location.as_deref(), Some("/me"), "{}", linked.html);
         let page = me(&browser, &server).await.unwrap();
         assert!(page.contains("eve@elsewhere.example") || page.contains("eve<wbr>@elsewhere.example"), "{page}");
         let fresh = super::oidc::browser();
@@ -62,7 +62,7 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         assert_eq!((taken.status, taken.heading()), (403, "This sign-in is taken"), "{}", taken.html);
 
         let gone = own(&browser, &server, "/me/identities", &[("issuer", &idp.issuer), ("subject", "eve")]).await;
-        assert_eq!(gone.location.as_deref(), Some("/me?done=unlinked"), "{}", gone.html);
+        assert_eq!(gone.location.as_deref(), Some("/me"), "{}", gone.html);
         let back = sign_in_at(&fresh, &server, &server.org, &connection, "eve").await;
         assert_eq!(back.heading(), "You are not invited");
         assert_eq!(server.verified().await["ok"], true);

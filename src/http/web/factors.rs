@@ -4,6 +4,7 @@
 
 use super::{
     Sent,
+    done::{self, Done, go_and_say},
     door::go_to,
     fault,
     me::holder,
@@ -34,18 +35,11 @@ use axum::{
 /// Where the list is.
 const PLACE: &str = "/settings/second-factor";
 
-/// What was just done, by a word in the address; nothing else in it gets onto the page.
-const DONE: [(&str, &str); 2] = [
-    ("reset", "The second factor is gone, and all sessions of its person have ended. A mail tells them."),
-    ("none", "They have no second factor any more; nothing was changed."),
-];
-
-/// Which part of the list, and what was just done.
+/// Which part of the list.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct Asked {
     after: String,
-    done: String,
 }
 
 /// The confirming form.
@@ -103,7 +97,8 @@ pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, Quer
             email: person.email,
         })
         .collect();
-    page(
+    let just = done::just(&app, &headers, &Done::OF_FACTORS);
+    let shown = page(
         &app,
         &FactorsPage {
             base: app.public_url.base(),
@@ -116,9 +111,10 @@ pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, Quer
             rows: &rows,
             first: asked.after.is_empty(),
             next: next.as_deref(),
-            said: DONE.iter().find(|(word, _)| *word == asked.done).map(|(_, sentence)| *sentence),
+            said: just.map(Done::sentence),
         },
-    )
+    );
+    done::said(&app, shown, just)
 }
 
 /// Whom an address names.
@@ -182,8 +178,8 @@ pub async fn reset(
     };
     let (call, id) = (visitor.call(&app), of.id.to_string());
     match retrying(|| second_factor::reset(&app, &call, &id, Some(visitor.now.proved_at))).await {
-        Ok(true) => go_to(&app, &format!("{PLACE}?done=reset")),
-        Ok(false) => go_to(&app, &format!("{PLACE}?done=none")),
+        Ok(true) => go_and_say(&app, PLACE, Done::FactorReset),
+        Ok(false) => go_and_say(&app, PLACE, Done::NoFactorLeft),
         Err(Error::SignInRefused) => {
             let message = "A second factor is reset within 10 minutes of signing in. Sign out, sign in again, and reset it then.";
             confirm(&app, &visitor, &of, since, Some(message))

@@ -5,6 +5,7 @@
 
 use super::{
     Sent,
+    done::{self, Done, go_and_say},
     door::go_to,
     page, said, too_soon, unavailable,
     views::{
@@ -29,26 +30,9 @@ use crate::{
         sso as sso_rows,
     },
 };
-use axum::{
-    Extension,
-    extract::{RawQuery, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
 use usher_tools::UpdateUserParams;
 use zeroize::Zeroizing;
-
-/// What was just done, by a word in the address; nothing else in it gets onto the page.
-const DONE: [(&str, &str); 8] = [
-    ("done=name", "Your name is saved. Past entries of the audit log keep the old one."),
-    ("done=password", "Your password is saved, and all other sessions have ended."),
-    ("done=sessions", "Those sessions have ended."),
-    ("done=joined", "You are in. Check your name below; it is yours to correct."),
-    ("done=linked", "That sign-in opens your account from now on."),
-    ("done=unlinked", "That sign-in opens your account no more."),
-    ("done=switch", "You look at another account now."),
-    ("done=factor", "Your second factor is gone, and all other sessions have ended."),
-];
 
 /// A form of this page; each uses some of it.
 #[derive(Default, serde::Deserialize)]
@@ -151,16 +135,18 @@ fn way(via: Via) -> &'static str {
 }
 
 /// `GET /me`.
-pub async fn me(State(app): State<SharedApp>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+pub async fn me(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
+    let just = done::just(&app, &headers, &Done::OF_ONESELF);
     let held = match Held::read(&app, &headers).await {
-        Ok(Some(held)) if held.chosen.waits_for.is_some() => return go_to(&app, "/me/second-factor"),
+        // What was done is old by the time that this page opens.
+        Ok(Some(held)) if held.chosen.waits_for.is_some() => return done::said(&app, go_to(&app, "/me/second-factor"), just),
         Ok(held) => held,
         Err(error) => return unavailable(&app, &error.into()),
     };
     match held.and_then(|held| Visitor::of(&app, held)) {
         Some(visitor) => {
-            let done = DONE.iter().find(|(word, _)| query.as_deref() == Some(*word)).map(|(_, sentence)| *sentence);
-            show(&app, &visitor, (&visitor.now.first_name, &visitor.now.last_name), done, &[]).await
+            let names = (visitor.now.first_name.as_str(), visitor.now.last_name.as_str());
+            done::said(&app, show(&app, &visitor, names, just.map(Done::sentence), &[]).await, just)
         }
         None => go_to(&app, "/sign-in"),
     }
@@ -212,7 +198,7 @@ pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): 
     };
     let call = visitor.call(&app);
     match retrying(|| people::update(&app, &call, &params)).await {
-        Ok(_) => go_to(&app, "/me?done=name"),
+        Ok(_) => go_and_say(&app, "/me", Done::Name),
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];
@@ -233,7 +219,7 @@ pub async fn password(State(app): State<SharedApp>, headers: HeaderMap, Sent(mut
     let new = Zeroizing::new(std::mem::take(&mut sent.password));
     let call = visitor.call(&app);
     let (field, message) = match own::change_password(&app, &call, &visitor.now, &visitor.browser, current, new).await {
-        Ok(session) => return with_cookies(go_to(&app, "/me?done=password"), [opened(&app, &session)]),
+        Ok(session) => return with_cookies(go_and_say(&app, "/me", Done::Password), [opened(&app, &session)]),
         Err(Error::Invalid(invalid)) => ("password", said(&invalid)),
         Err(Error::SignInRefused) if visitor.now.has_password => ("current", "This is not your current password.".to_owned()),
         Err(Error::SignInRefused) => (
@@ -271,7 +257,7 @@ pub async fn end_sessions(State(app): State<SharedApp>, headers: HeaderMap, Sent
     };
     match end(&app, &visitor, which).await {
         Ok(_) if which == Which::All && visitor.others.is_empty() => with_cookies(go_to(&app, "/sign-in"), [visitor::closed(&app)]),
-        Ok(_) => go_to(&app, "/me?done=sessions"),
+        Ok(_) => go_and_say(&app, "/me", Done::Sessions),
         Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
         Err(error) => unavailable(&app, &error),
     }
@@ -300,7 +286,7 @@ pub async fn identities(
         return super::sso::set_out(&app, (caller, &headers), session.org, connection, purpose, asking).await;
     }
     match sso::unlink_own(&app, &visitor.call(&app), session.person, &sent.issuer, &sent.subject).await {
-        Ok(true) => go_to(&app, "/me?done=unlinked"),
+        Ok(true) => go_and_say(&app, "/me", Done::Unlinked),
         Ok(false) => go_to(&app, "/me"),
         Err(Error::SignInRefused) => {
             let message = "It is the only way in that your organization leaves open. Connect another one first.";
@@ -323,7 +309,7 @@ pub async fn switch(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent)
     let wanted = CredentialId::parse(&sent.to).filter(|id| held.others.iter().any(|other| other.id == *id));
     let (Some(id), Some(cookie)) = (wanted, held.browser.cookie) else { return go_to(&app, "/me") };
     match sessions::choose(&app.pool, id, cookie, app.clock.now()).await {
-        Ok(_) => go_to(&app, "/me?done=switch"),
+        Ok(_) => go_and_say(&app, "/me", Done::Switched),
         Err(error) => unavailable(&app, &error.into()),
     }
 }

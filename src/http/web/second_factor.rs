@@ -5,6 +5,7 @@
 
 use super::{
     Sent,
+    done::{Done, go_and_say},
     door::go_to,
     me::{holder, other},
     page, said, unavailable,
@@ -195,7 +196,7 @@ async fn pass(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -
 
 async fn remove(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
     match second_factor::remove(app, &held.chosen, &held.browser, code).await {
-        Ok(session) => with_cookies(go_to(app, "/me?done=factor"), [opened(app, &session)]),
+        Ok(session) => with_cookies(go_and_say(app, "/me", Done::FactorRemoved), [opened(app, &session)]),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }
 }

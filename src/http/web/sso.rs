@@ -7,6 +7,7 @@
 
 use super::{
     Sent,
+    done::{Done, go_and_say},
     door::{go_to, visits},
     page, said, too_many, unavailable,
     views::{
@@ -357,10 +358,12 @@ pub async fn act(
     let mark = visitor::marked(&app, &mut browser);
     let request_id = RequestId::new(app.clock.now(), &app.random);
     let done = match &met.meeting {
-        Meeting::Enter(linked) => sso::enter(&app, &met, linked, &browser, request_id).await.map(|session| ("/me", opened(&app, &session))),
+        Meeting::Enter(linked) => {
+            sso::enter(&app, &met, linked, &browser, request_id).await.map(|session| (go_to(&app, "/me"), opened(&app, &session)))
+        }
         Meeting::Join(link) => sso::join(&app, &met, link, (&form.first_name, &form.last_name), &browser, request_id)
             .await
-            .map(|session| ("/me?done=joined", opened(&app, &session))),
+            .map(|session| (go_and_say(&app, "/me", Done::Joined), opened(&app, &session))),
         Meeting::Mailbox(_) => {
             let asked = sso::ask_mailbox(&app, &met, browser.mark.unwrap_or_default()).await;
             return match asked {
@@ -372,7 +375,7 @@ pub async fn act(
         Meeting::Link => match Visitor::read(&app, &headers).await {
             Ok(Some(visitor)) => {
                 let linked = sso::link_own(&app, &visitor.call(&app), &visitor.now, &met).await;
-                linked.map(|()| ("/me?done=linked", None))
+                linked.map(|()| (go_and_say(&app, "/me", Done::Linked), None))
             }
             Ok(None) => return go_to(&app, "/sign-in"),
             Err(error) => Err(error.into()),
@@ -388,7 +391,7 @@ pub async fn act(
     };
     match done {
         // What it carries stays: pressed again, the button leads to what was done. It opens nothing more.
-        Ok((place, session)) => with_cookies(go_to(&app, place), [mark, session]),
+        Ok((going, session)) => with_cookies(going, [mark, session]),
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];

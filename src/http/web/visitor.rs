@@ -44,11 +44,11 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 
 /// A cookie of ours by its bare name. The prefix ties it to this very host and to TLS (RFC 6265bis, 4.1.3.2); on loopback without TLS
 /// browsers would not keep it.
-fn full_name(app: &SharedApp, name: &str) -> String {
+pub(super) fn full_name(app: &SharedApp, name: &str) -> String {
     if app.public_url.is_https() { format!("__Host-{name}") } else { name.to_owned() }
 }
 
-fn set(app: &SharedApp, name: &str, value: &str, seconds: i64) -> Option<HeaderValue> {
+pub(super) fn set(app: &SharedApp, name: &str, value: &str, seconds: i64) -> Option<HeaderValue> {
     set_at(app, &full_name(app, name), value, "/", seconds)
 }
 

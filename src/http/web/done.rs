@@ -1,0 +1,94 @@
+//! What was just done, on the page that comes after it: said once, and only in the browser that did it.
+//!
+//! The word travels in a cookie and not in the address, where anybody's link could hold it. `Sec-Fetch-Site` would not do instead:
+//! browsers leave it out over plain HTTP (Fetch Metadata, section 2).
+
+use super::{
+    door::go_to,
+    visitor::{cookie, full_name, set, with_cookies},
+};
+use crate::app::SharedApp;
+use axum::{
+    http::{HeaderMap, HeaderValue},
+    response::Response,
+};
+
+const COOKIE: &str = "usher_done";
+/// Seconds in which the next page is asked for; after that it is no news.
+const SECONDS: i64 = 60;
+
+/// Something that a form of ours did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Name,
+    Password,
+    Sessions,
+    Joined,
+    Linked,
+    Unlinked,
+    Switched,
+    FactorRemoved,
+    FactorReset,
+    NoFactorLeft,
+}
+
+impl Done {
+    /// What the page of one's own says.
+    pub(super) const OF_ONESELF: [Self; 8] =
+        [Self::Name, Self::Password, Self::Sessions, Self::Joined, Self::Linked, Self::Unlinked, Self::Switched, Self::FactorRemoved];
+    /// What the list of second factors says.
+    pub(super) const OF_FACTORS: [Self; 2] = [Self::FactorReset, Self::NoFactorLeft];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Password => "password",
+            Self::Sessions => "sessions",
+            Self::Joined => "joined",
+            Self::Linked => "linked",
+            Self::Unlinked => "unlinked",
+            Self::Switched => "switched",
+            Self::FactorRemoved => "factor_removed",
+            Self::FactorReset => "factor_reset",
+            Self::NoFactorLeft => "no_factor_left",
+        }
+    }
+
+    /// What the page says.
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Name => "Your name is saved. Past entries of the audit log keep the old one.",
+            Self::Password => "Your password is saved, and all other sessions have ended.",
+            Self::Sessions => "Those sessions have ended.",
+            Self::Joined => "You are in. Check your name below; it is yours to correct.",
+            Self::Linked => "That sign-in opens your account from now on.",
+            Self::Unlinked => "That sign-in opens your account no more.",
+            Self::Switched => "You look at another account now.",
+            Self::FactorRemoved => "Your second factor is gone, and all other sessions have ended.",
+            Self::FactorReset => "The second factor is gone, and all sessions of its person have ended. A mail tells them.",
+            Self::NoFactorLeft => "They have no second factor any more; nothing was changed.",
+        }
+    }
+
+    /// The cookie that tells the next page.
+    fn cookie(self, app: &SharedApp) -> Option<HeaderValue> {
+        set(app, COOKIE, self.word(), SECONDS)
+    }
+}
+
+/// Sends the browser on to the page that says what was done.
+pub(super) fn go_and_say(app: &SharedApp, path: &str, done: Done) -> Response {
+    with_cookies(go_to(app, path), [done.cookie(app)])
+}
+
+/// What a page has to say, of what it can say.
+pub(super) fn just(app: &SharedApp, headers: &HeaderMap, sayable: &[Done]) -> Option<Done> {
+    let word = cookie(headers, &full_name(app, COOKIE))?;
+    sayable.iter().copied().find(|done| done.word() == word)
+}
+
+/// The page that says it, which takes the word away.
+pub(super) fn said(app: &SharedApp, page: Response, done: Option<Done>) -> Response {
+    let gone = done.and_then(|_| set(app, COOKIE, "", 0));
+    with_cookies(page, [gone])
+}
