@@ -1,5 +1,7 @@
 //! The main job, start to end, and what a caller without rights sees.
 
+mod facts;
+
 use crate::common::{Engine, Options, Server, hosts, on_both};
 use serde_json::json;
 
@@ -106,7 +108,7 @@ async fn bad_tokens_are_indistinguishable_and_foreign_hosts_are_turned_away() {
 }
 
 #[tokio::test]
-async fn a_user_without_groups_sees_only_what_is_their_own() {
+async fn b04_a_user_without_groups_sees_only_what_is_their_own() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
         server.ok("invite_user", json!({"email": "bo@example.com", "first_name": "Bo", "last_name": "Li"})).await;

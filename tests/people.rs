@@ -16,7 +16,7 @@ async fn person(server: &Server, user: &str) -> Value {
 }
 
 #[tokio::test]
-async fn check_membership_says_where_everybody_stands() {
+async fn b28_check_membership_says_where_everybody_stands() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
         group(&server, "Readers", &["users:read", "billing:read"]).await;

@@ -119,7 +119,7 @@ async fn r_b77_wildcards_and_operators_of_a_search_are_letters() {
 }
 
 #[tokio::test]
-async fn people_are_found_by_any_part_of_what_identifies_them() {
+async fn b15_people_are_found_by_any_part_of_what_identifies_them() {
     on_both(async |engine| {
         let mut roster = Roster::new(engine, 1012).await;
         for (query, emails) in [
