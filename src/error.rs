@@ -4,6 +4,8 @@
 //! and details that name ids, never names. What went wrong inside (`source`) goes to the log, once, at
 //! the boundary, and never to a caller.
 
+mod hint;
+
 use crate::{
     authz::Reason,
     domain::{Invalid, RequestId, Status, UserId},
@@ -29,6 +31,15 @@ pub enum Budget {
     SignIn,
 }
 
+/// Who reads what went wrong, and so what its hint may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Whoever calls tools, a person or a model.
+    Caller,
+    /// Whoever runs commands on the host.
+    Operator,
+}
+
 /// Why a use case did not happen. Nothing of it holds.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -38,6 +49,9 @@ pub enum Error {
     /// An argument is not what it must be, as the contract itself says.
     #[error("invalid argument")]
     Shape(Box<ErrorBody>),
+    /// What stands where a person is named is neither an id nor an address; the argument.
+    #[error("nobody named")]
+    NobodyNamed(&'static str),
     /// B07.
     #[error("email already in use")]
     EmailInUse {
@@ -147,7 +161,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Invalid(_) => ErrorCode::InvalidArgument,
+            Self::Invalid(_) | Self::NobodyNamed(_) => ErrorCode::InvalidArgument,
             Self::Shape(body) => body.code,
             Self::EmailInUse { .. } => ErrorCode::EmailAlreadyInUse,
             Self::UserNotFound => ErrorCode::UserNotFound,
@@ -194,6 +208,7 @@ impl Error {
             | Self::DeadLink
             | Self::MailUnavailable => true,
             Self::Invalid(_)
+            | Self::NobodyNamed(_)
             | Self::Shape(_)
             | Self::RateLimited { .. }
             | Self::SignInRefused
@@ -203,48 +218,28 @@ impl Error {
         }
     }
 
-    /// What a caller is shown.
+    /// What is shown, with a hint that names what its reader can use.
     #[must_use]
-    pub fn body(&self, request_id: RequestId) -> ErrorBody {
+    pub fn body(&self, request_id: RequestId, reader: Reader) -> ErrorBody {
         let body = match self {
             Self::Shape(body) => (**body).clone(),
-            Self::Invalid(invalid) => {
-                let body = ErrorBody::new(ErrorCode::InvalidArgument, invalid.message.as_ref()).with_field(invalid.field);
-                match &invalid.hint {
-                    Some(hint) => body.with_hint(hint.as_ref()),
-                    None => body,
-                }
+            Self::Invalid(invalid) => ErrorBody::new(ErrorCode::InvalidArgument, invalid.message.as_ref()).with_field(invalid.field),
+            Self::NobodyNamed(field) => {
+                ErrorBody::new(ErrorCode::InvalidArgument, "This is neither a user id nor an email address.").with_field(*field)
             }
             Self::EmailInUse { user, status } => {
-                let (said, next, hint) = match status {
-                    Status::Pending => (
-                        "Email already in use: that person is Pending.",
-                        "resend_invite",
-                        "Call resend_invite with this user_id to send the invite again.",
-                    ),
-                    Status::Active => (
-                        "Email already in use: that person is Active.",
-                        "get_user",
-                        "Call get_user with this user_id; nothing has to be sent.",
-                    ),
-                    Status::Deactivated => (
-                        "Email already in use: that person is deactivated.",
-                        "reactivate_user",
-                        "Call reactivate_user with this user_id to let them back in.",
-                    ),
+                let (said, next) = match status {
+                    Status::Pending => ("Email already in use: that person is Pending.", "resend_invite"),
+                    Status::Active => ("Email already in use: that person is Active.", "get_user"),
+                    Status::Deactivated => ("Email already in use: that person is deactivated.", "reactivate_user"),
                 };
                 ErrorBody::new(ErrorCode::EmailAlreadyInUse, said)
                     .with_field("email")
                     .with_details(json!({"user_id": user.to_string(), "status": status.as_str(), "next": next}))
-                    .with_hint(hint)
             }
-            Self::UserNotFound => ErrorBody::new(ErrorCode::UserNotFound, "No such user in this organization.")
-                .with_hint("Look the person up with list_users, then pass their id or email."),
-            Self::GroupNotFound => ErrorBody::new(ErrorCode::AccessGroupNotFound, "No such access group in this organization.")
-                .with_hint("Look the group up with list_access_groups, then pass its id or name."),
-            Self::NameTaken => ErrorBody::new(ErrorCode::NameTaken, "An access group with this name exists already.")
-                .with_field("name")
-                .with_hint("Names are compared without case, width and look-alike letters. Choose another, or change the existing group with update_access_group."),
+            Self::UserNotFound => ErrorBody::new(ErrorCode::UserNotFound, "No such user in this organization."),
+            Self::GroupNotFound => ErrorBody::new(ErrorCode::AccessGroupNotFound, "No such access group in this organization."),
+            Self::NameTaken => ErrorBody::new(ErrorCode::NameTaken, "An access group with this name exists already.").with_field("name"),
             Self::Denied(reason) => denied(reason),
             Self::InviteNotPending(status) => ErrorBody::new(
                 ErrorCode::InviteNotPending,
@@ -253,50 +248,38 @@ impl Error {
                     Status::Active => "This person is already active: there is no invite to send.",
                     Status::Deactivated => "This person is deactivated.",
                 },
-            )
-            .with_hint(match status {
-                Status::Pending => "Let them accept their invite first, or send it again with resend_invite.",
-                Status::Active => "Nothing has to be done.",
-                Status::Deactivated => "Call reactivate_user first.",
-            }),
-            Self::UserDeactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated.")
-                .with_hint("Call reactivate_user first; somebody who never joined gets a new invite by it."),
+            ),
+            Self::UserDeactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated."),
             Self::RateLimited { budget, retry_after_ms } => {
-                let (said, hint) = match budget {
-                    Budget::Calls => ("Too many calls with this credential.", "Wait as long as retry_after_ms says, then go on."),
-                    Budget::Invites => ("The organization's invites of today are used up.", "Wait as long as retry_after_ms says, or ask the operator to raise --invites-per-day."),
-                    Budget::OwnInvites => (
-                        "Your share of the organization's invites of today, a fifth, is used up.",
-                        "Wait as long as retry_after_ms says, let somebody else invite, or ask the operator to raise --invites-per-day.",
-                    ),
-                    Budget::Resends => ("This person was sent several mails already.", "Wait as long as retry_after_ms says; the newest link in their mailbox works."),
-                    Budget::Hashing => ("The server is busy.", "Try again in a moment."),
-                    Budget::SignIn => ("Too many wrong passwords in a row.", "Wait as long as retry_after_ms says, or have a link mailed to you."),
+                let said = match budget {
+                    Budget::Calls => "Too many calls with this credential.",
+                    Budget::Invites => "The organization's invites of today are used up.",
+                    Budget::OwnInvites => "Your share of the organization's invites of today, a fifth, is used up.",
+                    Budget::Resends => "This person was sent several mails already.",
+                    Budget::Hashing => "The server is busy.",
+                    Budget::SignIn => "Too many wrong passwords in a row.",
                 };
-                ErrorBody::new(ErrorCode::RateLimited, said)
-                    .with_hint(hint)
-                    .with_retry_after_ms(u64::try_from(*retry_after_ms).unwrap_or_default())
+                ErrorBody::new(ErrorCode::RateLimited, said).with_retry_after_ms(u64::try_from(*retry_after_ms).unwrap_or_default())
             }
-            Self::Conflict(what) => ErrorBody::new(ErrorCode::Conflict, *what).with_hint("Read it again, then decide anew."),
-            Self::Clash { said, hint } => ErrorBody::new(ErrorCode::Conflict, *said).with_hint(*hint),
-            Self::MailUnavailable => ErrorBody::new(ErrorCode::MailUnavailable, "This server has no way to send mail to anybody.")
-                .with_hint("Ask the operator to set --smtp-url and --mail-from, or, on a machine of one's own, a --public-url on loopback; `usher doctor` says what is missing."),
-            Self::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "This invite link no longer works.")
-                .with_hint("Ask the person who invited you to send the invite again."),
-            Self::SignInRefused => ErrorBody::new(ErrorCode::PermissionDenied, "That does not open an account here.")
-                .with_hint("Check the address and the password, or have a link mailed to you."),
+            Self::Conflict(said) | Self::Clash { said, .. } => ErrorBody::new(ErrorCode::Conflict, *said),
+            Self::MailUnavailable => ErrorBody::new(ErrorCode::MailUnavailable, "This server has no way to send mail to anybody."),
+            Self::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "This invite link no longer works."),
+            Self::SignInRefused => ErrorBody::new(ErrorCode::PermissionDenied, "That does not open an account here."),
             Self::Unauthenticated => ErrorBody::new(ErrorCode::PermissionDenied, "This credential is no longer valid."),
             Self::Unavailable(StoreError::Unanswered(_)) => ErrorBody::new(
                 ErrorCode::Unavailable,
                 "The server lost its database while it was writing: whether this was done is not known.",
             )
-            .with_hint("Read it again before you repeat it, or repeat it with the same idempotency_key: it is never done twice.")
             .with_retry_after_ms(1000),
-            Self::Unavailable(_) => ErrorBody::new(ErrorCode::Unavailable, "The server could not reach its database in time; nothing was changed.")
-                .with_hint("Try again in a moment. A repeated write with the same idempotency_key is never done twice.")
-                .with_retry_after_ms(1000),
-            Self::Internal(_) => ErrorBody::new(ErrorCode::Internal, "Something went wrong on the server; nothing was changed.")
-                .with_hint("Tell the operator the request_id."),
+            Self::Unavailable(_) => {
+                ErrorBody::new(ErrorCode::Unavailable, "The server could not reach its database in time; nothing was changed.")
+                    .with_retry_after_ms(1000)
+            }
+            Self::Internal(_) => ErrorBody::new(ErrorCode::Internal, "Something went wrong on the server; nothing was changed."),
+        };
+        let body = match self.hint(reader) {
+            Some(hint) => body.with_hint(hint),
+            None => body,
         };
         body.with_request_id(request_id.to_string())
     }
@@ -304,25 +287,18 @@ impl Error {
 
 fn denied(reason: &Reason) -> ErrorBody {
     match reason {
-        Reason::Scope => ErrorBody::new(ErrorCode::PermissionDenied, "This token may only read.")
-            .with_details(json!({"scope": "write"}))
-            .with_hint("Use a token that was made without --read-only."),
+        Reason::Scope => ErrorBody::new(ErrorCode::PermissionDenied, "This token may only read.").with_details(json!({"scope": "write"})),
         Reason::Permission(permission) => {
             ErrorBody::new(ErrorCode::PermissionDenied, "Your access groups do not give the permission for this.")
                 .with_details(json!({"permission": permission}))
-                .with_hint("Ask an Administrator to put you into an access group that holds it; whoami lists what you hold.")
         }
-        Reason::Administrator => ErrorBody::new(ErrorCode::PermissionDenied, "Only an Administrator may do this.")
-            .with_details(json!({"role": "Administrator"}))
-            .with_hint("Ask an Administrator."),
+        Reason::Administrator => {
+            ErrorBody::new(ErrorCode::PermissionDenied, "Only an Administrator may do this.").with_details(json!({"role": "Administrator"}))
+        }
         Reason::Escalation { missing } => ErrorBody::new(ErrorCode::EscalationForbidden, "This would give more than you hold yourself.")
-            .with_details(json!({"missing": missing}))
-            .with_hint("Leave out what gives the missing permissions, or ask an Administrator."),
-        Reason::LastAdministrator => ErrorBody::new(ErrorCode::LastAdministrator, "This is the last active Administrator.")
-            .with_hint("Promote somebody else first: update_user with role Administrator."),
-        Reason::SelfDeactivation => {
-            ErrorBody::new(ErrorCode::SelfDeactivation, "Nobody deactivates themselves.").with_hint("Ask another Administrator.")
-        }
+            .with_details(json!({"missing": missing})),
+        Reason::LastAdministrator => ErrorBody::new(ErrorCode::LastAdministrator, "This is the last active Administrator."),
+        Reason::SelfDeactivation => ErrorBody::new(ErrorCode::SelfDeactivation, "Nobody deactivates themselves."),
         Reason::NotPending | Reason::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "There is no invite that waits."),
         Reason::WayClosed => ErrorBody::new(ErrorCode::PermissionDenied, "The organization lets nobody in this way."),
         Reason::Deactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated."),

@@ -630,7 +630,8 @@ async fn organizations_are_made_renamed_suspended_and_resumed_on_the_host() {
         let all = server.cli(&["org", "list", "--json"]).await;
         assert_eq!(
             all[1],
-            json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false, "invite_domains": [], "other_domains": "warn"})
+            json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false, "invite_domains": [], "other_domains": "warn",
+                "second_factor": "nobody", "sso_required": false, "magic_links": true})
         );
         assert_eq!(status(&there).await, 200, "the slug stays");
     })
@@ -709,7 +710,11 @@ async fn tokens_are_made_shown_once_bounded_and_revoked() {
             let said = refusal(&on(&command).await);
             assert!(said.contains("user_not_found") && said.contains("usher user list"), "{said}");
         }
-        assert!(refusal(&on(&["token", "list", "--user", "bogus"]).await).contains("invalid_argument"));
+        // Here there are commands and no tools.
+        let said = refusal(&on(&["token", "list", "--user", "bogus"]).await);
+        assert!(said.contains("invalid_argument") && said.contains("usher user list") && !said.contains("list_users"), "{said}");
+        let said = refusal(&on(&["sign-in-link", "--user", "bo@example.com"]).await);
+        assert!(said.trim_end().ends_with("Only an Active person can sign in (conflict)"), "{said}");
 
         let listed = line(&on(&["token", "list", "--json", "--user", "admin@example.com"]).await);
         assert_eq!(listed.as_array().map(Vec::len), Some(3), "quickstart's and these two");

@@ -11,7 +11,7 @@ mod welcome;
 
 use crate::{config::Options, domain::SecondFactorFor};
 use clap::{
-    Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser as _},
 };
 use std::{ffi::OsStr, process::ExitCode};
@@ -140,21 +140,22 @@ enum Org {
     /// Change what an organization decides about who is invited and how people get in; what is not given stays.
     ///
     /// Of domains, `example.com` is that domain alone, `*.example.com` everything below it. Empty, every domain is invited.
+    #[command(group = ArgGroup::new("setting").required(true).multiple(true))]
     Set {
         /// Slug.
         #[arg(long)]
         org: String,
         /// Email domains that it invites, joined by commas.
-        #[arg(long, required_unless_present_any = ["other_domains", "second_factor", "magic_links"])]
+        #[arg(long, group = "setting")]
         invite_domains: Option<String>,
         /// Whether an invite to another domain goes out with a warning, or is refused.
-        #[arg(long, value_parser = ["warn", "refuse"])]
+        #[arg(long, group = "setting", value_parser = ["warn", "refuse"])]
         other_domains: Option<String>,
         /// Who must show a second factor: nobody (only whoever has set one up), administrators, everybody.
-        #[arg(long, value_parser = PossibleValuesParser::new(SecondFactorFor::ALL.map(SecondFactorFor::as_str)))]
+        #[arg(long, group = "setting", value_parser = PossibleValuesParser::new(SecondFactorFor::ALL.map(SecondFactorFor::as_str)))]
         second_factor: Option<String>,
         /// Whether a mailed link signs in. Off, nobody is mailed one: people sign in by password or through a provider.
-        #[arg(long, value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"))]
+        #[arg(long, group = "setting", value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"))]
         magic_links: Option<bool>,
     },
     /// Let nobody in until `resume`.

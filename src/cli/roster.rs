@@ -38,7 +38,9 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
                 .iter()
                 .map(|o| {
                     json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some(),
-                           "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains})
+                           "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains,
+                           "second_factor": o.settings.second_factor, "sso_required": o.settings.sso_required,
+                           "magic_links": o.settings.magic_links})
                 })
                 .collect();
             let words: Vec<String> = all

@@ -11,7 +11,7 @@ use crate::{
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
     domain::{Catalogue, Clock, Email, Random, RequestId, Role},
-    error::Error,
+    error::{Error, Reader},
     failpoint::Faults,
     gather::{Evidence, Seen},
     http::server,
@@ -34,11 +34,12 @@ use usher_tools as contract;
 pub(super) type Outcome = Result<ExitCode, String>;
 
 pub(super) fn said(app: &App, error: &Error) -> String {
-    let body = error.body(RequestId::new(app.clock.now(), &app.random));
+    if let Error::Unavailable(_) | Error::Internal(_) = error {
+        tracing::error!(?error, "a command failed");
+    }
+    let body = error.body(RequestId::new(app.clock.now(), &app.random), Reader::Operator);
     let message = body.message.trim_end_matches('.');
-    // Here there are commands, not tools.
-    let hint = if matches!(error, Error::UserNotFound) { Some("`usher user list` shows everybody.".to_owned()) } else { body.hint };
-    match hint {
+    match body.hint {
         Some(hint) => format!("{message} ({}). {hint}", body.code.as_str()),
         None => format!("{message} ({})", body.code.as_str()),
     }
@@ -160,7 +161,9 @@ async fn bounced(app: &App, options: &Options, message_id: Option<&str>, to: Opt
     let mut mails = mail::find(app, &bounce).await.map_err(|error| said(app, &error))?;
     mails.retain(|mail| org.is_none_or(|slug| mail.slug == slug));
     if mails.is_empty() {
-        return Err("no such mail has left: check the Message-ID or the address, and --org".to_owned());
+        let wrong = if message_id.is_some() { "the Message-ID" } else { "the address" };
+        let also = if org.is_some() { ", and --org" } else { "" };
+        return Err(format!("no such mail has left: check {wrong}{also}"));
     }
     let (mut values, mut words) = (Vec::new(), Vec::new());
     for found in mails {

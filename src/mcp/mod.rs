@@ -11,7 +11,7 @@ use crate::{
     authn::credential::Caller,
     authz::{self, Reason},
     domain::{RequestId, Untrusted},
-    error::{Budget, Error},
+    error::{Budget, Error, Reader},
     gather::Named,
     service::{Call, WriteOptions, parse, people, retrying},
 };
@@ -110,7 +110,7 @@ async fn run<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: Map<
         Ok(result) => result,
         Err(error) => {
             tracing::error!(request_id = %request_id, tool = T::NAME, %error, "a tool call panicked");
-            refusal(&Error::Internal("panic".to_owned()).body(request_id))
+            refusal(&Error::Internal("panic".to_owned()).body(request_id, Reader::Caller))
         }
     }
 }
@@ -137,7 +137,7 @@ async fn answer<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: M
             if let Error::Unavailable(_) | Error::Internal(_) = &error {
                 tracing::error!(request_id = %request_id, tool = T::NAME, error = ?error, "a tool call failed");
             }
-            refusal(&error.body(request_id))
+            refusal(&error.body(request_id, Reader::Caller))
         }
     }
 }
@@ -305,7 +305,9 @@ impl ServerHandler for Usher {
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let incoming = Self::incoming(&context)?;
         if let Some(retry_after_ms) = incoming.limited {
-            return Ok(refusal(&Error::RateLimited { budget: Budget::Calls, retry_after_ms }.body(incoming.request_id)).into());
+            return Ok(
+                refusal(&Error::RateLimited { budget: Budget::Calls, retry_after_ms }.body(incoming.request_id, Reader::Caller)).into()
+            );
         }
         let Some(entry) = ENTRIES.iter().find(|entry| entry.descriptor.name == request.name) else {
             return Err(ErrorData::invalid_params("There is no such tool. tools/list lists all that you may call.", None));

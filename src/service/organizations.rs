@@ -129,6 +129,8 @@ pub struct NewSettings {
 }
 
 /// Changes an organization's settings; `false` where they were so already.
+///
+/// Without a named domain there is no other one, and it would be no answer to say that those are refused.
 pub async fn set(app: &App, call: &Call, new: &NewSettings) -> Result<bool, Error> {
     let mut writing = Writing::begin::<ChangeSettings>(app, call, false).await?;
     let result = async {
@@ -145,6 +147,13 @@ pub async fn set(app: &App, call: &Call, new: &NewSettings) -> Result<bool, Erro
         }
         if let Some(on) = new.magic_links {
             after.magic_links = on;
+        }
+        if new.other_domains == Some(OtherDomains::Refuse) && after.invite_domains.is_empty() {
+            return Err(super::invalid(
+                "other_domains",
+                "No domain is named yet, so there is no other one to refuse.",
+                "Name those that are invited beside it: --invite-domains example.com,*.example.org.",
+            ));
         }
         let changed = before != after;
         let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before, after })?;

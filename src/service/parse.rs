@@ -18,11 +18,7 @@ pub fn who(field: &'static str, text: &str) -> Result<Who, Error> {
     }
     match Email::parse(text) {
         Ok(email) => Ok(Who::EmailKey(email.key().to_owned())),
-        Err(_) => Err(invalid(
-            field,
-            "This is neither a user id nor an email address.",
-            "Pass the id or the email of one person, as list_users shows them.",
-        )),
+        Err(_) => Err(Error::NobodyNamed(field)),
     }
 }
 

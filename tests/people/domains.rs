@@ -67,7 +67,10 @@ async fn a_list_that_is_none_changes_nothing() {
             (vec!["--invite-domains", "example.com,no domain"], "complete domain names"),
             (vec!["--invite-domains", "*.com"], "complete domain names"),
             (vec!["--other-domains", "perhaps"], "possible values: warn, refuse"),
+            // Nothing to refuse: it says what to name, and all that could be set where nothing was.
+            (vec!["--other-domains", "refuse"], "--invite-domains example.com"),
             (vec![], "--invite-domains"),
+            (vec![], "--magic-links"),
         ] {
             let words = server.cli_refused(&[&["org", "set", "--org", &server.org], &arguments[..]].concat()).await;
             assert!(words.contains(part), "{words}");
