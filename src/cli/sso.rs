@@ -34,8 +34,8 @@ pub(super) struct Registration {
     /// The client id that the provider gave out.
     #[arg(long)]
     client_id: String,
-    /// A file with the client secret in its first line. Without it: `USHER_SSO_CLIENT_SECRET`, `USHER_SSO_CLIENT_SECRET_FILE`, else
-    /// the first line of standard input.
+    /// A file with the client secret in its first line. Without it: `USHER_SSO_CLIENT_SECRET_FILE`, `USHER_SSO_CLIENT_SECRET`, else
+    /// the first line of standard input; a terminal is asked for it, and does not show it.
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
 }
@@ -153,17 +153,21 @@ fn failed(app: &App, failed: &Failed) -> String {
 fn issuer(preset: Preset, issuer: Option<&str>, tenant: Option<&str>, tenants: &[String]) -> Result<(Issuer, &'static str), String> {
     let wrong = |words: &str| Err(words.to_owned());
     match (preset, issuer, tenant) {
-        (Preset::Google, None, None) => Ok((Issuer::parse(GOOGLE, tenants).map_err(|invalid| read(&invalid))?, "Google")),
+        (Preset::Google, None, None) if tenants.is_empty() => Ok((Issuer::parse(GOOGLE, &[]).map_err(|invalid| read(&invalid))?, "Google")),
         (Preset::Microsoft, None, Some(tenant)) => Ok((Issuer::microsoft(tenant, tenants).map_err(|invalid| read(&invalid))?, "Microsoft")),
         (Preset::Microsoft, None, None) if !tenants.is_empty() => {
             Ok((Issuer::microsoft("organizations", tenants).map_err(|invalid| read(&invalid))?, "Microsoft"))
         }
         (Preset::Other, Some(issuer), None) => Ok((Issuer::parse(issuer, tenants).map_err(|invalid| read(&invalid))?, "single sign-on")),
-        (Preset::Google, _, _) => wrong("--preset google takes neither --issuer nor --tenant"),
-        (Preset::Microsoft, _, _) => {
-            wrong("--preset microsoft needs --tenant with your Directory (tenant) ID, or --tenants, and takes no --issuer")
+        (Preset::Google, Some(_), _) => wrong("--preset google takes no --issuer: leave it out"),
+        (Preset::Google, None, Some(_)) => wrong("--preset google takes no --tenant: leave it out"),
+        (Preset::Google, None, None) => wrong("--preset google takes no --tenants: leave it out"),
+        (Preset::Microsoft, Some(_), _) => wrong("--preset microsoft takes no --issuer: leave it out"),
+        (Preset::Microsoft, None, None) => {
+            wrong("--preset microsoft needs --tenant with your Directory (tenant) ID, or --tenants with several")
         }
-        (Preset::Other, _, _) => wrong("--preset other needs --issuer, and takes no --tenant"),
+        (Preset::Other, None, _) => wrong("--preset other needs --issuer, as the provider writes its own"),
+        (Preset::Other, Some(_), Some(_)) => wrong("--preset other takes no --tenant: leave it out"),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `usher sso` on the host.
 
-use super::{ALLOWED, connect, get, joined_up, me, own::own, post, provider_for, redirect_address, sign_in_at};
+use super::{
+    ALLOWED, connect, get, invite, joined_up, me, own::own, post, provider_for, redirect_address, register, sign_in_at, status, via,
+};
 use crate::common::{
     Engine, PASSWORD, Server,
     database::Connection,
@@ -9,6 +11,7 @@ use crate::common::{
 };
 use reqwest::Client;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
 
 async fn sso(server: &Server, words: &[&str]) -> Value {
     let mut command = vec!["sso"];
@@ -138,8 +141,15 @@ async fn what_is_no_provider_is_not_connected_and_the_words_say_why() {
         (vec!["add", "--preset", "other", "--issuer", "https://10.0.0.1", "--client-id", "usher"], "--outbound-allow"),
         (vec!["add", "--preset", "other", "--issuer", "nonsense", "--client-id", "usher"], "not the address of an identity provider"),
         (vec!["add", "--preset", "other", "--client-id", "usher"], "--preset other needs --issuer"),
-        (vec!["add", "--preset", "google", "--tenant", "x", "--client-id", "usher"], "--preset google takes neither"),
-        (vec!["add", "--preset", "microsoft", "--client-id", "usher"], "--tenant"),
+        (vec!["add", "--preset", "google", "--tenant", "x", "--client-id", "usher"], "--preset google takes no --tenant: leave it out"),
+        (vec!["add", "--preset", "google", "--tenants", "x,y", "--client-id", "usher"], "--preset google takes no --tenants: leave it out"),
+        (vec!["add", "--preset", "google", "--issuer", &slash, "--client-id", "usher"], "--preset google takes no --issuer: leave it out"),
+        (
+            vec!["add", "--preset", "other", "--issuer", &slash, "--tenant", "x", "--client-id", "usher"],
+            "other takes no --tenant: leave it out",
+        ),
+        (vec!["add", "--preset", "microsoft", "--issuer", &slash, "--client-id", "usher"], "microsoft takes no --issuer: leave it out"),
+        (vec!["add", "--preset", "microsoft", "--client-id", "usher"], "needs --tenant with your Directory (tenant) ID, or --tenants"),
         (vec!["add", "--preset", "microsoft", "--tenant", "common", "--client-id", "usher"], "Directory (tenant) ID"),
         (vec!["add", "--preset", "google", "--client-id", "usher", "--trust-unverified-email"], "serves more than one organization"),
         (vec!["test"], "no such connection"),
@@ -283,7 +293,7 @@ async fn what_required_sso_rests_on_is_not_taken_away() {
         let link_own = async |connection: &str| {
             let out = own(&ana, &server, "/me/identities", &[("connect", &format!("sso:{connection}"))]).await;
             let back = get(&ana, crate::common::oidc::sign_in(&ana, &out.onward(), "ana").await.as_str()).await;
-            assert_eq!(post(&ana, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me?done=linked"));
+            assert_eq!(post(&ana, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
         };
         let come_in = async |connection: &str| {
             let browser = browser();
@@ -328,7 +338,7 @@ async fn what_required_sso_rests_on_is_not_taken_away() {
         sso(&server, &["remove", "--connection", &first]).await;
         // One whose connection is gone opens nothing: it is taken off although one way in is left.
         let gone = own(&ana, &server, "/me/identities", &of_first).await;
-        assert_eq!(gone.location.as_deref(), Some("/me?done=unlinked"), "{}", gone.html);
+        assert_eq!(gone.location.as_deref(), Some("/me"), "{}", gone.html);
         let last = own(&ana, &server, "/me/identities", &[("issuer", second.issuer.as_str()), ("subject", "ana")]).await;
         assert!(last.status == 422 && last.html.contains("It is the only way in"), "{}", last.html);
 
@@ -490,13 +500,45 @@ async fn the_examples_connect() {
     let (done, said) = example("openid", &[&server.org, &idp.issuer, "Example Login", Idp::CLIENT, &file], &environment).await;
     assert!(done && said.contains("/sign-in/sso/callback"), "{said}");
     assert_eq!(sso(&server, &["list"]).await[0]["name"], "Example Login");
-    // No test calls Google or Microsoft: their scripts are understood, and find no database.
+    // No test calls Google or Microsoft: their own words are understood, and find no database; and with the provider here in the
+    // place of theirs, everything else that the script says connects, and somebody joins.
     let nowhere = [("USHER_DATA_DIR", "/nonexistent/usher")];
-    for (script, words) in [
-        ("google", vec!["my-organization", "id.apps.googleusercontent.com", &file]),
-        ("microsoft", vec!["my-organization", "72f988bf-86f1-41af-91ab-2d7cd011db47", "id", &file]),
-    ] {
+    let stand_in = server.data_dir.path().join("usher-with-a-stand-in");
+    std::fs::write(&stand_in, STAND_IN).unwrap();
+    std::fs::set_permissions(&stand_in, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let stand_in = stand_in.display().to_string();
+    let here = [environment[0], environment[1], ("USHER", &stand_in), ("STAND_IN", &idp.issuer), ("REAL", env!("CARGO_BIN_EXE_usher"))];
+    let tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    // Of Cy the provider does not say that the address is verified, as Microsoft says of nobody.
+    for (script, of_provider, person) in [("google", vec![], "ana"), ("microsoft", vec![tenant], "cy")] {
+        let words = [&[server.org.as_str()], &of_provider[..], &[Idp::CLIENT, &file]].concat();
         let (done, said) = example(script, &words, &nowhere).await;
         assert!(!done && said.contains("there is nothing of usher's"), "{script}: {said}");
+        sso(&server, &["remove"]).await;
+        register(&server, &server.org, &idp.issuer).await;
+        let (done, said) = example(script, &words, &here).await;
+        assert!(done && said.contains("/sign-in/sso/callback"), "{script}: {said}");
+        let connection = sso(&server, &["list"]).await[0].clone();
+        assert_eq!(connection["trusts_unverified_email"], script == "microsoft", "{script}");
+        let (email, browser) = (format!("{person}@example.com"), browser());
+        let opened = get(&browser, &invite(&server, &email).await).await;
+        let back = via(&browser, &opened.place, connection["id"].as_str().expect("an id"), person).await;
+        let names = [("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")];
+        assert_eq!(post(&browser, &back.place, &names).await.location.as_deref(), Some("/me"), "{script}: {}", back.html);
+        assert_eq!(status(&server, &email).await, "active");
     }
 }
+
+/// Runs `usher` with the provider `STAND_IN` in the place of the one that a preset names.
+const STAND_IN: &str = r#"#!/usr/bin/env bash
+set -euo pipefail
+words=()
+while (($#)); do
+    case $1 in
+        --preset) words+=(--preset other --issuer "$STAND_IN"); shift 2 ;;
+        --tenant) shift 2 ;;
+        *) words+=("$1"); shift ;;
+    esac
+done
+exec "$REAL" "${words[@]}"
+"#;
