@@ -27,7 +27,7 @@ pub(super) enum Slack {
         #[arg(long)]
         org: String,
         /// A file with the bot token in its first line. Without it: `USHER_SLACK_TOKEN_FILE`, `USHER_SLACK_TOKEN`, else the first line
-        /// of standard input.
+        /// of standard input; a terminal is asked for it, and does not show it.
         #[arg(long, value_name = "FILE")]
         token_file: Option<PathBuf>,
     },

@@ -1,8 +1,10 @@
 //! `usher slack` on the host.
 
-use super::{TEAM, TOKEN, connect, done, joined_up, log_of, options, refused, usher};
-use crate::common::{Engine, Server, database::Connection, on_both, slack::Slack};
-use serde_json::json;
+use super::{TEAM, TOKEN, connect, done, joined_up, log_of, options, refused, towards, usher};
+use crate::common::{Engine, Server, database::Connection, hosts, on_both, slack::Slack};
+use serde_json::{Value, json};
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt;
 
 /// The token as the database holds it.
 async fn kept(server: &Server) -> Option<String> {
@@ -83,4 +85,43 @@ async fn what_opens_no_workspace_is_not_kept_and_the_words_say_why() {
         assert!(!output.status.success() && said.contains(words) && !said.contains(TOKEN), "{url}: {said}");
     }
     assert!(!usher(&server, &slack, "no-such-organization", &["test"]).await.status.success());
+}
+
+/// A command at a terminal, where this line is typed.
+async fn at_a_terminal(server: &Server, slack: &Slack, line: &str, words: &[&str]) -> Value {
+    let mut command = tokio::process::Command::new(hosts::variable("USHER_TEST_PY_MCP2"));
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py")).args([line, env!("CARGO_BIN_EXE_usher")]);
+    command.args(words).args(["--org", &server.org, "--json"]).args(towards(slack));
+    command.env("USHER_DATA_DIR", server.data_dir.path()).env("USHER_LOG", "warn");
+    let output = command.output().await.expect("it runs");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+#[tokio::test]
+async fn a_terminal_is_asked_for_a_secret_and_does_not_show_it() {
+    let (server, slack) = joined_up(Engine::Sqlite).await;
+    let said = at_a_terminal(&server, &slack, TOKEN, &["slack", "connect"]).await;
+    assert_eq!(
+        (&said["code"], &said["stderr"]),
+        (&json!(0), &json!("Paste the Slack token and press Enter; it is not shown.\n")),
+        "{said}"
+    );
+    assert_eq!(said["showed"].as_str().map(str::trim), Some(""), "{said}");
+    let connected: Value = serde_json::from_str(said["stdout"].as_str().expect("words")).expect("JSON alone");
+    assert_eq!(connected["workspace_id"], TEAM);
+    // What comes through a pipe is read without a word.
+    let mut piped = tokio::process::Command::new(env!("CARGO_BIN_EXE_usher"));
+    piped.args(["slack", "connect", "--org", &server.org, "--json"]).args(towards(&slack));
+    piped.env("USHER_DATA_DIR", server.data_dir.path()).env("USHER_LOG", "warn");
+    let streams = (Stdio::piped(), Stdio::piped(), Stdio::piped());
+    let mut child = piped.stdin(streams.0).stdout(streams.1).stderr(streams.2).spawn().expect("it starts");
+    child.stdin.take().expect("its ear").write_all(format!("{TOKEN}\n").as_bytes()).await.expect("it hears");
+    let output = child.wait_with_output().await.expect("it ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The same for a provider's, which is at an address where nobody answers.
+    let add = ["sso", "add", "--preset", "other", "--issuer", "http://127.0.0.1:1", "--client-id", "usher"];
+    let said = at_a_terminal(&server, &slack, "the-secret-itself", &add).await;
+    let words = said["stderr"].as_str().expect("words");
+    assert!(words.starts_with("Paste the client secret and press Enter") && words.contains("cannot be reached"), "{said}");
+    assert!(!said.to_string().contains("the-secret-itself"), "{said}");
 }
