@@ -3,6 +3,37 @@
 use crate::common::{Options, PASSWORD, Server, hosts, on_both, smtp::Sink, until};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
+use std::{collections::BTreeSet, path::Path};
+use usher_mcp::http::web::views::{
+    ASSETS, AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, Page,
+    TooManyTriesPage, UnknownLinkPage, door, factors, me, render, second_factor, sso,
+};
+
+#[path = "../../src/http/web/views/samples.rs"]
+mod samples;
+
+#[tokio::test]
+async fn every_page_is_clean_in_light_and_dark_wide_and_on_a_phone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("assets")).unwrap();
+    for asset in ASSETS {
+        std::fs::write(folder.path().join(asset.path.trim_start_matches('/')), asset.body).unwrap();
+    }
+    let mut drawn = BTreeSet::new();
+    for (name, page) in samples::every() {
+        std::fs::write(folder.path().join(format!("{name}.html")), page.html).unwrap();
+        drawn.insert(name.split('-').next().unwrap().to_owned());
+    }
+    let templates = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/web/templates")).unwrap();
+    let templates = templates.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    // Those two are parts of the others.
+    let templates: BTreeSet<_> = templates.filter(|name| !["door", "macros"].contains(&name.as_str())).collect();
+    assert_eq!(drawn, templates, "each page has a sample");
+    let seen = hosts::alone("USHER_TEST_NODE22", "browser/pages.mjs", &[folder.path().to_str().unwrap()]).await;
+    for (name, page) in seen.as_object().unwrap() {
+        assert_eq!(page, &json!({"axe": [], "complaints": [], "wide": false}), "{name}");
+    }
+}
 
 #[tokio::test]
 async fn a_person_joins_in_a_real_browser() {

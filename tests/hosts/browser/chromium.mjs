@@ -95,13 +95,22 @@ class Page {
         }
     }
 
-    async shot(width, scheme) {
+    /** In a window of this width, and in this scheme. */
+    async appear(width, scheme) {
         // A page behind another one draws nothing.
         await this.send('Page.bringToFront');
         await this.send('Emulation.setDeviceMetricsOverride', { width, height: 900, deviceScaleFactor: 1, mobile: width < 500 });
         await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
+    }
+
+    async picture() {
         const { data } = await this.send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true });
         return Buffer.from(data, 'base64');
+    }
+
+    async shot(width, scheme) {
+        await this.appear(width, scheme);
+        return this.picture();
     }
 
     async cookies() {

@@ -1,134 +1,12 @@
+#[path = "samples.rs"]
+mod samples;
+
 use super::*;
-
-const UNTIL: Moment<'static> = Moment { iso: "2026-12-02T14:00:00.000Z", words: "2 Dec 2026, 14:00 UTC" };
-const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'><svg/onload=1>";
-
-fn accept() -> AcceptPage<'static> {
-    AcceptPage {
-        base: "",
-        action: "/invite/3vX9kQ2mT7pLr0WzB4cJ",
-        organization: "Larkspur Freight",
-        inviter: "Mirela Vasquez-Thorne",
-        person: "Oksana Petrenko",
-        email: "oksana.petrenko@larkspur.example",
-        role: "User",
-        until: UNTIL,
-        providers: &[],
-        first_name: "Oksana",
-        last_name: "Petrenko",
-        show_password: None,
-        errors: &[],
-    }
-}
-
-fn joined() -> JoinedPage<'static> {
-    JoinedPage {
-        base: "",
-        organization: "Larkspur Freight",
-        slug: "larkspur-freight",
-        person: "Oksana Petrenko",
-        email: "oksana.petrenko@larkspur.example",
-        role: "User",
-        mcp_url: "https://usher.larkspur.example/mcp/larkspur-freight",
-    }
-}
-
-fn dead(why: DeadLink) -> DeadLinkPage<'static> {
-    DeadLinkPage { base: "", organization: "Larkspur Freight", why, date: UNTIL }
-}
-
-const DEAD: [DeadLink; 5] = [DeadLink::Expired, DeadLink::Superseded, DeadLink::Withdrawn, DeadLink::Used, DeadLink::Suspended];
-
-/// Every page, named.
-fn all() -> Vec<(String, Page)> {
-    const ERRORS: &[FieldError] = &[
-        FieldError { field: "password", message: "This password is among the first that are tried. Take a longer sentence." },
-        FieldError { field: "form", message: "The organization changed meanwhile. Look again and choose Join." },
-    ];
-    let mut pages = vec![
-        ("accept".to_owned(), render(&accept())),
-        ("accept-errors".to_owned(), render(&AcceptPage { errors: ERRORS, ..accept() })),
-        ("accept-show".to_owned(), render(&AcceptPage { show_password: Some("a \"quoted\" sentence"), ..accept() })),
-        ("joined".to_owned(), render(&joined())),
-        ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
-        ("again".to_owned(), render(&OpenAgainPage { base: "" })),
-        ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90, has_link: true })),
-        ("wait_at_the_door".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90, has_link: false })),
-        ("index".to_owned(), render(&IndexPage { base: "", mcp_url: "https://usher.larkspur.example/mcp/{organization}" })),
-    ];
-    pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
-    pages.extend(Fault::ALL.map(|fault| {
-        let page = ErrorPage { base: "", fault, request_id: Some("01990b1c-7e1a-7000-8000-000000000001") };
-        (format!("error-{fault:?}"), render(&page))
-    }));
-    pages
-}
-
-/// The pages of the second factor, named.
-fn second_factor() -> Vec<(String, Page)> {
-    use super::{
-        factors::{FactorsPage, ResetPage, Row},
-        me::Other,
-        second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
-    };
-    const REFUSAL: Option<Refusal<'static>> = Some(Refusal { message: "This code does not count.", waits: false });
-    let (base, id, person, email) = ("", "01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
-    let others = [Other { session: id.to_owned(), organization: HOSTILE.to_owned() }];
-    let factor = |codes_left, demanded, waits, refusal| {
-        render(&FactorPage { base, id, person, organization: HOSTILE, codes_left, demanded, waits, others: &others, refusal })
-    };
-    let row = |since: Option<&str>, own| {
-        let since = since.map(|words| (words.to_owned(), words.to_owned()));
-        Row { id: id.to_owned(), name: HOSTILE.to_owned(), email: email.to_owned(), role: "User", since, own }
-    };
-    let rows = [row(None, false), row(Some("2 Dec 2026"), false), row(Some("2 Dec 2026"), true)];
-    let (demanded, said) = ("Everybody must have one.", Some("The second factor is gone."));
-    let factors = |rows, first, next| render(&FactorsPage { base, organization: HOSTILE, demanded, rows, first, next, said });
-    let reset = |error| render(&ResetPage { base, id, of: id, person, email, organization: HOSTILE, since: UNTIL, error });
-    let drawing = Some(Drawing { size: 37, path: "M4 4h7v1h-7z".to_owned() });
-    let (groups, address, codes) = ("GEZD GNBV", "otpauth://totp/x?secret=GEZDGNBV", "abcd-2345-efgh-67ij");
-    [
-        ("code", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: None })),
-        ("code-wrong", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: REFUSAL })),
-        ("factor", factor(None, false, false, None)),
-        ("factor-demanded", factor(None, true, true, REFUSAL)),
-        ("factor-on", factor(Some(9), true, false, REFUSAL)),
-        ("set-up", render(&SetUpPage { base, id, email, organization: HOSTILE, groups, address, drawing, refusal: None })),
-        ("recovery-codes", render(&RecoveryCodesPage { base, email, organization: HOSTILE, codes })),
-        ("factors", factors(&rows, true, None)),
-        ("factors-none", factors(&[], false, None)),
-        ("factors-on", factors(&rows, false, Some(id))),
-        ("factor-reset", reset(None)),
-        ("factor-reset-refused", reset(Some("This code does not count."))),
-    ]
-    .map(|(name, page)| (name.to_owned(), page))
-    .to_vec()
-}
-
-/// The pages on the way to a provider and back, named.
-fn sso() -> Vec<(String, Page)> {
-    use super::sso::{GoPage, MeetPage, StopPage};
-    let (base, organization, provider, title, sentence, state) = ("", HOSTILE, HOSTILE, "Sign in", "Choose Sign in.", "Sign in");
-    let (action, email) = ("/sign-in/sso/x", "oksana.petrenko@larkspur.example");
-    let errors = [FieldError { field: "last_name", message: "Last name is missing." }];
-    let meet = |names, invited, errors| {
-        render(&MeetPage { base, action, title, sentence, button: title, names, invited, errors, provider, email, organization })
-    };
-    let stop = |status, again, request_id| render(&StopPage { base, status, title, sentence, state, request_id, again, back: "/sign-in" });
-    [
-        ("go", render(&GoPage { base, url: "/at-the-provider", host: HOSTILE })),
-        ("meet", meet(None, None, &[])),
-        ("join", meet(Some((HOSTILE, HOSTILE)), Some((HOSTILE, HOSTILE)), &errors)),
-        ("stop", stop(502, None, Some("01990b1c-7e1a-7000-8000-000000000001"))),
-        ("stop-again", stop(403, Some(action), None)),
-    ]
-    .map(|(name, page)| (name.to_owned(), page))
-    .to_vec()
-}
+use samples::{DEAD, HOSTILE, accept, all, dead, every, joined, second_factor, sso};
 
 #[test]
 fn every_page_keeps_the_content_security_policy() {
-    for (name, page) in all().into_iter().chain(second_factor()).chain(sso()) {
+    for (name, page) in every() {
         for banned in ["<script", " style=", "<style", " onclick", "javascript:", "http-equiv", "<iframe"] {
             assert!(!page.html.contains(banned), "{name} holds {banned}");
         }
@@ -144,7 +22,7 @@ fn every_page_keeps_the_content_security_policy() {
 
 #[test]
 fn a_form_says_where_it_comes_from_and_no_other_page_does() {
-    for (name, page) in all().into_iter().chain(second_factor()).chain(sso()) {
+    for (name, page) in every() {
         let policy = if page.html.contains("<form") { "same-origin" } else { "no-referrer" };
         assert!(page.html.contains(&format!("<meta name=\"referrer\" content=\"{policy}\">")), "{name}");
     }
@@ -178,7 +56,7 @@ fn each_page_has_its_status() {
         ("unknown", 404),
         ("again", 404),
         ("wait", 429),
-        ("wait_at_the_door", 429),
+        ("wait-at-the-door", 429),
         ("index", 200),
         ("dead-Expired", 410),
         ("dead-Superseded", 410),

@@ -1,0 +1,219 @@
+//! Every page in every state, for the tests beside the views and for those in a browser: each is named after its template, and
+//! after its state behind a hyphen. The module that takes this in brings the types.
+
+use super::{
+    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, Page, TooManyTriesPage,
+    UnknownLinkPage,
+    door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
+    factors::{FactorsPage, ResetPage, Row},
+    me::{Identity, MePage, MovedPage, Other, SessionRow},
+    render,
+    second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
+    sso::{GoPage, MeetPage, Provider, StopPage},
+};
+
+pub(super) const UNTIL: Moment<'static> = Moment { iso: "2026-12-02T14:00:00.000Z", words: "2 Dec 2026, 14:00 UTC" };
+/// A text that would like to be more than one.
+pub(super) const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'><svg/onload=1>";
+
+pub(super) fn accept() -> AcceptPage<'static> {
+    AcceptPage {
+        base: "",
+        action: "/invite/3vX9kQ2mT7pLr0WzB4cJ",
+        organization: "Larkspur Freight",
+        inviter: "Mirela Vasquez-Thorne",
+        person: "Oksana Petrenko",
+        email: "oksana.petrenko@larkspur.example",
+        role: "User",
+        until: UNTIL,
+        providers: &[],
+        first_name: "Oksana",
+        last_name: "Petrenko",
+        show_password: None,
+        errors: &[],
+    }
+}
+
+pub(super) fn joined() -> JoinedPage<'static> {
+    JoinedPage {
+        base: "",
+        organization: "Larkspur Freight",
+        slug: "larkspur-freight",
+        person: "Oksana Petrenko",
+        email: "oksana.petrenko@larkspur.example",
+        role: "User",
+        mcp_url: "https://usher.larkspur.example/mcp/larkspur-freight",
+    }
+}
+
+pub(super) fn dead(why: DeadLink) -> DeadLinkPage<'static> {
+    DeadLinkPage { base: "", organization: "Larkspur Freight", why, date: UNTIL }
+}
+
+pub(super) const DEAD: [DeadLink; 5] = [DeadLink::Expired, DeadLink::Superseded, DeadLink::Withdrawn, DeadLink::Used, DeadLink::Suspended];
+
+/// Every page, named.
+pub(super) fn all() -> Vec<(String, Page)> {
+    const ERRORS: &[FieldError] = &[
+        FieldError { field: "password", message: "This password is among the first that are tried. Take a longer sentence." },
+        FieldError { field: "form", message: "The organization changed meanwhile. Look again and choose Join." },
+    ];
+    let mut pages = vec![
+        ("accept".to_owned(), render(&accept())),
+        ("accept-errors".to_owned(), render(&AcceptPage { errors: ERRORS, ..accept() })),
+        (
+            "accept-provider".to_owned(),
+            render(&AcceptPage { providers: &[Provider { value: "sso:1".to_owned(), name: HOSTILE.to_owned() }], ..accept() }),
+        ),
+        ("accept-show".to_owned(), render(&AcceptPage { show_password: Some("a \"quoted\" sentence"), ..accept() })),
+        ("joined".to_owned(), render(&joined())),
+        ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
+        ("again".to_owned(), render(&OpenAgainPage { base: "" })),
+        ("wait".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90, has_link: true })),
+        ("wait-at-the-door".to_owned(), render(&TooManyTriesPage { base: "", retry_after_seconds: 90, has_link: false })),
+        ("index".to_owned(), render(&IndexPage { base: "", mcp_url: "https://usher.larkspur.example/mcp/{organization}" })),
+    ];
+    pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
+    pages.extend(Fault::ALL.map(|fault| {
+        let page = ErrorPage { base: "", fault, request_id: Some("01990b1c-7e1a-7000-8000-000000000001") };
+        (format!("error-{fault:?}"), render(&page))
+    }));
+    pages
+}
+
+/// The pages of the second factor, named.
+pub(super) fn second_factor() -> Vec<(String, Page)> {
+    const REFUSAL: Option<Refusal<'static>> = Some(Refusal { message: "This code does not count.", waits: false });
+    let (base, id, person, email) = ("", "01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
+    let others = [Other { session: id.to_owned(), organization: HOSTILE.to_owned() }];
+    let factor = |codes_left, demanded, waits, refusal| {
+        render(&FactorPage { base, id, person, organization: HOSTILE, codes_left, demanded, waits, others: &others, refusal })
+    };
+    let row = |since: Option<&str>, own| {
+        let since = since.map(|words| (words.to_owned(), words.to_owned()));
+        Row { id: id.to_owned(), name: HOSTILE.to_owned(), email: email.to_owned(), role: "User", since, own }
+    };
+    let rows = [row(None, false), row(Some("2 Dec 2026"), false), row(Some("2 Dec 2026"), true)];
+    let (demanded, said) = ("Everybody must have one.", Some("The second factor is gone."));
+    let factors = |rows, first, next| render(&FactorsPage { base, organization: HOSTILE, demanded, rows, first, next, said });
+    let reset = |error| render(&ResetPage { base, id, of: id, person, email, organization: HOSTILE, since: UNTIL, error });
+    let drawing = Some(Drawing { size: 37, path: "M4 4h7v1h-7z".to_owned() });
+    let (groups, address, codes) = ("GEZD GNBV", "otpauth://totp/x?secret=GEZDGNBV", "abcd-2345-efgh-67ij");
+    [
+        ("code", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: None })),
+        ("code-wrong", render(&CodePage { base, id, person, organization: HOSTILE, others: &others, refusal: REFUSAL })),
+        ("factor", factor(None, false, false, None)),
+        ("factor-demanded", factor(None, true, true, REFUSAL)),
+        ("factor-on", factor(Some(9), true, false, REFUSAL)),
+        ("set_up", render(&SetUpPage { base, id, email, organization: HOSTILE, groups, address, drawing, refusal: None })),
+        ("recovery_codes", render(&RecoveryCodesPage { base, email, organization: HOSTILE, codes })),
+        ("factors", factors(&rows, true, None)),
+        ("factors-none", factors(&[], false, None)),
+        ("factors-on", factors(&rows, false, Some(id))),
+        ("factor_reset", reset(None)),
+        ("factor_reset-refused", reset(Some("This code does not count."))),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
+/// The pages on the way to a provider and back, named.
+pub(super) fn sso() -> Vec<(String, Page)> {
+    let (base, organization, provider, title, sentence, state) = ("", HOSTILE, HOSTILE, "Sign in", "Choose Sign in.", "Sign in");
+    let (action, email) = ("/sign-in/sso/x", "oksana.petrenko@larkspur.example");
+    let errors = [FieldError { field: "last_name", message: "Last name is missing." }];
+    let meet = |names, invited, errors| {
+        render(&MeetPage { base, action, title, sentence, button: title, names, invited, errors, provider, email, organization })
+    };
+    let stop = |status, again, request_id| render(&StopPage { base, status, title, sentence, state, request_id, again, back: "/sign-in" });
+    [
+        ("sso_go", render(&GoPage { base, url: "/at-the-provider", host: HOSTILE })),
+        ("sso_meet", meet(None, None, &[])),
+        ("sso_meet-join", meet(Some((HOSTILE, HOSTILE)), Some((HOSTILE, HOSTILE)), &errors)),
+        ("sso_stop", stop(502, None, Some("01990b1c-7e1a-7000-8000-000000000001"))),
+        ("sso_stop-again", stop(403, Some(action), None)),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
+/// The pages of signing in, and of what is one's own, named.
+pub(super) fn door() -> Vec<(String, Page)> {
+    let (base, person, email, organization) = ("", HOSTILE, "oksana.petrenko@larkspur.example", HOSTILE);
+    let providers = [Provider { value: "sso:1".to_owned(), name: HOSTILE.to_owned() }];
+    let sign_in = |error| render(&SignInPage { base, email, email_error: error, organization, organization_error: error });
+    let sign_in_to = |providers, show_password, error, waits| {
+        let (slug, sso_required) = ("larkspur-freight", true);
+        render(&SignInToPage { base, organization, slug, providers, sso_required, email, magic_links: true, show_password, error, waits })
+    };
+    let link = |asks_password, show_password, error| {
+        let (action, title, sentence, button, until) = ("/link/x", "Sign in", "You come in as this person.", "Sign in", UNTIL);
+        render(&LinkPage { base, action, title, sentence, button, asks_password, show_password, error, person, email, organization, until })
+    };
+    let (moved, typed) = (Some((HOSTILE, HOSTILE)), [("First name", HOSTILE)]);
+    let mut pages = vec![
+        ("sign_in".to_owned(), sign_in(None)),
+        ("sign_in-wrong".to_owned(), sign_in(Some("This is not a complete email address."))),
+        ("sign_in_to".to_owned(), sign_in_to(&[], None, None, false)),
+        ("sign_in_to-provider".to_owned(), sign_in_to(&providers, None, None, false)),
+        ("sign_in_to-show".to_owned(), sign_in_to(&[], Some("a sentence"), None, false)),
+        ("sign_in_to-refused".to_owned(), sign_in_to(&[], None, Some("That email and password do not open a door here."), false)),
+        ("sent".to_owned(), render(&SentPage { base, back: "/sign-in" })),
+        ("link".to_owned(), link(false, None, None)),
+        ("link-password".to_owned(), link(true, None, None)),
+        ("link-show".to_owned(), link(true, Some("a sentence"), None)),
+        ("link-weak".to_owned(), link(true, None, Some("This password is among the first that are tried."))),
+        ("moved".to_owned(), render(&MovedPage { base, now: moved, typed: &typed })),
+        ("moved-out".to_owned(), render(&MovedPage { base, now: None, typed: &[] })),
+        ("me".to_owned(), me(true, None, &[])),
+        ("me-said".to_owned(), me(false, Some("Your name is saved."), &[])),
+        ("me-errors".to_owned(), me(true, None, &ME_ERRORS)),
+    ];
+    pages.extend(Shut::ALL.map(|why| (format!("shut-{why:?}"), render(&ShutPage { base, why }))));
+    pages
+}
+
+const ME_ERRORS: [FieldError<'static>; 4] = [
+    FieldError { field: "first_name", message: "First name is missing." },
+    FieldError { field: "current", message: "This is not your current password." },
+    FieldError { field: "password", message: "This password is among the first that are tried." },
+    FieldError { field: "identity", message: "It is the only way in that your organization leaves open." },
+];
+
+/// The page of one's own.
+fn me(has_password: bool, said: Option<&str>, errors: &[FieldError<'_>]) -> Page {
+    let (id, label) = ("01990b1c-7e1a-7000-8000-000000000001", "Firefox on Linux");
+    let session = |this, waits| SessionRow { id, label, way: "by password", since: UNTIL, waits, this };
+    let identity = |live| Identity {
+        connection: HOSTILE.to_owned(),
+        live,
+        email: "oksana@provider.example".to_owned(),
+        issuer: "https://provider.example".to_owned(),
+        subject: HOSTILE.to_owned(),
+    };
+    render(&MePage {
+        base: "",
+        id,
+        person: HOSTILE,
+        first_name: "Oksana",
+        last_name: "Petrenko",
+        email: "oksana.petrenko@larkspur.example",
+        role: "Administrator",
+        is_administrator: true,
+        organization: HOSTILE,
+        mcp_url: "https://usher.larkspur.example/mcp/larkspur-freight",
+        has_password,
+        has_second_factor: has_password,
+        others: &[Other { session: id.to_owned(), organization: HOSTILE.to_owned() }],
+        sessions: &[session(true, false), session(false, false), session(false, true)],
+        identities: &[identity(true), identity(false)],
+        providers: &[Provider { value: "sso:1".to_owned(), name: HOSTILE.to_owned() }],
+        said,
+        errors,
+    })
+}
+
+/// All of them.
+pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
+    all().into_iter().chain(door()).chain(second_factor()).chain(sso())
+}
