@@ -10,7 +10,8 @@ use crate::{
     config::is_loopback_name,
     domain::{MINUTE, RequestId},
     gather,
-    mcp::Incoming,
+    keys::sha256,
+    mcp::{Incoming, TurnedAway},
 };
 use axum::{
     body::Body,
@@ -25,8 +26,8 @@ use serde_json::Value;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
     },
 };
 
@@ -267,7 +268,9 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     }
     let Some(token) = authorization.as_ref().and_then(bearer) else { return unauthorized(false) };
     let from = gather::hashed(&app, request.extensions().get::<CallerAddress>().and_then(|caller| caller.0));
+    let hash = sha256(token.as_bytes());
     let dead = |app: &SharedApp| {
+        app.pool.bearer_rests(hash);
         app.evidence.stranger(app.clock.now(), "dead_token", "mcp", from);
         unauthorized(true)
     };
@@ -301,11 +304,13 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
         (Err(refusal), None) => return refusal,
     };
     let sent_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let died = Arc::new(AtomicBool::new(false));
-    parts.extensions.insert(Arc::new(Incoming { caller, request_id, limited, dead: Arc::clone(&died) }));
+    let turned_away = Arc::new(OnceLock::new());
+    parts.extensions.insert(Arc::new(Incoming { caller, request_id, limited, turned_away: Arc::clone(&turned_away) }));
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
-    if died.load(Ordering::Acquire) {
-        return dead(&app);
+    match turned_away.get() {
+        Some(TurnedAway::Dead) => return dead(&app),
+        Some(TurnedAway::Refused) => app.pool.bearer_rests(hash),
+        None => {}
     }
     match limited {
         Some(wait) if response.status() != StatusCode::OK => too_many(wait),

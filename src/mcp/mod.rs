@@ -27,10 +27,7 @@ use rmcp::{
 use serde_json::{Map, Value};
 use std::{
     pin::Pin,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, LazyLock, OnceLock},
 };
 use usher_tools::{Descriptor, Effect, ErrorBody, Tool, asked, read_params, requires};
 
@@ -51,8 +48,17 @@ pub struct Incoming {
     pub request_id: RequestId,
     /// Set when this call is one too many: after how many milliseconds to come back.
     pub limited: Option<i64>,
-    /// Set when the credential died while the call was under way: the answer becomes 401.
-    pub dead: Arc<AtomicBool>,
+    /// Set when the call was turned away for what its caller is.
+    pub turned_away: Arc<OnceLock<TurnedAway>>,
+}
+
+/// Why a call came to nothing, where it is told to whoever let it in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// The credential died while the call was under way: the answer becomes 401.
+    Dead,
+    /// The caller may not do this.
+    Refused,
 }
 
 /// A tool's way to its use case.
@@ -127,9 +133,10 @@ async fn answer<T: Handle>(app: SharedApp, incoming: Arc<Incoming>, arguments: M
         }
         Err(error) => {
             if let Error::Unauthenticated = error {
-                incoming.dead.store(true, Ordering::Release);
+                let _first = incoming.turned_away.set(TurnedAway::Dead);
             }
             if error.is_evidence() {
+                let _first = incoming.turned_away.set(TurnedAway::Refused);
                 let code = error.code().as_str();
                 let (actor, name, as_of) = (&caller.actor, &caller.alive.name, caller.alive.audit_seq);
                 app.evidence.refused(app.clock.now(), actor, name, T::ACTION, Some(T::NAME), named, code, request_id, as_of);

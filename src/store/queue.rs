@@ -5,11 +5,16 @@
 //! too, would take them all as fast as they come back. So at most [`AT_ONCE`] of an organization's writers have a
 //! connection: one that holds the lock, and one that waits for it and goes on the moment the first commits; and as many
 //! calls of one bearer are looked up at a time. First come, first served.
+//!
+//! A bearer who was turned away comes back at once if nobody minds, and each try costs the processor as much as a call
+//! that is let in. So every refusal keeps one of the two places for [`REST`], beside its answer, which does not wait.
+//! Nobody who asks once notices; who asks as fast as they can is held to about a thousand refusals a second and node.
 
 use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -17,10 +22,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const AT_ONCE: usize = 2;
 /// How many queues are kept before those without anybody in them are taken away.
 const KEPT: usize = 1024;
+/// How long a refusal keeps a place.
+const REST: Duration = Duration::from_millis(2);
 
 /// The queues of one node, one for each `K` that somebody waits for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Queues<K>(Arc<Mutex<HashMap<K, Arc<Semaphore>>>>);
+
+impl<K> Clone for Queues<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<K> Default for Queues<K> {
     fn default() -> Self {
@@ -28,7 +41,16 @@ impl<K> Default for Queues<K> {
     }
 }
 
-impl<K: Eq + Hash> Queues<K> {
+impl<K: Eq + Hash + Send + 'static> Queues<K> {
+    /// Keeps a place of this queue for [`REST`], once it has its turn.
+    pub(super) fn rest(&self, of: K) {
+        let queue = self.clone();
+        tokio::spawn(async move {
+            let _turn = queue.turn(of).await;
+            tokio::time::sleep(REST).await;
+        });
+    }
+
     /// Waits for one's turn. `None` never happens: the queues are not closed.
     pub(super) async fn turn(&self, of: K) -> Option<OwnedSemaphorePermit> {
         let queue = {
@@ -57,6 +79,24 @@ mod tests {
         assert!(queues.turn(2).await.is_some());
         assert!(!waiting.is_finished());
         drop(held);
+        assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn whoever_rests_holds_up_nobody_but_themselves() {
+        let queues = Queues::default();
+        for _ in 0..AT_ONCE {
+            queues.rest(1);
+        }
+        // The rests have their places once both tasks ran; a turn that is asked for then comes after them.
+        while queues.0.lock().unwrap().get(&1).is_none_or(|queue| queue.available_permits() > 0) {
+            tokio::task::yield_now().await;
+        }
+        let waiting = {
+            let queues = queues.clone();
+            tokio::spawn(async move { queues.turn(1).await.is_some() })
+        };
+        assert!(queues.turn(2).await.is_some());
         assert!(waiting.await.unwrap());
     }
 

@@ -387,6 +387,11 @@ impl Pool {
         self.bearers.turn(hash).await
     }
 
+    /// Lets a bearer who was turned away rest, beside the answer: they are looked up less often than whoever is let in.
+    pub fn bearer_rests(&self, hash: [u8; 32]) {
+        self.bearers.rest(hash);
+    }
+
     /// Which engine this is.
     #[must_use]
     pub fn engine(&self) -> Engine {
