@@ -78,6 +78,13 @@ impl Timestamp {
         self.in_words("%-d %b %Y, %H:%M UTC")
     }
 
+    /// For what lies more than a week back: `16 Nov`, with the year where it is not that of `now`.
+    #[must_use]
+    pub fn day_utc(self, now: Self) -> String {
+        let year = |at: Self| at.in_words("%Y");
+        self.in_words(if year(self) == year(now) { "%-d %b" } else { "%-d %b %Y" })
+    }
+
     fn in_words(self, format: &str) -> String {
         jiff::tz::Offset::UTC.to_datetime(self.calendar()).strftime(format).to_string()
     }

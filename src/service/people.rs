@@ -56,6 +56,19 @@ pub async fn list(
     })
 }
 
+/// How many people there are, by status and role, for whoever may list them.
+pub async fn counts(app: &App, call: &Call) -> Result<people::Counts, Error> {
+    authz::visible(&call.actor, &call.standing, false)?;
+    Ok(people::counts(&app.pool, call.actor.org()).await?)
+}
+
+/// Whom somebody without access may ask for some: Administrators who are Active, newest first, at most `limit`. It needs no
+/// permission (B04), and says no more of them than a name and an address.
+pub async fn administrators(app: &App, call: &Call, limit: i64) -> Result<Vec<Person>, Error> {
+    let filter = Filter { status: Some(Status::Active), role: Some(Role::Administrator), ..Filter::default() };
+    Ok(people::list(&app.pool, call.actor.org(), &filter, 0, None, limit, app.clock.now()).await?.people)
+}
+
 /// The caller's own address, by its folded key: asked only when an address is named and the caller lacks the permission.
 async fn own_email_key(app: &App, call: &Call, who: &Who) -> Result<Option<String>, Error> {
     let (Who::EmailKey(_), Some(me)) = (who, call.actor.user()) else { return Ok(None) };

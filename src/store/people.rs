@@ -262,6 +262,41 @@ pub async fn active_administrators(work: &mut Work) -> Result<i64, StoreError> {
         .get(0)
 }
 
+/// How many people an organization has, by status and role.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts([(Status, Role, i64); 6]);
+
+impl Counts {
+    /// Those of a status, or of any, and of a role, or of any.
+    #[must_use]
+    pub fn of(&self, status: Option<Status>, role: Option<Role>) -> i64 {
+        let fits = |(of, as_what, _): &&(Status, Role, i64)| {
+            status.is_none_or(|wanted| wanted == *of) && role.is_none_or(|wanted| wanted == *as_what)
+        };
+        self.0.iter().filter(fits).map(|(_, _, count)| count).sum()
+    }
+}
+
+/// The counters of the organization's head row.
+pub async fn counts(pool: &Pool, org: Org) -> Result<Counts, StoreError> {
+    let row = pool
+        .query(
+            "SELECT pending_administrators, pending_users, active_administrators, active_users, deactivated_administrators, deactivated_users
+               FROM org_heads WHERE org = $1",
+        )
+        .bind(org.number)
+        .one()
+        .await?;
+    Ok(Counts([
+        (Status::Pending, Role::Administrator, row.get(0)?),
+        (Status::Pending, Role::User, row.get(1)?),
+        (Status::Active, Role::Administrator, row.get(2)?),
+        (Status::Active, Role::User, row.get(3)?),
+        (Status::Deactivated, Role::Administrator, row.get(4)?),
+        (Status::Deactivated, Role::User, row.get(5)?),
+    ]))
+}
+
 macro_rules! insert_person {
     () => {
         "INSERT INTO users (key, id, org, email, email_key, first_name, last_name, role, status, created_at, activated_at, folded, invite_generation)

@@ -52,7 +52,7 @@ pub struct ResetForm {
 
 /// The account that a browser looks at, if nothing is asked of it any more; else the answer. A form comes with the person that it
 /// was drawn for.
-async fn visitor(app: &SharedApp, headers: &HeaderMap, drawn_for: Option<&str>) -> Result<Visitor, Response> {
+pub(super) async fn visitor(app: &SharedApp, headers: &HeaderMap, drawn_for: Option<&str>) -> Result<Visitor, Response> {
     let held = match drawn_for {
         Some(drawn_for) => Some(holder(app, headers, drawn_for).await?),
         None => Held::read(app, headers).await.map_err(|error| unavailable(app, &error.into()))?,

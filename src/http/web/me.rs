@@ -168,7 +168,7 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, sent: &OwnForm) -> Result<
 }
 
 /// Says that the browser looks at another account now, or at none.
-fn moved(app: &SharedApp, now: Option<&Session>, typed: &[(&str, &str)]) -> Response {
+pub(super) fn moved(app: &SharedApp, now: Option<&Session>, typed: &[(&str, &str)]) -> Response {
     let now = now.map(|now| (now.full_name(), now.organization.as_str()));
     let now = now.as_ref().map(|(person, organization)| (person.as_str(), *organization));
     page(app, &MovedPage { base: app.public_url.base(), now, typed })

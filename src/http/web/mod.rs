@@ -7,9 +7,11 @@
 mod done;
 pub mod door;
 pub mod factors;
+pub mod frame;
 pub mod me;
 pub mod second_factor;
 pub mod sso;
+pub mod users;
 pub mod views;
 pub mod visitor;
 
@@ -41,7 +43,7 @@ use views::{
     AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, PAGE_HEADERS,
     TooManyTriesPage, UnknownLinkPage, View,
 };
-use visitor::{cookie, neighbourhood};
+use visitor::{Held, cookie, neighbourhood};
 use zeroize::Zeroizing;
 
 /// How long the cookie with the link's token lives, in seconds.
@@ -72,8 +74,13 @@ fn failed(app: &SharedApp, request_id: RequestId, error: &Error) -> Response {
     page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: Some(&request_id.to_string()) })
 }
 
-/// What this server is.
-pub async fn index(State(app): State<SharedApp>) -> Response {
+/// What this server is; for who is signed in, where they may go.
+pub async fn index(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
+    match Held::read(&app, &headers).await {
+        Ok(Some(_)) => return frame::start(&app, &headers).await,
+        Ok(None) => {}
+        Err(error) => return unavailable(&app, &error.into()),
+    }
     let mcp_url = format!("{}/mcp/{{organization}}", app.public_url.as_str());
     page(&app, &IndexPage { base: app.public_url.base(), mcp_url: &mcp_url })
 }

@@ -14,9 +14,12 @@
 
 pub mod door;
 pub mod factors;
+pub mod frame;
 pub mod me;
 pub mod second_factor;
 pub mod sso;
+pub mod users;
+pub mod when;
 
 use askama::Template;
 use http::StatusCode;
@@ -180,6 +183,9 @@ pub fn label(field: &'static str) -> &'static str {
         "first_name" => "First name",
         "last_name" => "Last name",
         "password" => "Password",
+        "email" => "Email",
+        "role" => "Role",
+        "access_groups" => "Access groups",
         other => other,
     }
 }

@@ -1,0 +1,89 @@
+//! The frame of the dashboard for whoever is signed in, and the page on which they start.
+
+use super::{
+    door::go_to,
+    factors, fault, me, page, unavailable,
+    views::{
+        Fault,
+        frame::{Frame, Place},
+        users::{Contact, NoAccessPage},
+    },
+    visitor::Visitor,
+};
+use crate::{
+    app::SharedApp,
+    authz::{Reason, Standing},
+    domain::builtin,
+    error::Error,
+    service::people,
+};
+use axum::{http::HeaderMap, response::Response};
+
+/// How many Administrators are named to who has no access yet.
+const CONTACTS: i64 = 5;
+
+/// Whether a page is of any use to somebody. The page itself asks again, and so does what it shows.
+fn opens(standing: &Standing, place: Place) -> bool {
+    match place {
+        Place::Users => standing.holds(builtin::USERS_READ),
+    }
+}
+
+/// What stands around a page.
+pub(super) fn frame(app: &SharedApp, visitor: &Visitor, here: Option<Place>) -> Frame {
+    let session = &visitor.now;
+    Frame {
+        base: app.public_url.base().to_owned(),
+        id: session.person.id.to_string(),
+        person: session.full_name(),
+        email: session.email.clone(),
+        role: session.standing.role.shown(),
+        organization: session.organization.clone(),
+        others: visitor.others.iter().map(me::other).collect(),
+        places: Place::ALL.into_iter().filter(|place| opens(&session.standing, *place)).collect(),
+        here,
+    }
+}
+
+/// What somebody may not know of is not there (requirement 57); what a session lost is at the door.
+pub(super) fn refused(app: &SharedApp, error: &Error) -> Response {
+    match error {
+        Error::Unauthenticated => go_to(app, "/sign-in"),
+        Error::Denied(Reason::Permission(_) | Reason::Administrator) | Error::UserNotFound | Error::GroupNotFound => {
+            fault(app, Fault::NotFound)
+        }
+        other => unavailable(app, other),
+    }
+}
+
+/// `GET /` of somebody who is signed in: the first page that is open to them, or why there is none (B04).
+pub(super) async fn start(app: &SharedApp, headers: &HeaderMap) -> Response {
+    let visitor = match factors::visitor(app, headers, None).await {
+        Ok(visitor) => visitor,
+        Err(response) => return response,
+    };
+    let frame = frame(app, &visitor, None);
+    match frame.places.first() {
+        Some(place) => go_to(app, place.path()),
+        None => no_access(app, &visitor, &frame).await,
+    }
+}
+
+async fn no_access(app: &SharedApp, visitor: &Visitor, frame: &Frame) -> Response {
+    let call = visitor.call(app);
+    let own = usher_tools::GetUserParams { user: visitor.now.person.id.to_string() };
+    let (own, administrators) = match (people::get(app, &call, &own).await, people::administrators(app, &call, CONTACTS).await) {
+        (Ok(own), Ok(administrators)) => (own.user, administrators),
+        (Err(error), _) | (_, Err(error)) => return refused(app, &error),
+    };
+    let groups: Vec<_> = own.access_groups.into_iter().map(|group| group.name).collect();
+    let contacts: Vec<_> = administrators
+        .into_iter()
+        .map(|person| Contact {
+            id: person.id.to_string(),
+            name: format!("{} {}", person.first_name, person.last_name),
+            email: person.email,
+        })
+        .collect();
+    page(app, &NoAccessPage { frame, groups: &groups, contacts: &contacts })
+}

@@ -1,0 +1,119 @@
+//! What stands around every page of the dashboard: the way about, the organization, the person.
+
+use super::{hue, initials, me::Other};
+
+/// A page of the sidebar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The roster.
+    Users,
+}
+
+impl Place {
+    /// Every place, in the order of the sidebar.
+    pub const ALL: [Self; 1] = [Self::Users];
+
+    /// Path below the base.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Users => "/users",
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Users => "Users",
+        }
+    }
+
+    /// Under which heading it stands.
+    fn section(self) -> &'static str {
+        match self {
+            Self::Users => "Access",
+        }
+    }
+
+    pub(super) fn icon(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+        }
+    }
+}
+
+/// A link of the sidebar, and the heading above it where a section begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) heading: Option<&'static str>,
+    pub(super) place: Place,
+    pub(super) here: bool,
+}
+
+/// The frame of a page: who looks, at which organization, and where they may go.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Path of the public URL.
+    pub base: String,
+    /// Id of the person, which every form carries.
+    pub id: String,
+    /// Full name.
+    pub person: String,
+    /// Address of the account.
+    pub email: String,
+    /// `Administrator` or `User`.
+    pub role: &'static str,
+    /// Name of the organization.
+    pub organization: String,
+    /// The other accounts of this browser.
+    pub others: Vec<Other>,
+    /// Where they may go; empty for whom nothing is open (B04).
+    pub places: Vec<Place>,
+    /// Where they are, if it is one of those.
+    pub here: Option<Place>,
+}
+
+impl Frame {
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        let mut section = "";
+        let entry = |place: &Place| {
+            let heading = (place.section() != section).then(|| place.section());
+            section = place.section();
+            Entry { heading, place: *place, here: self.here == Some(*place) }
+        };
+        self.places.iter().map(entry).collect()
+    }
+
+    pub(super) fn initials(&self) -> String {
+        initials(&self.person)
+    }
+
+    pub(super) fn hue(&self) -> &'static str {
+        hue(&self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_stands_once_above_its_places() {
+        let frame = Frame {
+            base: String::new(),
+            id: "u".to_owned(),
+            person: "Ana Ruiz".to_owned(),
+            email: "ana@example.com".to_owned(),
+            role: "Administrator",
+            organization: "Larkspur".to_owned(),
+            others: Vec::new(),
+            places: Place::ALL.to_vec(),
+            here: Some(Place::Users),
+        };
+        let headings: Vec<_> = frame.entries().iter().filter_map(|entry| entry.heading).collect();
+        assert_eq!(headings, ["Access"]);
+        assert_eq!(frame.entries().iter().filter(|entry| entry.here).count(), 1);
+        assert_eq!(frame.initials(), "AR");
+    }
+}
