@@ -7,6 +7,7 @@ mod common;
 mod behaviour;
 mod commands;
 mod crash;
+mod dashboard;
 mod examples;
 mod faults;
 mod field_reports;

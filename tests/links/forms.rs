@@ -73,7 +73,8 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
     let browser = browser();
     let connection = &world.provider.as_ref().expect("a provider").1;
     let out = format!("sso:{connection}");
-    server.ok("invite_user", json!({"email": "new@example.com", "first_name": "N", "last_name": "N"})).await;
+    let invited = server.ok("invite_user", json!({"email": "new@example.com", "first_name": "N", "last_name": "N"})).await;
+    let pending = invited["user"]["id"].as_str().expect("an id").to_owned();
     let invite = get(&browser, &server.link_to("new@example.com").await).await;
     let door = format!("{address}/sign-in/{}", server.org);
     let journey = world.through_the_provider(&browser, &door, KIM).await;
@@ -102,6 +103,12 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
         {
             let mut row = own("/settings/second-factor/{id}", &[], 303);
             row.path = format!("{address}/settings/second-factor/{other}");
+            row
+        },
+        own("/users/invite", &[("email", "typed@example.com"), ("first_name", "Zoë"), ("last_name", "Typed"), ("do", "invite")], 303),
+        {
+            let mut row = own("/users/{id}/resend", &[], 303);
+            row.path = format!("{address}/users/{pending}/resend");
             row
         },
         own("/me/sessions", &[("end", "others")], 303),
@@ -185,7 +192,7 @@ async fn a_form_that_was_drawn_for_another_account_does_nothing_and_says_so_with
         let (browser, rows) = hers(&world).await;
         let own: Vec<&Row> = rows.iter().filter(|row| row.is_drawn_for_an_account()).collect();
         for row in &rows {
-            let is_own = ["/me", "/settings", "/sign-out"].into_iter().any(|own| row.route.starts_with(own));
+            let is_own = ["/me", "/settings", "/sign-out", "/users"].into_iter().any(|own| row.route.starts_with(own));
             assert_eq!(row.is_drawn_for_an_account(), is_own, "{} says whose it is", row.route);
         }
         let kim = world.call("get_user", json!({"user": KIM.email})).await["user"]["id"].as_str().expect("an id").to_owned();
@@ -203,7 +210,7 @@ async fn a_form_that_was_drawn_for_another_account_does_nothing_and_says_so_with
             assert_eq!((seen.status, seen.heading()), (409, "This browser has moved on"), "{} {drawn:?}: {}", row.route, seen.html);
             assert!(seen.html.contains("Nothing was done with it"), "{}", seen.html);
             assert!(!seen.html.contains(PASSWORD) && !seen.html.contains(NEW), "no password is shown again");
-            if row.route == "/me/name" {
+            if ["/me/name", "/users/invite"].contains(&row.route) {
                 assert!(seen.html.contains("Zoë") && seen.html.contains("Typed"), "{}", seen.html);
             }
         };
@@ -267,7 +274,11 @@ async fn a_form_of_an_account_that_is_signed_in_no_more_does_nothing_and_keeps_w
             assert_eq!((seen.status, seen.heading()), (409, "You are signed out"), "{}: {}", row.route, seen.html);
             assert!(seen.html.contains("Nothing was done with it") && seen.html.contains("href=\"/sign-in\""), "{}", seen.html);
             assert!(!seen.html.contains(PASSWORD) && !seen.html.contains(NEW) && !seen.html.contains(&drawn));
-            assert!(row.route != "/me/name" || (seen.html.contains("Zoë") && seen.html.contains("Typed")), "{}", seen.html);
+            assert!(
+                !["/me/name", "/users/invite"].contains(&row.route) || (seen.html.contains("Zoë") && seen.html.contains("Typed")),
+                "{}",
+                seen.html
+            );
         }
         assert_eq!(world.digest().await, before, "nothing changed");
     })

@@ -30,6 +30,8 @@ pub(super) enum Done {
     FactorRemoved,
     FactorReset,
     NoFactorLeft,
+    Invited,
+    Resent,
 }
 
 impl Done {
@@ -38,6 +40,9 @@ impl Done {
         [Self::Name, Self::Password, Self::Sessions, Self::Joined, Self::Linked, Self::Unlinked, Self::Switched, Self::FactorRemoved];
     /// What the list of second factors says.
     pub(super) const OF_FACTORS: [Self; 2] = [Self::FactorReset, Self::NoFactorLeft];
+
+    /// What the roster says.
+    pub(super) const OF_PEOPLE: [Self; 2] = [Self::Invited, Self::Resent];
 
     const fn word(self) -> &'static str {
         match self {
@@ -51,6 +56,8 @@ impl Done {
             Self::FactorRemoved => "factor_removed",
             Self::FactorReset => "factor_reset",
             Self::NoFactorLeft => "no_factor_left",
+            Self::Invited => "invited",
+            Self::Resent => "resent",
         }
     }
 
@@ -67,6 +74,8 @@ impl Done {
             Self::FactorRemoved => "Your second factor is gone, and all other sessions have ended.",
             Self::FactorReset => "The second factor is gone, and all sessions of its person have ended. A mail tells them.",
             Self::NoFactorLeft => "They have no second factor any more; nothing was changed.",
+            Self::Invited => "They are invited, and Pending until they open the link in their mail. It works for 7 days.",
+            Self::Resent => "A new invite is on its way. The links of earlier ones open nothing any more.",
         }
     }
 

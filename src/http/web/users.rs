@@ -5,6 +5,7 @@
 
 use super::{
     Sent,
+    done::{self, Done, go_and_say},
     door::go_to,
     factors,
     frame::{frame, refused},
@@ -54,7 +55,6 @@ pub struct Asked {
     role: String,
     access_group: String,
     cursor: String,
-    done: String,
 }
 
 impl Asked {
@@ -196,13 +196,7 @@ fn narrowed_to(asked: &Asked, groups: &[Choice], everybody: i64) -> String {
     format!("{looking}The whole roster holds {whole}.")
 }
 
-/// What was just done, by a word in the address; nothing else in it gets onto the page.
-const DONE: [(&str, &str); 2] = [
-    ("invited", "They are invited, and Pending until they open the link in their mail. It works for 7 days."),
-    ("resent", "A new invite is on its way. The links of earlier ones open nothing any more."),
-];
-
-async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, trouble: Option<&str>) -> Response {
+async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Done>, trouble: Option<&str>) -> Response {
     let call = visitor.call(app);
     let (counts, known) = match (people::counts(app, &call).await, known_groups(app, &call).await) {
         (Ok(counts), Ok(known)) => (counts, known),
@@ -252,17 +246,17 @@ async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, trouble: Option
         next: next.as_deref(),
         emptiness,
         may_invite: call.standing.holds(builtin::USERS_INVITE),
-        said: DONE.iter().find(|(word, _)| *word == asked.done).map(|(_, sentence)| *sentence),
+        said: just.map(Done::sentence),
         refused: trouble,
     };
-    page(app, &view)
+    done::said(app, page(app, &view), just)
 }
 
 /// `GET /users`.
 pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     match factors::visitor(&app, &headers, None).await {
-        Ok(visitor) => show(&app, &visitor, &asked, None).await,
+        Ok(visitor) => show(&app, &visitor, &asked, done::just(&app, &headers, &Done::OF_PEOPLE), None).await,
         Err(response) => response,
     }
 }
@@ -431,7 +425,7 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
     if form.resend {
         let params = contract::ResendInviteParams { user: form.typed.email.clone(), ..Default::default() };
         return match retrying(|| people::resend(&app, &call, &params)).await {
-            Ok(_) => go_to(&app, "/users?done=resent"),
+            Ok(_) => go_and_say(&app, "/users", Done::Resent),
             Err(error) => not_invited(&app, &visitor, &form, &error).await,
         };
     }
@@ -444,7 +438,7 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
         ..Default::default()
     };
     match retrying(|| people::invite(&app, &call, &params)).await {
-        Ok(_) => go_to(&app, "/users?done=invited"),
+        Ok(_) => go_and_say(&app, "/users", Done::Invited),
         Err(Error::EmailInUse { user, status }) => draw(&app, &visitor, &form, Some(&holder(user, status)), &[]).await,
         Err(error) => not_invited(&app, &visitor, &form, &error).await,
     }
@@ -486,9 +480,9 @@ pub async fn resend(
     let call = visitor.call(&app);
     let params = contract::ResendInviteParams { user, ..Default::default() };
     match retrying(|| people::resend(&app, &call, &params)).await {
-        Ok(_) => go_to(&app, "/users?done=resent"),
+        Ok(_) => go_and_say(&app, "/users", Done::Resent),
         Err(error) => match resend_trouble(&error) {
-            Some(message) => show(&app, &visitor, &Asked::default(), Some(&message)).await,
+            Some(message) => show(&app, &visitor, &Asked::default(), None, Some(&message)).await,
             None => refused(&app, &error),
         },
     }

@@ -194,9 +194,14 @@ impl InvitePage<'_> {
         self.errors.iter().find(|error| error.field == field).map(|error| error.message)
     }
 
+    /// Whether the form has this field: that of groups only where there are some to choose.
+    fn has(&self, field: &str) -> bool {
+        FIELDS.contains(&field) && (field != "access_groups" || !self.groups.is_empty())
+    }
+
     /// Errors that belong to no field of the form.
     fn other_errors(&self) -> impl Iterator<Item = &FieldError<'_>> {
-        self.errors.iter().filter(|error| !FIELDS.contains(&error.field))
+        self.errors.iter().filter(|error| !self.has(error.field))
     }
 
     /// Whether this is the field to start on: the first wrong one, or the first of all.
