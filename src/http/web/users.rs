@@ -405,13 +405,13 @@ fn passing(error: &Error) -> Option<String> {
     }
 }
 
-fn holder(user: UserId, status: Status) -> Holder {
+fn holder(status: Status) -> Holder {
     let (state, may_resend) = match status {
         Status::Pending => ("they are invited and have not joined yet.", true),
         Status::Active => ("they have joined. Nothing has to be sent.", false),
         Status::Deactivated => ("they are deactivated. Reactivate them to let them back in.", false),
     };
-    Holder { id: user.to_string(), state, may_resend }
+    Holder { state, may_resend }
 }
 
 /// `POST /users/invite` (B07, B08).
@@ -439,7 +439,7 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
     };
     match retrying(|| people::invite(&app, &call, &params)).await {
         Ok(_) => go_and_say(&app, "/users", Done::Invited),
-        Err(Error::EmailInUse { user, status }) => draw(&app, &visitor, &form, Some(&holder(user, status)), &[]).await,
+        Err(Error::EmailInUse { user: _, status }) => draw(&app, &visitor, &form, Some(&holder(status)), &[]).await,
         Err(error) => not_invited(&app, &visitor, &form, &error).await,
     }
 }

@@ -6,10 +6,13 @@ use super::{
     UnknownLinkPage,
     door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     factors::{FactorsPage, ResetPage, Row},
+    frame::{Frame, Place},
     me::{Identity, MePage, MovedPage, Other, SessionRow},
     render,
     second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
     sso::{GoPage, MeetPage, Provider, StopPage},
+    users::{self, Choice, Contact, Emptiness, GroupChoice, Holder, InvitePage, NoAccessPage, Standing, Typed, UsersPage},
+    when::When,
 };
 
 pub(super) const UNTIL: Moment<'static> = Moment { iso: "2026-12-02T14:00:00.000Z", words: "2 Dec 2026, 14:00 UTC" };
@@ -213,7 +216,114 @@ fn me(has_password: bool, said: Option<&str>, errors: &[FieldError<'_>]) -> Page
     })
 }
 
+fn frame(places: &[Place]) -> Frame {
+    Frame {
+        base: String::new(),
+        id: "01990b1c-7e1a-7000-8000-000000000001".to_owned(),
+        person: HOSTILE.to_owned(),
+        email: "mirela@larkspur.example".to_owned(),
+        role: "Administrator",
+        organization: HOSTILE.to_owned(),
+        others: vec![Other { session: "01990b1c-7e1a-7000-8000-000000000002".to_owned(), organization: HOSTILE.to_owned() }],
+        places: places.to_vec(),
+        here: places.first().copied(),
+    }
+}
+
+fn choices(names: &[&str]) -> Vec<Choice> {
+    let choice =
+        |(n, name): (usize, &&str)| Choice { name: (*name).to_owned(), href: "/users".to_owned(), count: Some(312), chosen: n == 0 };
+    names.iter().enumerate().map(choice).collect()
+}
+
+fn roster(state: &str, emptiness: Emptiness, (said, refused): (Option<&str>, Option<&str>)) -> (String, Page) {
+    let row = |name: &str, standing| users::Row {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        email: "maximiliana-theodora.vonhohenbruck-altendorf@international-operations.larkspur.example".to_owned(),
+        slack_id: (standing == Standing::Active).then(|| "U06TT0D51XZ".to_owned()),
+        is_administrator: standing == Standing::Active,
+        standing,
+        created: Some(When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() }),
+    };
+    let rows = [
+        row(HOSTILE, Standing::Pending),
+        row("ليلى الحداد", Standing::Active),
+        row("佐藤 美咲", Standing::Expired),
+        row(&"Maximiliana ".repeat(8), Standing::Deactivated),
+    ];
+    let shown = match emptiness {
+        Emptiness::None => rows.as_slice(),
+        Emptiness::FirstOne => &rows[1..2],
+        Emptiness::NoMatch => &[],
+    };
+    let page = render(&UsersPage {
+        frame: &frame(&Place::ALL),
+        query: HOSTILE,
+        kept: &[("status", HOSTILE.to_owned())],
+        statuses: &choices(&["All", "Active", "Pending", "Deactivated"]),
+        roles: &choices(&["any", "Administrator", "User"]),
+        groups: &choices(&["any", HOSTILE]),
+        narrowed: true,
+        narrowed_to: "You are looking only at Pending Administrators. The whole roster holds 312 people.",
+        rows: shown,
+        range: "50 of 312, newest first",
+        first: Some("/users?query=%3C"),
+        next: Some("/users?cursor=c3Vu"),
+        emptiness,
+        may_invite: true,
+        said,
+        refused,
+    });
+    (format!("users-{state}"), page)
+}
+
+fn inviting(state: &str, holder: Option<&Holder>, errors: &[FieldError<'_>]) -> (String, Page) {
+    let group = |ticked| GroupChoice { id: HOSTILE.to_owned(), name: HOSTILE.to_owned(), members: 1, ticked };
+    let page = render(&InvitePage {
+        frame: &frame(&Place::ALL),
+        typed: &Typed {
+            email: HOSTILE.to_owned(),
+            first_name: HOSTILE.to_owned(),
+            last_name: HOSTILE.to_owned(),
+            administrator: holder.is_some(),
+        },
+        groups: &[group(true), group(false)],
+        may_make_administrators: errors.is_empty(),
+        many: Some("Larkspur Freight already has 3 Administrators. Two or three are usually enough."),
+        holder,
+        errors,
+    });
+    (format!("invite-{state}"), page)
+}
+
+/// The dashboard.
+fn dashboard() -> Vec<(String, Page)> {
+    const ERRORS: [FieldError<'static>; 6] = [
+        FieldError { field: "email", message: "Email is no address." },
+        FieldError { field: "first_name", message: "First name must not be empty." },
+        FieldError { field: "last_name", message: "Last name must not be empty." },
+        FieldError { field: "role", message: "Only Administrators make Administrators." },
+        FieldError { field: "access_groups", message: "These groups give more than you hold yourself: users:deactivate." },
+        FieldError { field: "form", message: "Your share of today’s invites is used up." },
+    ];
+    let holder = Holder { state: "they are invited and have not joined yet.", may_resend: true };
+    let contact = Contact { id: "1".to_owned(), name: HOSTILE.to_owned(), email: "mirela@larkspur.example".to_owned() };
+    let no_access = |groups: &[String]| render(&NoAccessPage { frame: &frame(&[]), groups, contacts: &[contact.clone(), contact.clone()] });
+    vec![
+        roster("list", Emptiness::None, (Some("They are invited."), None)),
+        roster("refused", Emptiness::None, (None, Some("They have joined meanwhile."))),
+        roster("first", Emptiness::FirstOne, (None, None)),
+        roster("none", Emptiness::NoMatch, (None, None)),
+        inviting("empty", None, &[]),
+        inviting("taken", Some(&holder), &[]),
+        inviting("errors", None, &ERRORS),
+        ("no_access-alone".to_owned(), no_access(&[])),
+        ("no_access-groups".to_owned(), no_access(&[HOSTILE.to_owned(), "Support".to_owned()])),
+    ]
+}
+
 /// All of them.
 pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
-    all().into_iter().chain(door()).chain(second_factor()).chain(sso())
+    all().into_iter().chain(door()).chain(second_factor()).chain(sso()).chain(dashboard())
 }

@@ -158,8 +158,6 @@ pub struct Typed {
 /// Somebody who holds the address already (B07).
 #[derive(Debug, Clone)]
 pub struct Holder {
-    /// Whose.
-    pub id: String,
     /// Where they stand, as the rest of a sentence.
     pub state: &'static str,
     /// Whether a new invite can be sent to them from here.
