@@ -12,7 +12,8 @@ const axe = readFileSync(createRequire(`${process.env.USHER_TEST_NODE_PREFIX}/`)
 const shots = process.env.USHER_TEST_SHOTS;
 const folder = process.argv[2];
 const TYPES = { '.html': 'text/html', '.css': 'text/css', '.svg': 'image/svg+xml' };
-const CHECK = "axe.run().then(found => found.violations.flatMap(rule => rule.nodes.map(node => rule.id + ': ' + node.html)))";
+// What fades in is looked at when it is there.
+const CHECK = "Promise.all(document.getAnimations().map(moving => moving.finished)).then(() => axe.run()).then(found => found.violations.flatMap(rule => rule.nodes.map(node => rule.id + ': ' + node.html)))";
 
 const server = createServer((request, response) => {
     response.setHeader('content-type', TYPES[extname(request.url)]);
