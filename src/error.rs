@@ -25,6 +25,8 @@ pub enum Budget {
     OwnInvites,
     /// Mails to one recipient.
     Resends,
+    /// Resets that somebody else started for one person.
+    Resets,
     /// Password hashing of this node.
     Hashing,
     /// Wrong passwords in a row for one address.
@@ -255,7 +257,7 @@ impl Error {
                     Budget::Calls => "Too many calls with this credential.",
                     Budget::Invites => "The organization's invites of today are used up.",
                     Budget::OwnInvites => "Your share of the organization's invites of today, a fifth, is used up.",
-                    Budget::Resends => "This person was sent several mails already.",
+                    Budget::Resends | Budget::Resets => "This person was sent several mails already.",
                     Budget::Hashing => "The server is busy.",
                     Budget::SignIn => "Too many wrong passwords in a row.",
                 };

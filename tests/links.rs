@@ -22,9 +22,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use url::Url;
 use usher_mcp::{
-    domain::{Clock, INVITE_LIFETIME, MINUTE, Timestamp},
+    app::App,
+    domain::{Clock, HOUR, INVITE_LIFETIME, MINUTE, Timestamp},
     mail,
-    service::{Call, signing_in},
+    service::{Call, passwords, signing_in},
     store::organizations,
 };
 
@@ -39,6 +40,8 @@ enum Kind {
     SignIn,
     /// To choose a new password.
     Reset,
+    /// To choose a new password, started by somebody else.
+    StartedReset,
     /// To sign in, carried by the operator.
     Operator,
     /// To connect a provider's account to one's own.
@@ -46,13 +49,13 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Invite, Self::Provider, Self::SignIn, Self::Reset, Self::Operator, Self::Identity];
+    const ALL: [Self; 7] = [Self::Invite, Self::Provider, Self::SignIn, Self::Reset, Self::StartedReset, Self::Operator, Self::Identity];
 
     /// Whether it is good only in the browser that asked for it.
     const fn is_bound(self) -> bool {
         match self {
             Self::SignIn | Self::Reset | Self::Identity => true,
-            Self::Invite | Self::Provider | Self::Operator => false,
+            Self::Invite | Self::Provider | Self::StartedReset | Self::Operator => false,
         }
     }
 
@@ -60,20 +63,24 @@ impl Kind {
     const fn joins(self) -> bool {
         match self {
             Self::Invite | Self::Provider => true,
-            Self::SignIn | Self::Reset | Self::Operator | Self::Identity => false,
+            Self::SignIn | Self::Reset | Self::StartedReset | Self::Operator | Self::Identity => false,
         }
     }
 
     const fn needs_a_provider(self) -> bool {
         match self {
             Self::Provider | Self::Identity => true,
-            Self::Invite | Self::SignIn | Self::Reset | Self::Operator => false,
+            Self::Invite | Self::SignIn | Self::Reset | Self::StartedReset | Self::Operator => false,
         }
     }
 
     /// How long it is good, in milliseconds.
     const fn lifetime(self) -> i64 {
-        if self.joins() { INVITE_LIFETIME } else { 10 * MINUTE }
+        match self {
+            Self::Invite | Self::Provider => INVITE_LIFETIME,
+            Self::SignIn | Self::Reset | Self::Operator | Self::Identity => 10 * MINUTE,
+            Self::StartedReset => HOUR,
+        }
     }
 
     /// What its use is called in the audit log.
@@ -81,7 +88,7 @@ impl Kind {
         match self {
             Self::Invite | Self::Provider => "invite:accepted",
             Self::SignIn => "sign_in:link",
-            Self::Reset => "password:set",
+            Self::Reset | Self::StartedReset => "password:set",
             Self::Operator => "sign_in:operator_link",
             Self::Identity => "identity:linked",
         }
@@ -190,6 +197,7 @@ impl World {
                 assert_eq!(post(browser, &place, &[("email", email), ("do", "link")]).await.status, 200);
             }
             Kind::Reset => assert_eq!(post(browser, &door, &[("email", email), ("do", "reset")]).await.status, 200),
+            Kind::StartedReset => self.start_reset(email).await,
             Kind::Operator => return self.operators_link(email).await,
             Kind::Identity => {
                 let back = self.through_the_provider(browser, &door, person).await;
@@ -215,14 +223,27 @@ impl World {
     }
 
     async fn operators_link(&self, email: &str) -> String {
-        let Some((node, _)) = &self.timed else {
+        let Some((app, call)) = self.on_the_host().await else {
             let made = self.server.cli(&["sign-in-link", "--org", &self.server.org, "--user", email, "--json"]).await;
             return self.here(made["url"].as_str().expect("a link"));
         };
-        let organization = organizations::by_slug(&node.app.pool, &self.server.org).await.expect("an answer").expect("an organization");
-        let call = Call::on_the_host(&node.app, organization.org);
-        let (link, _) = signing_in::operator_link(&node.app, &call, email).await.expect("a link");
+        let (link, _) = signing_in::operator_link(app, &call, email).await.expect("a link");
         self.here(&link)
+    }
+
+    async fn start_reset(&self, email: &str) {
+        let Some((app, call)) = self.on_the_host().await else {
+            drop(self.server.cli(&["user", "reset-password", "--org", &self.server.org, "--user", email, "--json"]).await);
+            return;
+        };
+        passwords::start_reset(app, &call, email, None).await.expect("a mail");
+    }
+
+    /// The operator's call, on a node whose clock the test holds.
+    async fn on_the_host(&self) -> Option<(&App, Call)> {
+        let (node, _) = self.timed.as_ref()?;
+        let organization = organizations::by_slug(&node.app.pool, &self.server.org).await.expect("an answer").expect("an organization");
+        Some((&node.app, Call::on_the_host(&node.app, organization.org)))
     }
 
     /// To the provider from a page of ours, and back as this person.
@@ -250,6 +271,7 @@ impl World {
             }
             Kind::SignIn | Kind::Operator | Kind::Identity => post(browser, place, &[("do", "go")]).await,
             Kind::Reset => post(browser, place, &[("password", NEW), ("do", "go")]).await,
+            Kind::StartedReset => post(browser, place, &[("email", person.email), ("password", NEW), ("do", "go")]).await,
         }
     }
 

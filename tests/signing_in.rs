@@ -5,6 +5,7 @@ mod factors;
 mod links;
 mod own;
 mod passwords;
+mod resets;
 pub mod second_factor;
 
 use crate::common::{Engine, PASSWORD, Server};

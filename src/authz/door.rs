@@ -235,7 +235,7 @@ impl Action for SignIn {
                     LinkKind::SignIn => self.via == Via::Link,
                     LinkKind::Operator => self.via == Via::Operator,
                     LinkKind::Identity => self.via == Via::Sso,
-                    LinkKind::Invite | LinkKind::Reset => false,
+                    LinkKind::Invite | LinkKind::Reset | LinkKind::StartedReset => false,
                 };
                 if !link.opens(self.now, *browser) {
                     return Err(Reason::DeadLink);
@@ -352,7 +352,7 @@ impl Action for SetPassword {
             // Also where SSO is required: an Administrator who came in as it demands makes themselves one who gets in without it.
             PasswordProof::First { none, proved_at } => *none && self.now.since(*proved_at) <= FRESH,
             PasswordProof::Link { link, browser, replaces } => {
-                if link.kind != LinkKind::Reset || !link.opens(self.now, *browser) {
+                if !link.kind.is_for_a_password() || !link.opens(self.now, *browser) {
                     return Err(Reason::DeadLink);
                 }
                 resets(&self.settings, self.person.role, *replaces)
@@ -385,7 +385,7 @@ impl Action for SendLink {
             LinkKind::Reset => "password:reset_sent",
             LinkKind::Identity => "identity:link_sent",
             LinkKind::Operator => "sign_in:operator_link_made",
-            LinkKind::Invite => Self::NAME,
+            LinkKind::Invite | LinkKind::StartedReset => Self::NAME,
         }
     }
 
@@ -403,10 +403,55 @@ impl Action for SendLink {
             LinkKind::SignIn => Via::Link.is_open(&self.settings, self.person.role),
             LinkKind::Reset => resets(&self.settings, self.person.role, self.has_password),
             LinkKind::Identity | LinkKind::Operator => true,
-            // An invite has a rule of its own.
-            LinkKind::Invite => false,
+            // Each of these has a rule of its own.
+            LinkKind::Invite | LinkKind::StartedReset => false,
         };
         if open { Ok(()) } else { Err(Reason::WayClosed) }
+    }
+}
+
+/// A reset of somebody's password that somebody else starts: a link to their own mailbox, good in any browser. Nobody but its
+/// person sees or sets a password (requirement 48).
+#[derive(Clone, Debug)]
+pub struct StartReset {
+    /// Whose.
+    pub person: PersonFacts,
+    /// Whether they have a password.
+    pub has_password: bool,
+    /// What the organization decides.
+    pub settings: Settings,
+    /// When the Administrator who asks was last proved; none on the host.
+    pub proved_at: Option<Timestamp>,
+    /// Now, under the lock.
+    pub now: Timestamp,
+}
+
+impl StartReset {
+    /// Whether a link may lead this person to a new password at all.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        resets(&self.settings, self.person.role, self.has_password)
+    }
+}
+
+impl Action for StartReset {
+    const NAME: &'static str = "password:reset_started";
+    const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn permits(&self, actor: &Actor, _: &Standing) -> Result<(), Reason> {
+        // One's own is asked for on one's own page, and its link is good in one's own browser alone.
+        if actor.is(self.person.person.id) { Err(Reason::WayClosed) } else { Ok(()) }
+    }
+
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        self.person.active()?;
+        // Whoever finds an open browser must not send mails in its Administrator's name.
+        let is_fresh = self.proved_at.is_some_and(|proved_at| self.now.since(proved_at) <= FRESH);
+        if self.is_open() && (is_fresh || actor.user().is_none()) { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 
@@ -476,7 +521,9 @@ mod tests {
         assert_eq!(tried(None, false, NOW.plus(1), LinkKind::SignIn, Via::Link), Err(Reason::DeadLink));
         assert_eq!(tried(Some([1; 32]), true, NOW.plus(1), LinkKind::SignIn, Via::Link), Err(Reason::DeadLink));
         assert_eq!(tried(None, false, NOW.plus(1), LinkKind::Operator, Via::Operator), Ok(()), "the operator's opens in any");
-        assert_eq!(tried(Some([1; 32]), false, NOW.plus(1), LinkKind::Reset, Via::Link), Err(Reason::WayClosed), "each kind has its door");
+        for kind in [LinkKind::Reset, LinkKind::StartedReset] {
+            assert_eq!(tried(Some([1; 32]), false, NOW.plus(1), kind, Via::Link), Err(Reason::WayClosed), "each kind has its door");
+        }
     }
 
     #[test]
@@ -520,6 +567,39 @@ mod tests {
     }
 
     #[test]
+    fn requirement_48_only_another_administrator_starts_a_reset_for_an_active_person_whom_a_password_lets_in() {
+        use Role::{Administrator, User};
+        let asked = |role, status, own: bool, ago: Option<i64>, settings: &Settings| {
+            let person = PersonFacts::of_ana(status, User);
+            let mut actor = actor(&person);
+            if !own {
+                actor.person = Some(PersonRef { key: 2, id: UserId::new(NOW, &Random::seeded(9)) });
+            }
+            let standing = Standing { role, permissions: PermissionSet::default() };
+            let proved_at = ago.map(|ago| NOW.plus(-ago));
+            let action = StartReset { person, has_password: true, settings: settings.clone(), proved_at, now: NOW };
+            authorize(&actor, &standing, action).map(drop)
+        };
+        let (open, closed) = (Settings::default(), Settings { sso_required: true, ..Settings::default() });
+        for (role, status, own, ago, settings, expected) in [
+            (Administrator, Status::Active, false, Some(FRESH), &open, Ok(())),
+            (User, Status::Active, false, Some(0), &open, Err(Reason::Administrator)),
+            (Administrator, Status::Active, true, Some(0), &open, Err(Reason::WayClosed)),
+            (Administrator, Status::Active, false, Some(FRESH + 1), &open, Err(Reason::WayClosed)),
+            (Administrator, Status::Active, false, None, &open, Err(Reason::WayClosed)),
+            (Administrator, Status::Pending, false, Some(0), &open, Err(Reason::NotPending)),
+            (Administrator, Status::Deactivated, false, Some(0), &open, Err(Reason::Deactivated)),
+            (Administrator, Status::Active, false, Some(0), &closed, Err(Reason::WayClosed)),
+        ] {
+            assert_eq!(asked(role, status, own, ago, settings), expected, "{role:?} {status:?} {own} {ago:?} {}", settings.sso_required);
+        }
+        let person = PersonFacts::of_ana(Status::Active, Administrator);
+        let host = Actor::operator_on_the_host(Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) });
+        let action = StartReset { person, has_password: true, settings: closed, proved_at: None, now: NOW };
+        assert_eq!(authorize(&host, &Standing::above_roles(), action).map(drop), Ok(()), "a break-glass Administrator, from the host");
+    }
+
+    #[test]
     fn a_first_password_needs_a_fresh_proof() {
         let set = |proof| SetPassword {
             person: PersonFacts::of_ana(Status::Active, Role::User),
@@ -544,5 +624,10 @@ mod tests {
             Err(Reason::DeadLink)
         );
         assert_eq!(asked(PasswordProof::Link { link: link(LinkKind::Reset), browser: Some([1; 32]), replaces: false }), Ok(()));
+        assert_eq!(
+            asked(PasswordProof::Link { link: link(LinkKind::Reset), browser: Some([2; 32]), replaces: true }),
+            Err(Reason::DeadLink)
+        );
+        assert_eq!(asked(PasswordProof::Link { link: link(LinkKind::StartedReset), browser: None, replaces: false }), Ok(()));
     }
 }

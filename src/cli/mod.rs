@@ -85,7 +85,7 @@ enum Command {
     /// Make, list, rename, set up, suspend and resume organizations.
     #[command(subcommand)]
     Org(Org),
-    /// List people, promote, reactivate, reset a second factor: the way back in when no Administrator is left who could.
+    /// List people, promote, reactivate, reset a password or a second factor: the way back in when no Administrator is left who could.
     #[command(subcommand)]
     User(User),
     /// Make, list and revoke personal MCP tokens.
@@ -197,6 +197,11 @@ enum User {
     Promote(OfUser),
     /// Let a deactivated person back in.
     Reactivate(OfUser),
+    /// Mail somebody a link to choose a new password: to their own address, any browser, once, within 60 minutes.
+    ///
+    /// It is an entry of the audit log. Nobody but they see the link or the password, and the password before holds until they
+    /// choose another. An earlier link of the kind opens nothing any more.
+    ResetPassword(OfUser),
     /// Take away the second factor of somebody whose app and recovery codes are gone. All their sessions end.
     ResetSecondFactor(OfUser),
 }

@@ -11,7 +11,7 @@ use crate::{
     service::{
         Call,
         organizations::{self, FirstAdministrator},
-        people, second_factor, tokens,
+        passwords, people, second_factor, tokens,
     },
     store,
 };
@@ -130,6 +130,14 @@ pub(super) async fn user(command: User, options: &Options) -> Outcome {
             let params = contract::ReactivateUserParams { user: of.user, ..Default::default() };
             let done = people::reactivate(&app, &call, &params).await.map_err(|error| said(&app, &error))?;
             output::result(options.json, &json!(done), if done.changed { "Reactivated." } else { "They were not deactivated." })?;
+        }
+        User::ResetPassword(of) => {
+            let call = on_the_host(&app, &of.org).await?;
+            let started = passwords::start_reset(&app, &call, &of.user, None).await.map_err(|error| said(&app, &error))?;
+            let value =
+                json!({"user_id": started.user.to_string(), "delivery": started.delivery, "expires_at": started.expires_at.to_rfc3339()});
+            let words = format!("A link is mailed to them; it works until {}.", started.expires_at.short_utc());
+            output::result(options.json, &value, &words)?;
         }
         User::ResetSecondFactor(of) => {
             let call = on_the_host(&app, &of.org).await?;

@@ -117,6 +117,8 @@ pub struct Asked {
     pub browser: Option<String>,
     /// At which connection's provider somebody signed in.
     pub connection: Option<ConnectionId>,
+    /// Who asked, where it was somebody else than its recipient.
+    pub by: Option<By>,
 }
 
 impl Asked {
@@ -214,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_a_link_was_asked_with_reads_back() {
-        let asked = Asked { browser: Some("Firefox on Linux".to_owned()), connection: None };
+        let asked = Asked { browser: Some("Firefox on Linux".to_owned()), connection: None, by: Some(By::Operator) };
         assert_eq!(Asked::parse(Some(&asked.detail())), asked);
         assert_eq!((Asked::parse(None), Asked::parse(Some("no"))), (Asked::default(), Asked::default()));
     }

@@ -52,7 +52,7 @@ impl Error {
                 Budget::OwnInvites => {
                     "Wait as long as retry_after_ms says, let somebody else invite, or ask the operator to raise --invites-per-day."
                 }
-                Budget::Resends => "Wait as long as retry_after_ms says; the newest link in their mailbox works.",
+                Budget::Resends | Budget::Resets => "Wait as long as retry_after_ms says; the newest link in their mailbox works.",
                 Budget::Hashing => "Try again in a moment.",
                 Budget::SignIn => "Wait as long as retry_after_ms says, or have a link mailed to you.",
             },
@@ -113,6 +113,7 @@ impl Error {
                 return Some(Cow::Owned(match budget {
                     Budget::Invites | Budget::OwnInvites => format!("{wait}, or with a larger --invites-per-day."),
                     Budget::Resends => format!("{wait}, or with a larger --resends; the newest link in their mailbox works."),
+                    Budget::Resets => format!("{wait}; the newest link in their mailbox works."),
                     Budget::Calls | Budget::Hashing | Budget::SignIn => format!("{wait}."),
                 }));
             }
@@ -137,7 +138,8 @@ mod tests {
     fn errors() -> Vec<Error> {
         let user = UserId::new(Timestamp::from_millis(1_764_000_000_000), &Random::seeded(5));
         let statuses = [Status::Pending, Status::Active, Status::Deactivated];
-        let budgets = [Budget::Calls, Budget::Invites, Budget::OwnInvites, Budget::Resends, Budget::Hashing, Budget::SignIn];
+        let budgets =
+            [Budget::Calls, Budget::Invites, Budget::OwnInvites, Budget::Resends, Budget::Resets, Budget::Hashing, Budget::SignIn];
         let mut all = vec![
             Error::Invalid(Invalid::new("name", "`name` must not be empty.")),
             Error::NobodyNamed("user"),

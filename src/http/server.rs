@@ -69,6 +69,8 @@ pub fn router(app: SharedApp) -> Router {
         .route("/me/name", post(web::me::name))
         .route("/me/password", post(web::me::password))
         .route("/me/second-factor", get(web::second_factor::look).post(web::second_factor::act))
+        .route("/settings/passwords", get(web::passwords::list).post(web::passwords::find))
+        .route("/settings/passwords/{id}", get(web::passwords::look).post(web::passwords::reset))
         .route("/settings/second-factor", get(web::factors::list))
         .route("/settings/second-factor/{id}", get(web::factors::look).post(web::factors::reset))
         .route("/users", get(web::users::list))

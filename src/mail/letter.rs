@@ -99,6 +99,13 @@ pub enum Matter<'a> {
         /// Which browser asked.
         browser: Option<&'a str>,
     },
+    /// A link to set a new password with, which somebody else asked for.
+    StartedReset {
+        /// Full name of whoever did, or the words for the operator.
+        by: &'a str,
+        /// The link, good in any browser.
+        link: Link<'a>,
+    },
     /// A link that connects an identity of a provider with the account, at its first sign-in.
     LinkIdentity {
         /// What people call the provider, such as its host.
@@ -194,6 +201,7 @@ impl<'a> Letter<'a> {
             Matter::Invite { link, .. }
             | Matter::SignInLink { link, .. }
             | Matter::ResetLink { link, .. }
+            | Matter::StartedReset { link, .. }
             | Matter::LinkIdentity { link, .. } => Some(link),
             Matter::PasswordChanged { .. }
             | Matter::NewBrowser { .. }
@@ -222,6 +230,7 @@ impl<'a> Letter<'a> {
         match self.matter {
             Matter::Invite { inviter, .. } => texts.push(("inviter", inviter)),
             Matter::SignInLink { browser: asked, .. } | Matter::ResetLink { browser: asked, .. } => texts.extend(browser(asked)),
+            Matter::StartedReset { by, .. } => texts.push(("by", by)),
             Matter::LinkIdentity { provider, browser: asked, .. } => {
                 texts.push(("provider", provider));
                 texts.extend(browser(asked));

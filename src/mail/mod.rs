@@ -303,7 +303,7 @@ fn render(app: &App, due: &Due) -> Rendered {
 fn link_url(app: &App, due: &Due, link: &DueLink) -> String {
     let page = match link.kind {
         LinkKind::Invite => "invite",
-        LinkKind::SignIn | LinkKind::Reset | LinkKind::Identity | LinkKind::Operator => "link",
+        LinkKind::SignIn | LinkKind::Reset | LinkKind::StartedReset | LinkKind::Identity | LinkKind::Operator => "link",
     };
     let token = app.keyring.link_token(link.kind, &due.locator, link.id, link.generation);
     format!("{}/{page}/{token}", app.public_url.as_str())
@@ -312,13 +312,14 @@ fn link_url(app: &App, due: &Due, link: &DueLink) -> String {
 /// What a mail is about, in the letters' own terms; `None` where it has lost its subject.
 fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'a>> {
     let nameless = language.nameless();
-    let by = |by: &By, named: &'a Named| match by {
-        By::Person(_) => named.by.as_deref(),
+    let called = |by: &By, name: Option<&'a str>| match by {
+        By::Person(_) => name,
         By::Operator => Some(nameless.operator),
         By::Usher => Some(nameless.usher),
     };
+    let by = |by: &By, named: &'a Named| called(by, named.by.as_deref());
     Some(match &due.content {
-        Content::Link { link, browser, provider } => {
+        Content::Link { link, browser, provider, by: whom } => {
             let carried = Link { url, until: link.expires_at };
             let browser = browser.as_deref();
             match link.kind {
@@ -330,6 +331,11 @@ fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'
                 },
                 LinkKind::SignIn | LinkKind::Operator => Matter::SignInLink { link: carried, browser },
                 LinkKind::Reset => Matter::ResetLink { link: carried, browser },
+                LinkKind::StartedReset => {
+                    // Without a name nobody could ask back, and should not press the button.
+                    let by = whom.as_ref().and_then(|(by, name)| called(by, name.as_deref()))?;
+                    Matter::StartedReset { by, link: carried }
+                }
                 LinkKind::Identity => {
                     Matter::LinkIdentity { provider: provider.as_deref().unwrap_or(nameless.provider), link: carried, browser }
                 }

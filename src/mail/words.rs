@@ -249,6 +249,24 @@ fn english(matter: &Matter) -> Words {
             ),
             sent: "Sent because somebody gave this address at the sign-in page,\nby usher at {host}",
         },
+        Matter::StartedReset { .. } => Words {
+            subject: "{by} started a reset of your password at {organization}",
+            title: "{by} started a reset of your password at {organization}",
+            preview: "The link works once, until {until}. Not expected? Read on.",
+            paragraphs: &[
+                "The link works once, for 60 minutes, in any browser; a newer one takes its place. Nobody but you sees your password, neither the present one nor the new: do not tell it to anybody who asks.",
+            ],
+            link: Some(LinkWords {
+                ask: "Open this page, and choose a new password",
+                button: "Choose a new password",
+                after: "Your password stays as it is before you choose Save password.",
+            }),
+            rows: &[("For", Fact::Person), ("Asked for by", Fact::By), ("Until", Fact::Until)],
+            foot: Some(
+                "The link is for {email} alone: please do not forward it. Not expected? Do not open it; your password stays as it is. Ask whoever is named above, in another way than by this email, and if they know nothing of it tell an Administrator of {organization} at once.",
+            ),
+            sent: "Sent because somebody who looks after {organization} asked for it,\nby usher at {host}",
+        },
         Matter::LinkIdentity { .. } => Words {
             subject: "Connect {provider} with your account at {organization}",
             title: "Is it you who signs in to {organization} with {provider}?",

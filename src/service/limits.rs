@@ -1,7 +1,7 @@
-//! Budgets for mail: invites per organization and inviter, resends per recipient. Counted in the database, under
+//! Budgets for mail: invites per organization and inviter, resends and started resets per recipient. Counted in the database, under
 //! the lock, so that they survive a restart and hold over nodes and surfaces (R-B151).
 
-use super::Writing;
+use super::{Writing, signing_in::LINK_BUDGET};
 use crate::{
     domain::DAY,
     error::{Budget, Error},
@@ -31,6 +31,17 @@ pub(crate) async fn one_more_resend(writing: &mut Writing<'_>, user_key: i64) ->
         let since = writing.work.now().plus(-window);
         let sent = links::resent_to(&mut writing.work, user_key, since, limit).await?;
         within(Budget::Resends, sent, limit, window, writing)?;
+    }
+    Ok(())
+}
+
+/// One more mail by which somebody else starts a reset for a person: as many as their mailbox gets of links that are asked for
+/// at the door, and counted apart, so that neither uses the other's up.
+pub(crate) async fn one_more_reset(writing: &mut Writing<'_>, user_key: i64) -> Result<(), Error> {
+    for (limit, window) in LINK_BUDGET {
+        let since = writing.work.now().plus(-window);
+        let sent = links::resets_started_for(&mut writing.work, user_key, since, limit).await?;
+        within(Budget::Resets, sent, limit, window, writing)?;
     }
     Ok(())
 }

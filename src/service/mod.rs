@@ -13,6 +13,7 @@ pub mod mail;
 pub mod me;
 pub mod organizations;
 pub mod parse;
+pub mod passwords;
 pub mod people;
 pub mod second_factor;
 pub mod signing_in;

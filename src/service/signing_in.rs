@@ -7,7 +7,7 @@
 mod links;
 
 pub use links::{Knock, answer, knock, look, operator_link};
-pub(super) use links::{Letter, machine, send_link};
+pub(super) use links::{LINK_BUDGET, Letter, machine, new_link, send_link};
 
 use super::{About, Call, Done, Writing, retrying};
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     error::{Budget, Error},
     keys::sha256,
     store::{
-        door::{self, Tried, Tries},
+        door::{self, Link, Tried, Tries},
         links::LinkState,
         organizations::Organization,
         people::{self, Who},
@@ -279,7 +279,7 @@ pub async fn by_link(app: &App, token: &str, browser: &Browser, request_id: Requ
         LinkKind::SignIn => Via::Link,
         LinkKind::Operator => Via::Operator,
         LinkKind::Identity => return super::sso::by_mailbox(app, &seen, token, browser, request_id).await,
-        LinkKind::Invite | LinkKind::Reset => return Err(Error::DeadLink),
+        LinkKind::Invite | LinkKind::Reset | LinkKind::StartedReset => return Err(Error::DeadLink),
     };
     let mailbox = app.keyring.mailbox(&seen.email_key);
     let link = seen.facts.id.as_uuid();
@@ -323,23 +323,39 @@ pub async fn after_joining(
     come_in(app, &arrival, browser, request_id, Shown::Invite, None).await
 }
 
+/// What somebody types into the form of a link to a new password.
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    /// Their address; asked for where the link is good in any browser.
+    pub email: String,
+    /// The new password.
+    pub password: Zeroizing<String>,
+}
+
+/// Whoever opens a link that is good in any browser says to which mailbox it came: a gateway that fills forms in does not.
+fn check_address(link: &Link, typed: &str) -> Result<(), Error> {
+    match link.facts.kind {
+        LinkKind::StartedReset => {}
+        LinkKind::Invite | LinkKind::SignIn | LinkKind::Reset | LinkKind::Identity | LinkKind::Operator => return Ok(()),
+    }
+    if Email::parse(typed).is_ok_and(|email| email.key() == link.email_key) {
+        return Ok(());
+    }
+    Err(super::invalid("email", "This is not the address that the link was mailed to.", "Type the one to which the mail came."))
+}
+
 /// Chooses a new password by a reset link, and signs in with it; `None` where it is saved, and opens nothing by itself.
 ///
-/// Errors: [`Error::Invalid`] for a password that is too weak; [`Error::DeadLink`] and the like where nothing was saved.
-pub async fn reset(
-    app: &App,
-    token: &str,
-    password: Zeroizing<String>,
-    browser: &Browser,
-    request_id: RequestId,
-) -> Result<Option<Opened>, Error> {
+/// Errors: [`Error::Invalid`] for another address, or a password that is too weak; [`Error::DeadLink`] and the like where nothing was saved.
+pub async fn reset(app: &App, token: &str, new: NewPassword, browser: &Browser, request_id: RequestId) -> Result<Option<Opened>, Error> {
     let seen = look(app, token).await?.ok_or(Error::DeadLink)?;
-    let live = seen.facts.kind == LinkKind::Reset && seen.state == LinkState::Live && seen.facts.opens(app.clock.now(), browser.mark);
+    let live = seen.facts.kind.is_for_a_password() && seen.state == LinkState::Live && seen.facts.opens(app.clock.now(), browser.mark);
     if !live {
         return Err(Error::DeadLink);
     }
-    check_new(&password, &[&seen.first_name, &seen.last_name, &seen.email, &seen.organization])?;
-    let password_hash = app.hasher.hash(password).await?;
+    check_address(&seen, &new.email)?;
+    check_new(&new.password, &[&seen.first_name, &seen.last_name, &seen.email, &seen.organization])?;
+    let password_hash = app.hasher.hash(new.password).await?;
     let arrival = Arrival {
         person: seen.person,
         org: seen.org,

@@ -46,12 +46,10 @@ pub async fn next_generation(work: &mut Work, user_key: i64, kind: LinkKind) -> 
     row.get(0)
 }
 
-/// Stores a link and queues its mail. Earlier ones stay alive for their few minutes: each is bound to its own browser, and a
-/// stranger who asks must not end somebody's link.
-pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) -> Result<Timestamp, StoreError> {
-    let (action, stamp) = proof.into_parts();
-    let (org, now, key) = (work.org.number, work.now, action.person.person.key);
-    let expires_at = now.plus(action.kind.lifetime());
+/// Stores a link of somebody's; its end.
+pub(super) async fn insert(work: &mut Work, user_key: i64, kind: LinkKind, link: &NewLink) -> Result<Timestamp, StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    let expires_at = now.plus(kind.lifetime());
     work.tx
         .query(
             "INSERT INTO links (id, org, user_key, kind, generation, hash, sent_at, expires_at, browser, known, detail)
@@ -59,8 +57,8 @@ pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) 
         )
         .bind(link.id.as_uuid())
         .bind(org)
-        .bind(key)
-        .bind(action.kind.as_str())
+        .bind(user_key)
+        .bind(kind.as_str())
         .bind(link.generation)
         .bind(link.hash)
         .bind(now)
@@ -70,6 +68,15 @@ pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) 
         .bind(link.detail.as_deref())
         .execute()
         .await?;
+    Ok(expires_at)
+}
+
+/// Stores a link and queues its mail. Earlier ones stay alive for their few minutes: each is bound to its own browser, and a
+/// stranger who asks must not end somebody's link.
+pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) -> Result<Timestamp, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let key = action.person.person.key;
+    let expires_at = insert(work, key, action.kind, link).await?;
     if let Some((mail, asked)) = &link.mail {
         outbox::queue(work, *mail, key, Some(link.id), action.kind.as_str(), Some(&asked.detail())).await?;
     }
@@ -456,7 +463,10 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
     }
     let now = work.now;
     work.tx
-        .query("UPDATE links SET ended_at = $2, ended_as = 'superseded' WHERE user_key = $1 AND kind = 'reset' AND ended_at IS NULL")
+        .query(
+            "UPDATE links SET ended_at = $2, ended_as = 'superseded'
+              WHERE user_key = $1 AND kind IN ('reset', 'started_reset') AND ended_at IS NULL",
+        )
         .bind(key)
         .bind(now)
         .execute()

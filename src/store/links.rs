@@ -333,6 +333,18 @@ pub async fn resent_to(work: &mut Work, user_key: i64, since: Timestamp, up_to: 
     sent(query.bind(since).bind(up_to).one().await)
 }
 
+/// Resets that somebody else started for one person.
+pub async fn resets_started_for(work: &mut Work, user_key: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
+    let query = work
+        .tx
+        .query(
+            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE user_key = $1 AND kind = 'started_reset' AND sent_at > $2
+                                                  ORDER BY sent_at DESC LIMIT $3) counted",
+        )
+        .bind(user_key);
+    sent(query.bind(since).bind(up_to).one().await)
+}
+
 fn sent(row: Result<super::sql::Row, StoreError>) -> Result<Sent, StoreError> {
     let row = row?;
     Ok(Sent { count: row.get(0)?, oldest: row.get::<Option<i64>>(1)?.map(Timestamp::from_millis) })

@@ -16,6 +16,7 @@ pub mod notices;
 pub mod open;
 pub mod organizations;
 pub mod outbox;
+pub mod passwords;
 pub mod people;
 mod queue;
 mod search;

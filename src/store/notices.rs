@@ -178,10 +178,18 @@ pub(super) async fn named(tx: &mut Tx, (org, now): (Org, Timestamp), notice: &No
         Notice::SecondFactorChanged { by, .. } => *by,
         Notice::PasswordChanged { .. } | Notice::NewBrowser { .. } | Notice::RecoveryCodeUsed { .. } => None,
     };
-    if let Some(By::Person(id)) = by {
-        named.by = person(tx, org, id).await?;
+    if let Some(by) = by {
+        named.by = name_of(tx, org, by).await?;
     }
     Ok(Some(named))
+}
+
+/// What whoever did it is called now, if it was a person.
+pub(super) async fn name_of(tx: &mut Tx, org: Org, by: By) -> Result<Option<String>, StoreError> {
+    match by {
+        By::Person(id) => person(tx, org, id).await,
+        By::Operator | By::Usher => Ok(None),
+    }
 }
 
 async fn person(tx: &mut Tx, org: Org, id: UserId) -> Result<Option<String>, StoreError> {

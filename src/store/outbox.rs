@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     authz::{Authorized, Org, action::GiveUp},
-    domain::{Asked, Channel, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Status, Timestamp, UserId},
+    domain::{Asked, By, Channel, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Status, Timestamp, UserId},
 };
 
 /// After which time what nobody took is given up, and a notice that could not leave at all is no news any more.
@@ -60,6 +60,8 @@ pub enum Content {
         browser: Option<String>,
         /// What the provider is called through which somebody signed in.
         provider: Option<String>,
+        /// Who asked for it, where it was somebody else than its recipient, and what they are called now.
+        by: Option<(By, Option<String>)>,
     },
     /// It tells of something that happened.
     Notice(Notice, Named),
@@ -346,7 +348,11 @@ async fn content(
             Some(connection) => notices::provider(tx, org, connection).await?,
             None => None,
         };
-        return Ok(Content::Link { link, browser: asked.browser, provider });
+        let by = match asked.by {
+            Some(by) => Some((by, notices::name_of(tx, org, by).await?)),
+            None => None,
+        };
+        return Ok(Content::Link { link, browser: asked.browser, provider, by });
     }
     let Some(notice) = Notice::parse(letter, detail) else { return Ok(Content::Unknown) };
     let named = notices::named(tx, (org, now), &notice).await?;

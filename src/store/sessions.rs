@@ -63,6 +63,8 @@ pub struct Session {
     pub organization: String,
     /// What it decides about signing in.
     pub settings: Settings,
+    /// Number of its last entry in the audit log.
+    pub audit_seq: i64,
 }
 
 impl Session {
@@ -82,8 +84,9 @@ pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Resul
                     CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT),
                     (SELECT count(*) FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL), u.role, o.number, o.id, o.slug, o.name, o.settings,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
-                      WHERE m.user_key = u.key)
+                      WHERE m.user_key = u.key), h.audit_seq
                FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
+               JOIN org_heads h ON h.org = c.org
               WHERE c.browser = $1 AND c.kind = 'session' AND c.revoked_at IS NULL AND c.expires_at > $2
                 AND coalesce(c.last_used_at, c.created_at) > $3 AND u.status = 'active' AND o.suspended_at IS NULL
               ORDER BY coalesce(c.chosen_at, 0) DESC, c.created_at DESC, c.id DESC",
@@ -115,6 +118,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
     let waits_for = asked_for(noted, has_second_factor, demands_second_factor(&settings, role));
     let permissions: Option<String> = c.take()?;
     let permissions = PermissionSet::parse_joined(permissions.as_deref().unwrap_or_default());
+    let audit_seq = c.take()?;
     Ok(Session {
         id,
         via,
@@ -134,6 +138,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
         slug,
         organization,
         settings,
+        audit_seq,
     })
 }
 

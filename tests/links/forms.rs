@@ -100,6 +100,13 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
         own("/me/name", &[("first_name", "Zoë"), ("last_name", "Typed")], 303),
         own("/me/identities", &[("connect", &out)], 200),
         own("/me/second-factor", &[("do", "begin")], 200),
+        own("/me/password", &[("do", "mail")], 303),
+        own("/settings/passwords", &[("email", KIM.email)], 303),
+        {
+            let mut row = own("/settings/passwords/{id}", &[], 303);
+            row.path = format!("{address}/settings/passwords/{other}");
+            row
+        },
         {
             let mut row = own("/settings/second-factor/{id}", &[], 303);
             row.path = format!("{address}/settings/second-factor/{other}");

@@ -53,7 +53,7 @@ async fn r_b40_a_link_of_any_kind_is_used_once_however_many_use_it_on_two_nodes_
                 // From the provider each has come back already.
                 places.push(match kind {
                     Kind::Provider => one.through_the_provider(&browser, &shown.place, ANA).await.place,
-                    Kind::Invite | Kind::SignIn | Kind::Reset | Kind::Operator | Kind::Identity => shown.place.clone(),
+                    Kind::Invite | Kind::SignIn | Kind::Reset | Kind::StartedReset | Kind::Operator | Kind::Identity => shown.place.clone(),
                 });
             }
             let mut tries = JoinSet::new();
@@ -63,7 +63,8 @@ async fn r_b40_a_link_of_any_kind_is_used_once_however_many_use_it_on_two_nodes_
                 let act = if kind == Kind::Invite { "join" } else { "go" };
                 tries.spawn(async move {
                     let password = format!("{NEW}, number {n}");
-                    let form = [("first_name", "Test"), ("last_name", "Person"), ("password", password.as_str()), ("do", act)];
+                    let names = [("first_name", "Test"), ("last_name", "Person"), ("email", ANA.email)];
+                    let form = [names[0], names[1], names[2], ("password", password.as_str()), ("do", act)];
                     post(&browser, &place, &form).await
                 });
             }

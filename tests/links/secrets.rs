@@ -256,6 +256,7 @@ async fn a_whole_run(engine: Engine, format: &str) {
     comes_in(&mut world, &mut secrets, Kind::Invite, KIM).await;
     comes_in(&mut world, &mut secrets, Kind::SignIn, ANA).await;
     comes_in(&mut world, &mut secrets, Kind::Reset, ANA).await;
+    comes_in(&mut world, &mut secrets, Kind::StartedReset, ANA).await;
     comes_in(&mut world, &mut secrets, Kind::Operator, KIM).await;
     let redirect = format!("{}/sign-in/sso/callback", world.address());
     let idp = Idp::real(&redirect, &[("USHER_TEST_OIDC_HEARD", &heard.display().to_string())]).await;
@@ -275,8 +276,10 @@ async fn a_whole_run(engine: Engine, format: &str) {
     copies.places.insert("results".into(), told);
 
     let org = world.server.org.clone();
+    let mailed = world.server.links_to(KIM.email).len();
     for words in [
-        &["user", "list", "--org", &org, "--json"][..],
+        &["user", "reset-password", "--org", &org, "--user", KIM.email][..],
+        &["user", "list", "--org", &org, "--json"],
         &["token", "list", "--org", &org],
         &["org", "list", "--json"],
         &["sso", "list", "--org", &org, "--json"],
@@ -288,6 +291,7 @@ async fn a_whole_run(engine: Engine, format: &str) {
         assert!(!said.is_empty() || !log.is_empty(), "{words:?}");
         copies.places.insert(PathBuf::from("command").join(words.join(" ")), [said, log].concat());
     }
+    secrets.link(&world.server.newest_link_to(KIM.email, mailed + 1).await);
     // What these print is meant to be read once; their logs are not.
     for words in
         [&["sign-in-link", "--org", &org, "--user", KIM.email][..], &["token", "create", "--org", &org, "--user", KIM.email, "--json"]]
@@ -312,7 +316,7 @@ async fn a_whole_run(engine: Engine, format: &str) {
     // Mails hold links, as they are meant to, and nothing else.
     let is_mail = |place: &Path| place.components().any(|part| part.as_os_str() == "mail");
     let (mails, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = copies.places.into_iter().partition(|(place, _)| is_mail(place));
-    assert_eq!(secrets.links.len(), 8);
+    assert_eq!(secrets.links.len(), 10);
     assert!(mails.len() >= 6 && rest.len() > 10, "{} mails, {} places", mails.len(), rest.len());
     assert_eq!(kept(&rest, &secrets.all()), Vec::<String>::new(), "{engine:?} {format}");
     assert_eq!(kept(&mails, &secrets.but_links()), Vec::<String>::new(), "{engine:?} {format}");
@@ -342,8 +346,14 @@ async fn r_b23_no_page_of_a_link_tells_another_server_where_it_stood() {
         let mut secrets = Secrets::default();
         let browser = secrets.browser();
         let mut links = Vec::new();
-        for (kind, person) in [(Kind::Provider, EVE), (Kind::SignIn, ANA), (Kind::Reset, ANA), (Kind::Operator, KIM), (Kind::Identity, KIM)]
-        {
+        for (kind, person) in [
+            (Kind::Provider, EVE),
+            (Kind::SignIn, ANA),
+            (Kind::Reset, ANA),
+            (Kind::Operator, KIM),
+            (Kind::Identity, KIM),
+            (Kind::StartedReset, KIM),
+        ] {
             world.kind = kind;
             links.push(world.ask(&browser, person).await);
         }
@@ -351,7 +361,7 @@ async fn r_b23_no_page_of_a_link_tells_another_server_where_it_stood() {
         links.push(format!("{}x", links[0]));
         world.kind = Kind::Operator;
         links.push(world.ask(&browser, ANA).await);
-        world.follow(&browser, &links[6], ANA).await;
+        world.follow(&browser, &links[7], ANA).await;
         let mark = secrets.noted[0].cookies(&Url::parse(&world.address()).expect("a URL")).expect("cookies");
         let mark = mark.to_str().expect("text").split("; ").find_map(|pair| pair.strip_prefix("usher_browser=")).expect("a mark");
         let mut arguments = vec![mark];
@@ -365,10 +375,14 @@ async fn r_b23_no_page_of_a_link_tells_another_server_where_it_stood() {
         let (invited, dead) = ("First Administrator invited you to My organization", ["This link opens nothing", "This link was used"]);
         assert_eq!(
             headings("marked"),
-            [&[invited, "Sign in", "Choose a new password", "Sign in", "Connect your sign-in"][..], &dead].concat()
+            [&[invited, "Sign in", "Choose a new password", "Sign in", "Connect your sign-in", "Choose a new password"][..], &dead]
+                .concat()
         );
         let elsewhere = "Open this link in the other browser";
-        assert_eq!(headings("other"), [&[invited, elsewhere, elsewhere, "Sign in", elsewhere][..], &dead].concat());
+        assert_eq!(
+            headings("other"),
+            [&[invited, elsewhere, elsewhere, "Sign in", elsewhere, "Choose a new password"][..], &dead].concat()
+        );
         let heard = seen["heard"].as_array().expect("what was heard");
         assert_eq!(heard.len(), 2 * links.len());
         assert!(heard.iter().all(|request| request["referer"].is_null()), "{heard:?}");

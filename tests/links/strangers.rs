@@ -115,7 +115,7 @@ async fn r_b59_an_invite_joins_nobody_but_its_own_address_whoever_is_signed_in_a
 #[tokio::test]
 async fn r_b70_dead_links_of_the_door_name_nobody() {
     on_both(async |engine| {
-        for kind in [Kind::SignIn, Kind::Reset, Kind::Operator, Kind::Identity] {
+        for kind in [Kind::SignIn, Kind::Reset, Kind::StartedReset, Kind::Operator, Kind::Identity] {
             let world = World::of(kind, engine).await;
             let person = browser();
             let mut pages = Vec::new();

@@ -14,11 +14,11 @@ use usher_mcp::domain::Clock;
 const PLACE: &str = "/settings/second-factor";
 const OWN: &str = "/me/second-factor";
 
-async fn id_of(server: &Server, email: &str) -> String {
+pub async fn id_of(server: &Server, email: &str) -> String {
     server.ok("get_user", json!({"user": email})).await["user"]["id"].as_str().expect("an id").to_owned()
 }
 
-async fn link(server: &Server, email: &str) -> String {
+pub async fn link(server: &Server, email: &str) -> String {
     let made = server.cli(&["sign-in-link", "--org", &server.org, "--user", email, "--json"]).await;
     let token = made["url"].as_str().and_then(|url| url.rsplit('/').next()).expect("a token").to_owned();
     format!("{}/link/{token}", server.address())
@@ -29,6 +29,18 @@ async fn has_one(server: &Server) -> bool {
     let count = connection.number("SELECT count(*) FROM second_factors").await;
     connection.close().await;
     count > 0
+}
+
+/// The refusals in the log that this person caused: action, code and target.
+pub async fn refusals_of(server: &Server, email: &str) -> Vec<[String; 3]> {
+    let events = server.ok("list_audit_events", json!({"outcome": "refused", "limit": 100})).await;
+    let id = id_of(server, email).await;
+    let words = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let events = events["events"].as_array().expect("events").iter();
+    events
+        .filter(|event| event["actor"]["user_id"] == id.as_str() && event["surface"] == "web")
+        .map(|event| [words(&event["action"]), words(&event["code"]), words(&event["target"]["id"])])
+        .collect()
 }
 
 /// A server with Ana, whose second factor is set up, in a browser that is open; and an Administrator's browser.
@@ -102,6 +114,11 @@ async fn nobody_else_sees_or_resets_a_second_factor() {
             assert!(seen.status == 404 && !seen.html.contains("ana<wbr>"), "{path} {}", seen.html);
         }
         assert!(bo.me().await.is_some_and(|page| !page.contains(PLACE)));
+        // What a live account tries is evidence, as a tool call is: once for the list, and once for Ana's.
+        let of = |id: &str| ["second_factor:reset", "permission_denied", id].map(str::to_owned);
+        let noted =
+            until("the evidence", async || Some(refusals_of(&server, "bo@example.com").await).filter(|noted| noted.len() == 2)).await;
+        assert!(noted.contains(&of("")) && noted.contains(&of(&ana_id)), "{noted:?}");
         assert_eq!(stranger.post(&at_ana, &[("as", &ana_id)]).await.status, 409, "whoever sent it is signed out");
         assert_eq!(reset(&bo, &ana_id).await.status, 404);
         // Nobody resets their own: it ends with a code, on a page of its own.
@@ -127,6 +144,8 @@ async fn nobody_else_sees_or_resets_a_second_factor() {
         assert!(server.tamper("UPDATE credentials SET proved_at = proved_at - 601000 WHERE kind = 'session'").await);
         let stale = reset(&boss, &ana_id).await;
         assert!(stale.status == 422 && stale.html.contains("within 10 minutes of signing in"), "{}", stale.html);
+        let noted = async || refusals_of(&server, "boss@example.com").await.contains(&of(&ana_id)).then_some(());
+        until("the evidence", noted).await;
         // Nor one that still has to show a code itself.
         server.cli(&["org", "set", "--org", &server.org, "--second-factor", "administrators", "--json"]).await;
         assert_eq!(boss.get(PLACE).await.location.as_deref(), Some(OWN));
@@ -177,14 +196,37 @@ async fn who_lacks_one_that_is_demanded_is_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_second_factor_is_reset_in_a_real_browser() {
+async fn a_second_factor_and_a_password_are_reset_in_a_real_browser() {
     let (server, ana, _) = with_both(Engine::Sqlite).await;
-    let seen = hosts::alone("USHER_TEST_NODE22", "browser/factors.mjs", &[&link(&server, "admin@example.com").await]).await;
+    let boss = "boss@example.com";
+    server.cli(&["user", "reset-password", "--org", &server.org, "--user", boss, "--json"]).await;
+    let (link, reset) = (link(&server, "admin@example.com").await, server.newest_link_to(boss, 2).await);
+    let seen = hosts::alone("USHER_TEST_NODE22", "browser/settings.mjs", &[&link, &reset, boss]).await;
     let heading = |page: &str| seen["pages"][page]["heading"].as_str().unwrap_or_default().to_owned();
-    assert_eq!(heading("factors"), "Second factors at My organization");
-    assert_eq!(heading("reset"), "Reset the second factor of Test Person?");
-    assert!(seen["pages"]["done"]["text"].as_str().is_some_and(|text| text.contains("A mail tells them")), "{seen}");
+    let says = |page: &str, words: &str| seen["pages"][page]["text"].as_str().is_some_and(|text| text.contains(words));
+    for (page, expected) in [
+        ("factors", "Second factors at My organization"),
+        ("reset", "Reset the second factor of Test Person?"),
+        ("passwords", "Passwords at My organization"),
+        ("start", "Mail Test Person a link to choose a new password?"),
+        ("choose", "Choose a new password"),
+        ("me", "Test Person"),
+    ] {
+        assert_eq!(heading(page), expected, "{seen}");
+    }
+    for (page, words) in [
+        ("done", "A mail tells them"),
+        ("nobody", "Nobody of your organization has this address"),
+        ("mailed", "A mail with the link is on its way"),
+        ("other address", "This is not the address that the link was mailed to"),
+        ("me", "by password"),
+    ] {
+        assert!(says(page, words), "{page}: {seen}");
+    }
+    assert!(!says("choose", boss), "it says to nobody whose address it asks for: {seen}");
     assert_eq!((&seen["axe"], &seen["wide"]), (&json!([]), &json!({})));
-    assert_eq!(seen["complaints"], json!([]));
+    // That a page says 422 is no complaint.
+    let complaints = seen["complaints"].as_array().expect("a list");
+    assert!(complaints.iter().all(|complaint| complaint.to_string().contains("422")), "{complaints:?}");
     assert!(ana.me().await.is_none());
 }

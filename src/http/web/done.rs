@@ -27,7 +27,9 @@ pub(super) enum Done {
     Linked,
     Unlinked,
     Switched,
+    LinkMailed,
     FactorRemoved,
+    ResetMailed,
     FactorReset,
     NoFactorLeft,
     Invited,
@@ -36,8 +38,19 @@ pub(super) enum Done {
 
 impl Done {
     /// What the page of one's own says.
-    pub(super) const OF_ONESELF: [Self; 8] =
-        [Self::Name, Self::Password, Self::Sessions, Self::Joined, Self::Linked, Self::Unlinked, Self::Switched, Self::FactorRemoved];
+    pub(super) const OF_ONESELF: [Self; 9] = [
+        Self::Name,
+        Self::Password,
+        Self::LinkMailed,
+        Self::Sessions,
+        Self::Joined,
+        Self::Linked,
+        Self::Unlinked,
+        Self::Switched,
+        Self::FactorRemoved,
+    ];
+    /// What the list of people whose passwords can be reset says.
+    pub(super) const OF_PASSWORDS: [Self; 1] = [Self::ResetMailed];
     /// What the list of second factors says.
     pub(super) const OF_FACTORS: [Self; 2] = [Self::FactorReset, Self::NoFactorLeft];
 
@@ -53,7 +66,9 @@ impl Done {
             Self::Linked => "linked",
             Self::Unlinked => "unlinked",
             Self::Switched => "switched",
+            Self::LinkMailed => "link_mailed",
             Self::FactorRemoved => "factor_removed",
+            Self::ResetMailed => "reset_mailed",
             Self::FactorReset => "factor_reset",
             Self::NoFactorLeft => "no_factor_left",
             Self::Invited => "invited",
@@ -71,6 +86,10 @@ impl Done {
             Self::Linked => "That sign-in opens your account from now on.",
             Self::Unlinked => "That sign-in opens your account no more.",
             Self::Switched => "You look at another account now.",
+            Self::LinkMailed => {
+                "A link to choose a new password is on its way to your mailbox. It works for 10 minutes, once, and only in this browser. After several in a row no further one is sent for a while."
+            }
+            Self::ResetMailed => "A mail with the link is on its way to them. An earlier one opens nothing any more.",
             Self::FactorRemoved => "Your second factor is gone, and all other sessions have ended.",
             Self::FactorReset => "The second factor is gone, and all sessions of its person have ended. A mail tells them.",
             Self::NoFactorLeft => "They have no second factor any more; nothing was changed.",

@@ -18,7 +18,7 @@ use crate::{
     gather,
     http::auth::{CallerAddress, retry_after_seconds},
     service::{
-        signing_in::{self, Knock},
+        signing_in::{self, Knock, NewPassword},
         sso::Purpose,
     },
     store::{
@@ -277,12 +277,27 @@ async fn behind(app: &SharedApp, shown: &Shown) -> Result<Option<Link>, Error> {
     Ok(found.filter(|found| shown.id.is_none_or(|id| id == found.facts.id)))
 }
 
-fn link_page(app: &SharedApp, link: &Link, show: Option<&str>, error: Option<&str>) -> Response {
+/// What the page of a link says beside the link.
+#[derive(Default)]
+struct Typed<'a> {
+    email: &'a str,
+    show: Option<&'a str>,
+    /// What is wrong: with which field, and why.
+    error: Option<(&'a str, &'a str)>,
+}
+
+fn link_page(app: &SharedApp, link: &Link, typed: &Typed<'_>) -> Response {
     let (iso, words) = (link.facts.expires_at.to_rfc3339(), link.facts.expires_at.short_utc());
     let (title, sentence, button, asks_password) = match link.facts.kind {
         LinkKind::Reset => {
             ("Choose a new password", "It ends all other sessions of yours. Nothing happens until you save it.", "Save password", true)
         }
+        LinkKind::StartedReset => (
+            "Choose a new password",
+            "This was started for you; nobody else sees the password. It ends all other sessions of yours. Nothing happens until you save it.",
+            "Save password",
+            true,
+        ),
         LinkKind::Identity => {
             ("Connect your sign-in", "From now on it opens this account. Nothing happens until you connect it.", "Connect", false)
         }
@@ -300,8 +315,10 @@ fn link_page(app: &SharedApp, link: &Link, show: Option<&str>, error: Option<&st
             sentence,
             button,
             asks_password,
-            show_password: show,
-            error,
+            show_password: typed.show,
+            typed_email: (link.facts.kind == LinkKind::StartedReset).then_some(typed.email),
+            email_error: typed.error.filter(|(field, _)| *field == "email").map(|(_, message)| message),
+            error: typed.error.filter(|(field, _)| *field != "email").map(|(_, message)| message),
             person: &person,
             email: &link.email,
             organization: &link.organization,
@@ -325,7 +342,7 @@ pub async fn link(
     match behind(&app, &shown).await {
         Ok(Some(found)) => match why_shut(&found, mark) {
             Some(why) => shut(&app, why),
-            None if shown.id.is_some() => link_page(&app, &found, None, None),
+            None if shown.id.is_some() => link_page(&app, &found, &Typed::default()),
             None => move_to_cookie(&app, "link", found.facts.id, &shown.token),
         },
         Ok(None) => unknown(&app, caller),
@@ -336,6 +353,8 @@ pub async fn link(
 /// The form of a link's page.
 #[derive(serde::Deserialize)]
 pub struct LinkForm {
+    #[serde(default)]
+    email: String,
     #[serde(default)]
     password: String,
     #[serde(default, rename = "do")]
@@ -372,12 +391,12 @@ pub async fn open(
     }
     let mark = visitor::marked(&app, &mut browser);
     let request_id = RequestId::new(app.clock.now(), &app.random);
-    let resets = found.facts.kind == LinkKind::Reset;
+    let resets = found.facts.kind.is_for_a_password();
     if resets && sent.act == "show" {
-        return link_page(&app, &found, Some(&password), None);
+        return link_page(&app, &found, &Typed { email: &sent.email, show: Some(&password), error: None });
     }
     let done = if resets {
-        match signing_in::reset(&app, &shown.token, password, &browser, request_id).await {
+        match signing_in::reset(&app, &shown.token, NewPassword { email: sent.email.clone(), password }, &browser, request_id).await {
             Ok(Some(session)) => Ok(session),
             Ok(None) => {
                 let said = Said { email: &found.email, error: Some(SAVED), ..Said::default() };
@@ -394,7 +413,10 @@ pub async fn open(
     };
     match done {
         Ok(session) => with_cookies(go_to(&app, "/me"), [mark, opened(&app, &session)]),
-        Err(Error::Invalid(invalid)) => link_page(&app, &found, None, Some(&super::said(&invalid))),
+        Err(Error::Invalid(invalid)) => {
+            let message = super::said(&invalid);
+            link_page(&app, &found, &Typed { email: &sent.email, show: None, error: Some((invalid.field, &message)) })
+        }
         Err(Error::DeadLink | Error::SignInRefused | Error::UserDeactivated | Error::InviteNotPending(_)) => {
             match behind(&app, &shown).await {
                 Ok(Some(now)) => shut(&app, why_shut(&now, browser.mark).unwrap_or(Shut::Closed)),
@@ -404,7 +426,8 @@ pub async fn open(
         }
         // Nothing is saved yet: the link is good for another try.
         Err(Error::RateLimited { budget: budget @ Budget::Hashing, retry_after_ms }) if resets => {
-            link_page(&app, &found, None, Some(&too_soon(budget, retry_after_ms, "")))
+            let message = too_soon(budget, retry_after_ms, "");
+            link_page(&app, &found, &Typed { email: &sent.email, show: None, error: Some(("password", &message)) })
         }
         Err(error) => unavailable(&app, &error),
     }

@@ -6,18 +6,17 @@ use super::{
     Sent,
     done::{self, Done, go_and_say},
     door::go_to,
-    fault,
-    me::holder,
-    page, unavailable,
+    fault, page,
+    settings::{Try, named, visitor},
     views::{
         Fault, Moment,
         factors::{FactorsPage, ResetPage, Row},
     },
-    visitor::{Held, Visitor},
+    visitor::Visitor,
 };
 use crate::{
     app::SharedApp,
-    authz::Reason,
+    authz::{Action as _, second_factor::ResetSecondFactor},
     domain::{SecondFactorFor, Timestamp, UserId},
     error::Error,
     service::{retrying, second_factor},
@@ -50,28 +49,6 @@ pub struct ResetForm {
     drawn_for: String,
 }
 
-/// The account that a browser looks at, if nothing is asked of it any more; else the answer. A form comes with the person that it
-/// was drawn for.
-pub(super) async fn visitor(app: &SharedApp, headers: &HeaderMap, drawn_for: Option<&str>) -> Result<Visitor, Response> {
-    let held = match drawn_for {
-        Some(drawn_for) => Some(holder(app, headers, drawn_for).await?),
-        None => Held::read(app, headers).await.map_err(|error| unavailable(app, &error.into()))?,
-    };
-    match held {
-        Some(held) if held.chosen.waits_for.is_some() => Err(go_to(app, "/me/second-factor")),
-        held => held.and_then(|held| Visitor::of(app, held)).ok_or_else(|| go_to(app, "/sign-in")),
-    }
-}
-
-/// Whoever is no Administrator learns no more than where nothing is.
-fn refused(app: &SharedApp, error: &Error) -> Response {
-    match error {
-        Error::Unauthenticated => go_to(app, "/sign-in"),
-        Error::Denied(Reason::Administrator) | Error::UserNotFound => fault(app, Fault::NotFound),
-        other => unavailable(app, other),
-    }
-}
-
 /// `GET /settings/second-factor`.
 pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
     let visitor = match visitor(&app, &headers, None).await {
@@ -80,9 +57,10 @@ pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, Quer
     };
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let session = &visitor.now;
-    let listed = match second_factor::list(&app, &visitor.call(&app), &session.settings, UserId::parse(&asked.after)).await {
+    let tried = Try::new(&app, &visitor, ResetSecondFactor::NAME, None);
+    let listed = match second_factor::list(&app, &tried.call, &session.settings, UserId::parse(&asked.after)).await {
         Ok(listed) => listed,
-        Err(error) => return refused(&app, &error),
+        Err(error) => return tried.refused(&app, &error),
     };
     let next = listed.people.last().filter(|_| listed.more).map(|last| last.id.to_string());
     let rows: Vec<_> = listed
@@ -117,11 +95,6 @@ pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, Quer
     done::said(&app, shown, just)
 }
 
-/// Whom an address names.
-fn named(segment: Result<Path<String>, PathRejection>) -> Option<UserId> {
-    segment.ok().and_then(|Path(id)| UserId::parse(&id))
-}
-
 fn confirm(app: &SharedApp, visitor: &Visitor, of: &Holder, since: Timestamp, error: Option<&str>) -> Response {
     let (iso, words) = (since.to_rfc3339(), since.short_utc());
     let view = ResetPage {
@@ -138,14 +111,14 @@ fn confirm(app: &SharedApp, visitor: &Visitor, of: &Holder, since: Timestamp, er
 }
 
 /// What a reset is about: its holder, or the answer. One's own has a page of its own.
-async fn found(app: &SharedApp, visitor: &Visitor, id: Option<UserId>) -> Result<(Holder, Timestamp), Response> {
-    if id == Some(visitor.now.person.id) {
+async fn found(app: &SharedApp, tried: &Try<'_>, id: Option<UserId>) -> Result<(Holder, Timestamp), Response> {
+    if id == Some(tried.visitor.now.person.id) {
         return Err(go_to(app, "/me/second-factor"));
     }
     let Some(id) = id else { return Err(fault(app, Fault::NotFound)) };
-    match second_factor::of(app, &visitor.call(app), id).await {
+    match second_factor::of(app, &tried.call, id).await {
         Ok(of) => of.and_then(|of| of.since.map(|since| (of, since))).ok_or_else(|| fault(app, Fault::NotFound)),
-        Err(error) => Err(refused(app, &error)),
+        Err(error) => Err(tried.refused(app, &error)),
     }
 }
 
@@ -155,7 +128,8 @@ pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, Pa
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
-    match found(&app, &visitor, named(segment)).await {
+    let id = named(segment);
+    match found(&app, &Try::new(&app, &visitor, ResetSecondFactor::NAME, id), id).await {
         Ok((of, since)) => confirm(&app, &visitor, &of, since, None),
         Err(response) => response,
     }
@@ -172,18 +146,21 @@ pub async fn reset(
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
-    let (of, since) = match found(&app, &visitor, named(segment)).await {
+    let id = named(segment);
+    let tried = Try::new(&app, &visitor, ResetSecondFactor::NAME, id);
+    let (of, since) = match found(&app, &tried, id).await {
         Ok(found) => found,
         Err(response) => return response,
     };
-    let (call, id) = (visitor.call(&app), of.id.to_string());
-    match retrying(|| second_factor::reset(&app, &call, &id, Some(visitor.now.proved_at))).await {
+    let id = of.id.to_string();
+    match retrying(|| second_factor::reset(&app, &tried.call, &id, Some(visitor.now.proved_at))).await {
         Ok(true) => go_and_say(&app, PLACE, Done::FactorReset),
         Ok(false) => go_and_say(&app, PLACE, Done::NoFactorLeft),
-        Err(Error::SignInRefused) => {
+        Err(error @ Error::SignInRefused) => {
+            tried.note(&app, &error);
             let message = "A second factor is reset within 10 minutes of signing in. Sign out, sign in again, and reset it then.";
             confirm(&app, &visitor, &of, since, Some(message))
         }
-        Err(error) => refused(&app, &error),
+        Err(error) => tried.refused(&app, &error),
     }
 }

@@ -6,23 +6,24 @@
 use super::{
     Sent,
     done::{self, Done, go_and_say},
-    door::go_to,
-    page, said, too_soon, unavailable,
+    door::{go_to, visits},
+    page, said, too_many, too_soon, unavailable,
     views::{
         FieldError, Moment,
-        me::{Identity, MePage, MovedPage, Other, SessionRow},
+        me::{Identity, MePage, MovedPage, Other, Password, SessionRow},
     },
     visitor::{self, Held, Visitor, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
     authn::sso::Asking,
-    authz::door::{FRESH, Via, Which},
-    domain::{CredentialId, Role, UserId},
+    authz::door::{FRESH, Via, Which, resets},
+    domain::{CredentialId, LinkKind, Role, UserId},
     error::Error,
     http::auth::CallerAddress,
     service::{
         me as own, people, retrying,
+        signing_in::{self, Knock},
         sso::{self, Purpose},
     },
     store::{
@@ -44,6 +45,8 @@ pub struct OwnForm {
     last_name: String,
     current: String,
     password: String,
+    #[serde(rename = "do")]
+    act: String,
     end: String,
     to: String,
     connect: String,
@@ -107,7 +110,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             is_administrator: session.standing.role == Role::Administrator,
             organization: &session.organization,
             mcp_url: &format!("{}/mcp/{}", app.public_url.as_str(), session.slug),
-            has_password: session.has_password,
+            password: what_password(session),
             has_second_factor: session.has_second_factor,
             others: &others,
             sessions: &rows,
@@ -209,12 +212,53 @@ pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): 
     }
 }
 
-/// `POST /me/password`.
-pub async fn password(State(app): State<SharedApp>, headers: HeaderMap, Sent(mut sent): Sent<OwnForm>) -> Response {
-    let visitor = match sender(&app, &headers, &sent).await {
+/// What the person of a session has of a password, and whether a mailed link may replace it.
+fn what_password(session: &Session) -> Password {
+    match session.has_password {
+        false => Password::Absent,
+        true if resets(&session.settings, session.standing.role, true) => Password::Replaceable,
+        true => Password::Kept,
+    }
+}
+
+/// Has a link mailed to whoever has forgotten the password by which they did not come in: being in is no proof that replaces
+/// it, and a link of the operator's least of all. It is asked for as at the door, in this browser.
+fn mail_a_link(app: &SharedApp, caller: CallerAddress, visitor: &mut Visitor) -> Response {
+    if what_password(&visitor.now) != Password::Replaceable {
+        return go_to(app, "/me");
+    }
+    if let Err(wait) = visits(app, caller) {
+        return too_many(app, wait);
+    }
+    let cookie = visitor::marked(app, &mut visitor.browser);
+    let knock = Knock {
+        email: visitor.now.email.clone(),
+        org: Some(visitor.now.org.number),
+        kind: LinkKind::Reset,
+        mark: visitor.browser.mark.unwrap_or_default(),
+        label: visitor.browser.label.clone(),
+    };
+    match signing_in::knock(app, knock) {
+        Ok(()) => with_cookies(go_and_say(app, "/me", Done::LinkMailed), [cookie]),
+        Err(Error::RateLimited { retry_after_ms, .. }) => too_many(app, retry_after_ms),
+        Err(error) => unavailable(app, &error),
+    }
+}
+
+/// `POST /me/password`: a new one, or a link for whoever has forgotten the one before.
+pub async fn password(
+    State(app): State<SharedApp>,
+    Extension(caller): Extension<CallerAddress>,
+    headers: HeaderMap,
+    Sent(mut sent): Sent<OwnForm>,
+) -> Response {
+    let mut visitor = match sender(&app, &headers, &sent).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
+    if sent.act == "mail" {
+        return mail_a_link(&app, caller, &mut visitor);
+    }
     let current = Zeroizing::new(std::mem::take(&mut sent.current));
     let new = Zeroizing::new(std::mem::take(&mut sent.password));
     let call = visitor.call(&app);

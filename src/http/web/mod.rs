@@ -9,7 +9,9 @@ pub mod door;
 pub mod factors;
 pub mod frame;
 pub mod me;
+pub mod passwords;
 pub mod second_factor;
+mod settings;
 pub mod sso;
 pub mod users;
 pub mod views;
@@ -155,7 +157,7 @@ fn too_soon(budget: Budget, wait: i64, other: &str) -> String {
     let wait = in_words(retry_after_seconds(wait));
     match budget {
         Budget::Hashing => format!("The server is busy. Wait {wait}, then try again."),
-        Budget::Calls | Budget::Invites | Budget::OwnInvites | Budget::Resends | Budget::SignIn => {
+        Budget::Calls | Budget::Invites | Budget::OwnInvites | Budget::Resends | Budget::Resets | Budget::SignIn => {
             format!("Too many tries in a row. Wait {wait}{other}.")
         }
     }

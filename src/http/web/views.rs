@@ -16,6 +16,7 @@ pub mod door;
 pub mod factors;
 pub mod frame;
 pub mod me;
+pub mod passwords;
 pub mod second_factor;
 pub mod sso;
 pub mod users;

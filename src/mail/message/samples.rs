@@ -34,6 +34,7 @@ pub(super) fn letters(name: &'static str, url: &'static str) -> Vec<Letter<'stat
         Matter::Invite { inviter: name, role: Role::Administrator, link, again: true },
         Matter::SignInLink { link, browser },
         Matter::ResetLink { link, browser },
+        Matter::StartedReset { by: name, link },
         Matter::LinkIdentity { provider: name, link, browser },
         Matter::PasswordChanged { browser },
         Matter::NewBrowser { browser },

@@ -20,7 +20,7 @@ use crate::{
 use zeroize::Zeroizing;
 
 /// Links to one mailbox, from browsers that its person never used: how many within how long, of whatever organization.
-const LINK_BUDGET: [(i64, i64); 2] = [(3, 10 * MINUTE), (10, DAY)];
+pub(in crate::service) const LINK_BUDGET: [(i64, i64); 2] = [(3, 10 * MINUTE), (10, DAY)];
 
 /// Somebody asked for a link.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
     let wanted = accounts.iter().find(|account| {
         let open = match knock.kind {
             LinkKind::Reset => resets(&account.settings, account.role, account.password_hash.is_some()),
-            LinkKind::SignIn | LinkKind::Identity | LinkKind::Operator | LinkKind::Invite => {
+            LinkKind::SignIn | LinkKind::Identity | LinkKind::Operator | LinkKind::Invite | LinkKind::StartedReset => {
                 Via::Link.is_open(&account.settings, account.role)
             }
         };
@@ -76,7 +76,7 @@ pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
 
 async fn mail_link(app: &App, call: &Call, account: &Account, knock: &Knock, known: bool) -> Result<(), Error> {
     let mut writing = Writing::begin::<SendLink>(app, call, false).await?;
-    let asked = Asked { browser: Some(knock.label.clone()), connection: None };
+    let asked = Asked { browser: Some(knock.label.clone()), ..Asked::default() };
     let letter = Letter { kind: knock.kind, browser: (knock.mark, known), asked, detail: None };
     let result = send_link(&mut writing, call, account.person, &letter).await;
     writing.finish(result).await

@@ -126,7 +126,7 @@ pub async fn ask_mailbox(app: &App, met: &Met, mark: [u8; 32]) -> Result<(), Err
     let detail = serde_json::to_string(&met.back.identity()).map_err(|error| Error::Internal(error.to_string()))?;
     retrying(|| async {
         let known = door::is_known(&app.pool, account.person.key, Some(mark)).await?;
-        let asked = Asked { browser: None, connection: Some(met.connection.id) };
+        let asked = Asked { connection: Some(met.connection.id), ..Asked::default() };
         let letter = Letter { kind: LinkKind::Identity, browser: (mark, known), asked, detail: Some(detail.clone()) };
         let mut writing = Writing::begin::<SendLink>(app, &call, false).await?;
         let result = async {

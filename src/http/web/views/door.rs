@@ -96,6 +96,10 @@ pub struct LinkPage<'a> {
     pub asks_password: bool,
     /// Only in the answer to `do=show`: the password as typed, shown as text.
     pub show_password: Option<&'a str>,
+    /// Where the address is asked for, and shown nowhere: as typed.
+    pub typed_email: Option<&'a str>,
+    /// What is wrong with the address.
+    pub email_error: Option<&'a str>,
     /// What is wrong with the new password.
     pub error: Option<&'a str>,
     /// Full name.
@@ -110,20 +114,20 @@ pub struct LinkPage<'a> {
 
 impl View for LinkPage<'_> {
     fn status(&self) -> StatusCode {
-        if self.error.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+        if self.error.is_none() && self.email_error.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
     }
 }
 
 /// Why a link of the door opens nothing, here and now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shut {
-    /// Its ten minutes are over.
+    /// Its time is over.
     Expired,
     /// It was used.
     Used,
     /// The account or the organization lets nobody in.
     Closed,
-    /// A new password was chosen since it was sent.
+    /// A new password was chosen since, or a newer link was sent.
     Replaced,
     /// It was asked for in another browser; it goes on working there.
     OtherBrowser,
@@ -151,12 +155,14 @@ impl Shut {
 
     fn sentence(self) -> &'static str {
         match self {
-            Self::Expired => "Such links work for 10 minutes, and those of this one are over. Ask for a new one.",
+            Self::Expired => "Such links work for a short time, and that of this one is over. Ask for a new one.",
             Self::Used => "It works once. Are you signed in already? Otherwise ask for a new one. It was not you? Tell an Administrator.",
             Self::Closed => {
                 "The account or its organization lets nobody in this way at present. Ask an Administrator of your organization."
             }
-            Self::Replaced => "A new password was chosen since it was sent. Sign in with that one, or ask for a new link.",
+            Self::Replaced => {
+                "A new password was chosen since, or a newer link was sent. Sign in with that password, open the newest mail, or ask for a new link."
+            }
             Self::OtherBrowser => {
                 "It works only in the browser in which it was asked for, and goes on working there. To sign in here, ask for another one here."
             }

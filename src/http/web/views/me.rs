@@ -28,6 +28,33 @@ pub struct Identity {
     pub subject: String,
 }
 
+/// What somebody has of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Password {
+    /// None.
+    Absent,
+    /// One that only itself replaces.
+    Kept,
+    /// One that a mailed link may replace, too.
+    Replaceable,
+}
+
+impl Password {
+    fn is_there(self) -> bool {
+        match self {
+            Self::Absent => false,
+            Self::Kept | Self::Replaceable => true,
+        }
+    }
+
+    fn is_replaceable(self) -> bool {
+        match self {
+            Self::Absent | Self::Kept => false,
+            Self::Replaceable => true,
+        }
+    }
+}
+
 /// A session of the person, in whatever browser.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionRow<'a> {
@@ -69,8 +96,8 @@ pub struct MePage<'a> {
     pub organization: &'a str,
     /// Its MCP address.
     pub mcp_url: &'a str,
-    /// Whether there is a password.
-    pub has_password: bool,
+    /// What there is of a password.
+    pub password: Password,
     /// Whether there is a second factor.
     pub has_second_factor: bool,
     /// The other accounts of this browser.

@@ -7,7 +7,8 @@ use super::{
     door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     factors::{FactorsPage, ResetPage, Row},
     frame::{Frame, Place},
-    me::{Identity, MePage, MovedPage, Other, SessionRow},
+    me::{Identity, MePage, MovedPage, Other, Password, SessionRow},
+    passwords::{self as people, PasswordsPage},
     render,
     second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
     sso::{GoPage, MeetPage, Provider, StopPage},
@@ -120,6 +121,53 @@ pub(super) fn second_factor() -> Vec<(String, Page)> {
     .to_vec()
 }
 
+/// The pages about a reset that an Administrator starts, and of its link, named.
+pub(super) fn passwords() -> Vec<(String, Page)> {
+    let (base, id, person, email) = ("", "01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
+    let row = |open, own| people::Row { id: id.to_owned(), name: HOSTILE.to_owned(), email: email.to_owned(), role: "User", open, own };
+    let rows = [row(true, false), row(false, false), row(true, true)];
+    let list = |rows, first, next, said, error| {
+        render(&PasswordsPage { base, id, organization: HOSTILE, rows, first, next, said, email: HOSTILE, error })
+    };
+    let reset = |open, error: Option<&str>| {
+        let refused = open && error.is_some();
+        render(&people::ResetPage { base, id, of: id, person, email, organization: HOSTILE, minutes: 60, open, error, refused })
+    };
+    let link = |email_error, error| render(&LinkPage { typed_email: Some(HOSTILE), email_error, ..password_link(None, error) });
+    [
+        ("passwords", list(&rows, true, Some(id), Some("A mail with the link is on its way."), None)),
+        ("passwords-not-found", list(&rows, false, None, None, Some("Nobody of your organization has this address."))),
+        ("passwords-none", list(&[], false, None, None, None)),
+        ("password_reset", reset(true, None)),
+        ("password_reset-refused", reset(true, Some("A reset is started within 10 minutes of signing in."))),
+        ("password_reset-closed", reset(false, Some("They are deactivated, and nothing lets them in."))),
+        ("link-started", link(None, None)),
+        ("link-started-wrong", link(Some("This is not the address that the link was mailed to."), Some("Too short."))),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
+/// The page of a link that leads to a new password.
+fn password_link(show_password: Option<&'static str>, error: Option<&'static str>) -> LinkPage<'static> {
+    LinkPage {
+        base: "",
+        action: "/link/x",
+        title: "Choose a new password",
+        sentence: "Nothing happens until you save it.",
+        button: "Save password",
+        asks_password: true,
+        show_password,
+        typed_email: None,
+        email_error: None,
+        error,
+        person: HOSTILE,
+        email: "oksana.petrenko@larkspur.example",
+        organization: HOSTILE,
+        until: UNTIL,
+    }
+}
+
 /// The pages on the way to a provider and back, named.
 pub(super) fn sso() -> Vec<(String, Page)> {
     let (base, organization, provider, title, sentence, state) = ("", HOSTILE, HOSTILE, "Sign in", "Choose Sign in.", "Sign in");
@@ -142,17 +190,15 @@ pub(super) fn sso() -> Vec<(String, Page)> {
 
 /// The pages of signing in, and of what is one's own, named.
 pub(super) fn door() -> Vec<(String, Page)> {
-    let (base, person, email, organization) = ("", HOSTILE, "oksana.petrenko@larkspur.example", HOSTILE);
+    let (base, email, organization) = ("", "oksana.petrenko@larkspur.example", HOSTILE);
     let providers = [Provider { value: "sso:1".to_owned(), name: HOSTILE.to_owned() }];
     let sign_in = |error| render(&SignInPage { base, email, email_error: error, organization, organization_error: error });
     let sign_in_to = |providers, show_password, error, waits| {
         let (slug, sso_required) = ("larkspur-freight", true);
         render(&SignInToPage { base, organization, slug, providers, sso_required, email, magic_links: true, show_password, error, waits })
     };
-    let link = |asks_password, show_password, error| {
-        let (action, title, sentence, button, until) = ("/link/x", "Sign in", "You come in as this person.", "Sign in", UNTIL);
-        render(&LinkPage { base, action, title, sentence, button, asks_password, show_password, error, person, email, organization, until })
-    };
+    let link = |show_password, error| render(&password_link(show_password, error));
+    let sign_in_link = LinkPage { title: "Sign in", button: "Sign in", asks_password: false, ..password_link(None, None) };
     let (moved, typed) = (Some((HOSTILE, HOSTILE)), [("First name", HOSTILE)]);
     let mut pages = vec![
         ("sign_in".to_owned(), sign_in(None)),
@@ -162,10 +208,10 @@ pub(super) fn door() -> Vec<(String, Page)> {
         ("sign_in_to-show".to_owned(), sign_in_to(&[], Some("a sentence"), None, false)),
         ("sign_in_to-refused".to_owned(), sign_in_to(&[], None, Some("That email and password do not open a door here."), false)),
         ("sent".to_owned(), render(&SentPage { base, back: "/sign-in" })),
-        ("link".to_owned(), link(false, None, None)),
-        ("link-password".to_owned(), link(true, None, None)),
-        ("link-show".to_owned(), link(true, Some("a sentence"), None)),
-        ("link-weak".to_owned(), link(true, None, Some("This password is among the first that are tried."))),
+        ("link".to_owned(), render(&sign_in_link)),
+        ("link-password".to_owned(), link(None, None)),
+        ("link-show".to_owned(), link(Some("a sentence"), None)),
+        ("link-weak".to_owned(), link(None, Some("This password is among the first that are tried."))),
         ("moved".to_owned(), render(&MovedPage { base, now: moved, typed: &typed })),
         ("moved-out".to_owned(), render(&MovedPage { base, now: None, typed: &[] })),
         ("me".to_owned(), me(true, None, &[])),
@@ -205,7 +251,7 @@ fn me(has_password: bool, said: Option<&str>, errors: &[FieldError<'_>]) -> Page
         is_administrator: true,
         organization: HOSTILE,
         mcp_url: "https://usher.larkspur.example/mcp/larkspur-freight",
-        has_password,
+        password: if has_password { Password::Replaceable } else { Password::Absent },
         has_second_factor: has_password,
         others: &[Other { session: id.to_owned(), organization: HOSTILE.to_owned() }],
         sessions: &[session(true, false), session(false, false), session(false, true)],
@@ -325,5 +371,5 @@ fn dashboard() -> Vec<(String, Page)> {
 
 /// All of them.
 pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
-    all().into_iter().chain(door()).chain(second_factor()).chain(sso()).chain(dashboard())
+    all().into_iter().chain(door()).chain(second_factor()).chain(passwords()).chain(sso()).chain(dashboard())
 }

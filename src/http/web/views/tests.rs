@@ -2,7 +2,7 @@
 mod samples;
 
 use super::*;
-use samples::{DEAD, HOSTILE, accept, all, dead, every, joined, second_factor, sso};
+use samples::{DEAD, HOSTILE, accept, all, dead, every, joined, passwords, second_factor, sso};
 
 #[test]
 fn every_page_keeps_the_content_security_policy() {
@@ -166,9 +166,18 @@ fn names_on_the_pages_of_the_second_factor_are_text_and_a_wrong_code_is_an_error
 }
 
 #[test]
-fn names_on_the_pages_of_single_sign_on_are_text() {
-    for (name, page) in sso() {
+fn names_on_the_pages_of_single_sign_on_and_of_passwords_are_text() {
+    for (name, page) in sso().into_iter().chain(passwords()) {
         assert!(!page.html.contains("<img") && !page.html.contains("<svg/onload"), "{name}");
+    }
+}
+
+#[test]
+fn a_page_of_a_link_that_any_browser_opens_does_not_say_to_which_address_it_went() {
+    for (name, page) in passwords() {
+        let status = if name.ends_with("-wrong") || name.ends_with("-refused") || name.ends_with("-found") { 422 } else { 200 };
+        assert_eq!(page.status, status, "{name}");
+        assert!(!name.starts_with("link-started") || !page.html.contains("oksana.petrenko"), "{name}");
     }
 }
 

@@ -1,5 +1,6 @@
-// An Administrator resets somebody's second factor in a browser: factors.mjs LINK, which signs the Administrator in. Says in one
-// line of JSON what was seen on the way, and what axe complains of in both schemes, wide and on a phone.
+// An Administrator resets somebody's second factor and password in a browser, and somebody else chooses a new password:
+// settings.mjs LINK RESET EMAIL, of which the first signs the Administrator in, and the second was mailed to that address. Says in
+// one line of JSON what was seen on the way, and what axe complains of in both schemes, wide and on a phone.
 // USHER_TEST_SHOTS names a folder for pictures, for people to look at.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -37,6 +38,26 @@ try {
     await look('reset');
     await page.loading(() => page.click('form button.danger'));
     await look('done');
+    await page.loading(() => page.click('a[href$="/me"]'));
+    await page.loading(() => page.click('a[href$="/settings/passwords"]'));
+    await look('passwords');
+    await page.type('#em', 'nobody@example.com');
+    await page.loading(() => page.click('form button'));
+    await look('nobody');
+    await page.loading(() => page.click('li a[href*="/settings/passwords/"]'));
+    await look('start');
+    await page.loading(() => page.click('form button.primary'));
+    await look('mailed');
+    await page.open(process.argv[3]);
+    await look('choose');
+    await page.type('#em', 'nobody@example.com');
+    await page.type('#np', 'nine quiet herons read the tide');
+    await page.loading(() => page.click('form button.primary'));
+    await look('other address');
+    await page.type('#em', process.argv[4]);
+    await page.type('#np', 'nine quiet herons read the tide');
+    await page.loading(() => page.click('form button.primary'));
+    await look('me');
     seen.complaints = page.complaints;
 } finally {
     await browser.end();

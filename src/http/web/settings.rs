@@ -1,0 +1,69 @@
+//! What the pages for Administrators share: who comes, and what is told and noted where somebody may not.
+
+use super::{
+    door::go_to,
+    fault,
+    me::holder,
+    unavailable,
+    views::Fault,
+    visitor::{Held, Visitor},
+};
+use crate::{app::SharedApp, authz::Reason, domain::UserId, error::Error, gather::Named, service::Call};
+use axum::{
+    extract::{Path, rejection::PathRejection},
+    http::HeaderMap,
+    response::Response,
+};
+
+/// The account that a browser looks at, if nothing is asked of it any more; else the answer. A form comes with the person that it
+/// was drawn for.
+pub(super) async fn visitor(app: &SharedApp, headers: &HeaderMap, drawn_for: Option<&str>) -> Result<Visitor, Response> {
+    let held = match drawn_for {
+        Some(drawn_for) => Some(holder(app, headers, drawn_for).await?),
+        None => Held::read(app, headers).await.map_err(|error| unavailable(app, &error.into()))?,
+    };
+    match held {
+        Some(held) if held.chosen.waits_for.is_some() => Err(go_to(app, "/me/second-factor")),
+        held => held.and_then(|held| Visitor::of(app, held)).ok_or_else(|| go_to(app, "/sign-in")),
+    }
+}
+
+/// Whom an address names.
+pub(super) fn named(segment: Result<Path<String>, PathRejection>) -> Option<UserId> {
+    segment.ok().and_then(|Path(id)| UserId::parse(&id))
+}
+
+/// What somebody tries on one of these pages, as evidence would name it.
+pub(super) struct Try<'a> {
+    pub(super) visitor: &'a Visitor,
+    pub(super) call: Call,
+    pub(super) action: &'static str,
+    pub(super) named: Named,
+}
+
+impl<'a> Try<'a> {
+    pub(super) fn new(app: &SharedApp, visitor: &'a Visitor, action: &'static str, of: Option<UserId>) -> Self {
+        Self { visitor, call: visitor.call(app), action, named: of.map_or(Named::Nothing, Named::User) }
+    }
+
+    /// Leaves a refusal as evidence, as that of a tool call does.
+    pub(super) fn note(&self, app: &SharedApp, error: &Error) {
+        // At the door this one is no evidence, for nobody is known there; here somebody is.
+        if !error.is_evidence() && !matches!(error, Error::SignInRefused) {
+            return;
+        }
+        let (session, code) = (&self.visitor.now, error.code().as_str());
+        let (now, named, request_id) = (app.clock.now(), self.named.clone(), self.call.request_id);
+        app.evidence.refused(now, &self.call.actor, &session.full_name(), self.action, None, named, code, request_id, session.audit_seq);
+    }
+
+    /// Notes it, and answers: whoever is no Administrator learns no more than where nothing is.
+    pub(super) fn refused(&self, app: &SharedApp, error: &Error) -> Response {
+        self.note(app, error);
+        match error {
+            Error::Unauthenticated => go_to(app, "/sign-in"),
+            Error::Denied(Reason::Administrator) | Error::UserNotFound => fault(app, Fault::NotFound),
+            other => unavailable(app, other),
+        }
+    }
+}
