@@ -269,14 +269,18 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     let Some(token) = authorization.as_ref().and_then(bearer) else { return unauthorized(false) };
     let from = gather::hashed(&app, request.extensions().get::<CallerAddress>().and_then(|caller| caller.0));
     let hash = sha256(token.as_bytes());
-    let dead = |app: &SharedApp| {
-        app.pool.bearer_rests(hash);
+    let told = |app: &SharedApp| {
         app.evidence.stranger(app.clock.now(), "dead_token", "mcp", from);
         unauthorized(true)
     };
+    // Without a look-up there is no turn to wait for, and rests would pile up faster than they end.
     if token.is_empty() {
-        return dead(&app);
+        return told(&app);
     }
+    let dead = |app: &SharedApp| {
+        app.pool.bearer_rests(hash);
+        told(app)
+    };
     let request_id = RequestId::new(app.clock.now(), &app.random);
     let caller = match credential::authenticate(&app, token).await {
         Ok(Some(caller)) => caller,

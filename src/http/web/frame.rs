@@ -2,21 +2,14 @@
 
 use super::{
     door::go_to,
-    factors, fault, me, page, unavailable,
+    me, page, settings, unavailable,
     views::{
-        Fault,
         frame::{Frame, Place},
         users::{Contact, NoAccessPage},
     },
     visitor::Visitor,
 };
-use crate::{
-    app::SharedApp,
-    authz::{Reason, Standing},
-    domain::builtin,
-    error::Error,
-    service::people,
-};
+use crate::{app::SharedApp, authz::Standing, domain::builtin, service::people};
 use axum::{http::HeaderMap, response::Response};
 
 /// How many Administrators are named to who has no access yet.
@@ -45,20 +38,9 @@ pub(super) fn frame(app: &SharedApp, visitor: &Visitor, here: Option<Place>) -> 
     }
 }
 
-/// What somebody may not know of is not there (requirement 57); what a session lost is at the door.
-pub(super) fn refused(app: &SharedApp, error: &Error) -> Response {
-    match error {
-        Error::Unauthenticated => go_to(app, "/sign-in"),
-        Error::Denied(Reason::Permission(_) | Reason::Administrator) | Error::UserNotFound | Error::GroupNotFound => {
-            fault(app, Fault::NotFound)
-        }
-        other => unavailable(app, other),
-    }
-}
-
 /// `GET /` of somebody who is signed in: the first page that is open to them, or why there is none (B04).
 pub(super) async fn start(app: &SharedApp, headers: &HeaderMap) -> Response {
-    let visitor = match factors::visitor(app, headers, None).await {
+    let visitor = match settings::visitor(app, headers, None).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
@@ -74,7 +56,7 @@ async fn no_access(app: &SharedApp, visitor: &Visitor, frame: &Frame) -> Respons
     let own = usher_tools::GetUserParams { user: visitor.now.person.id.to_string() };
     let (own, administrators) = match (people::get(app, &call, &own).await, people::administrators(app, &call, CONTACTS).await) {
         (Ok(own), Ok(administrators)) => (own.user, administrators),
-        (Err(error), _) | (_, Err(error)) => return refused(app, &error),
+        (Err(error), _) | (_, Err(error)) => return unavailable(app, &error),
     };
     let groups: Vec<_> = own.access_groups.into_iter().map(|group| group.name).collect();
     let contacts: Vec<_> = administrators

@@ -1,4 +1,4 @@
-//! What the pages for Administrators share: who comes, and what is told and noted where somebody may not.
+//! What the pages that not everybody may open share: who comes, and what is told and noted where somebody may not.
 
 use super::{
     door::go_to,
@@ -57,12 +57,12 @@ impl<'a> Try<'a> {
         app.evidence.refused(now, &self.call.actor, &session.full_name(), self.action, None, named, code, request_id, session.audit_seq);
     }
 
-    /// Notes it, and answers: whoever is no Administrator learns no more than where nothing is.
+    /// Notes it, and answers: whoever may not learns no more than where nothing is.
     pub(super) fn refused(&self, app: &SharedApp, error: &Error) -> Response {
         self.note(app, error);
         match error {
             Error::Unauthenticated => go_to(app, "/sign-in"),
-            Error::Denied(Reason::Administrator) | Error::UserNotFound => fault(app, Fault::NotFound),
+            Error::Denied(Reason::Administrator | Reason::Permission(_)) | Error::UserNotFound => fault(app, Fault::NotFound),
             other => unavailable(app, other),
         }
     }

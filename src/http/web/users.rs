@@ -7,10 +7,11 @@ use super::{
     Sent,
     done::{self, Done, go_and_say},
     door::go_to,
-    factors,
-    frame::{frame, refused},
+    frame::frame,
     me::moved,
-    page, said, unavailable,
+    page, said,
+    settings::{Try, named, visitor},
+    unavailable,
     views::{
         FieldError,
         frame::Place,
@@ -21,11 +22,14 @@ use super::{
 };
 use crate::{
     app::SharedApp,
-    authz::Reason,
+    authz::{
+        Action as _, Reason,
+        action::{InviteUser, ResendInvite},
+    },
     domain::{Role, Status, Timestamp, UserId, builtin},
     error::{Budget, Error},
     http::auth::{in_words, retry_after_seconds},
-    service::{Call, groups, people, retrying},
+    service::{Call, groups, parse, people, retrying},
     store::people::Counts,
 };
 use axum::{
@@ -197,10 +201,11 @@ fn narrowed_to(asked: &Asked, groups: &[Choice], everybody: i64) -> String {
 }
 
 async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Done>, trouble: Option<&str>) -> Response {
-    let call = visitor.call(app);
-    let (counts, known) = match (people::counts(app, &call).await, known_groups(app, &call).await) {
+    let tried = Try::new(app, visitor, builtin::USERS_READ, None);
+    let call = &tried.call;
+    let (counts, known) = match (people::counts(app, call).await, known_groups(app, call).await) {
         (Ok(counts), Ok(known)) => (counts, known),
-        (Err(error), _) | (_, Err(error)) => return refused(app, &error),
+        (Err(error), _) | (_, Err(error)) => return tried.refused(app, &error),
     };
     let everybody = counts.of(None, None);
     let params = contract::ListUsersParams {
@@ -212,12 +217,12 @@ async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Do
         limit: Some(LIMIT),
         cursor: Some(asked.cursor.clone()).filter(|cursor| !cursor.is_empty()),
     };
-    let found = match people::list(app, &call, everybody, &params).await {
+    let found = match people::list(app, call, everybody, &params).await {
         Ok(found) => found,
         // An address that was kept for long: its page is no more, the list is.
         Err(Error::Invalid(invalid)) if invalid.field == "cursor" => return go_to(app, &asked.with("cursor", "")),
         Err(Error::GroupNotFound) => return go_to(app, &asked.with("access_group", "")),
-        Err(error) => return refused(app, &error),
+        Err(error) => return tried.refused(app, &error),
     };
     let (now, groups) = (app.clock.now(), group_choices(asked, &known));
     let first = (!asked.cursor.is_empty()).then(|| asked.with("cursor", ""));
@@ -255,7 +260,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Do
 /// `GET /users`.
 pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
-    match factors::visitor(&app, &headers, None).await {
+    match visitor(&app, &headers, None).await {
         Ok(visitor) => show(&app, &visitor, &asked, done::just(&app, &headers, &Done::OF_PEOPLE), None).await,
         Err(response) => response,
     }
@@ -314,24 +319,25 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, drawn_for: &str, typed: &[
 
 /// Draws the inviting form. Whoever may not invite finds nothing here.
 async fn draw(app: &SharedApp, visitor: &Visitor, form: &InviteForm, holder: Option<&Holder>, errors: &[FieldError<'_>]) -> Response {
-    let call = visitor.call(app);
+    let tried = Try::new(app, visitor, InviteUser::NAME, None);
+    let call = &tried.call;
     if !call.standing.holds(builtin::USERS_INVITE) {
-        return refused(app, &Reason::Permission(builtin::USERS_INVITE).into());
+        return tried.refused(app, &Reason::Permission(builtin::USERS_INVITE).into());
     }
     let assigns = call.standing.holds(builtin::ACCESS_GROUPS_ASSIGN);
-    let known = match known_groups(app, &call).await {
+    let known = match known_groups(app, call).await {
         Ok(known) if assigns => known,
         Ok(_) => Vec::new(),
-        Err(error) => return refused(app, &error),
+        Err(error) => return tried.refused(app, &error),
     };
     let groups: Vec<_> = known
         .into_iter()
         .map(|group| GroupChoice { ticked: form.groups.contains(&group.id), id: group.id, name: group.name, members: group.member_count })
         .collect();
     let many = if call.standing.is_administrator() {
-        match people::counts(app, &call).await {
+        match people::counts(app, call).await {
             Ok(counts) => many(&visitor.now.organization, counts.of(Some(Status::Active), Some(Role::Administrator))),
-            Err(error) => return refused(app, &error),
+            Err(error) => return tried.refused(app, &error),
         }
     } else {
         None
@@ -358,7 +364,7 @@ fn many(organization: &str, administrators: i64) -> Option<String> {
 
 /// `GET /users/invite`.
 pub async fn form(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
-    match factors::visitor(&app, &headers, None).await {
+    match visitor(&app, &headers, None).await {
         Ok(visitor) => draw(&app, &visitor, &InviteForm::default(), None, &[]).await,
         Err(response) => response,
     }
@@ -395,7 +401,7 @@ fn passing(error: &Error) -> Option<String> {
                 Budget::Resends => {
                     format!("This person was sent several mails already; the newest link in their mailbox works. Send another in {wait}.")
                 }
-                Budget::Calls | Budget::Hashing | Budget::SignIn => format!("The server is busy. Try again in {wait}."),
+                Budget::Resets | Budget::Calls | Budget::Hashing | Budget::SignIn => format!("The server is busy. Try again in {wait}."),
             })
         }
         Error::MailUnavailable => {
@@ -421,12 +427,13 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
-    let call = visitor.call(&app);
+    let mut tried = Try::new(&app, &visitor, InviteUser::NAME, None);
+    tried.named = parse::named(&form.typed.email);
     if form.resend {
         let params = contract::ResendInviteParams { user: form.typed.email.clone(), ..Default::default() };
-        return match retrying(|| people::resend(&app, &call, &params)).await {
+        return match retrying(|| people::resend(&app, &tried.call, &params)).await {
             Ok(_) => go_and_say(&app, "/users", Done::Resent),
-            Err(error) => not_invited(&app, &visitor, &form, &error).await,
+            Err(error) => not_invited(&app, &tried, &form, &error, resend_trouble(&error).map(|message| ("form", message))).await,
         };
     }
     let params = contract::InviteUserParams {
@@ -437,23 +444,31 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
         access_groups: form.groups.clone(),
         ..Default::default()
     };
-    match retrying(|| people::invite(&app, &call, &params)).await {
+    match retrying(|| people::invite(&app, &tried.call, &params)).await {
         Ok(_) => go_and_say(&app, "/users", Done::Invited),
-        Err(Error::EmailInUse { user: _, status }) => draw(&app, &visitor, &form, Some(&holder(status)), &[]).await,
-        Err(error) => not_invited(&app, &visitor, &form, &error).await,
+        Err(error) => not_invited(&app, &tried, &form, &error, trouble(&error)).await,
     }
 }
 
-/// The form again, with everything typed and why; where inviting as such is refused, where nothing is.
-async fn not_invited(app: &SharedApp, visitor: &Visitor, form: &InviteForm, error: &Error) -> Response {
-    if let Error::Denied(Reason::Permission(permission)) = error
-        && *permission == builtin::USERS_INVITE
-    {
-        return refused(app, error);
-    }
-    match trouble(error) {
-        Some((field, message)) => draw(app, visitor, form, None, &[FieldError { field, message: &message }]).await,
-        None => refused(app, error),
+/// The form again, with everything typed and why; where there is nothing to mend in it, the page that says so.
+async fn not_invited(
+    app: &SharedApp,
+    tried: &Try<'_>,
+    form: &InviteForm,
+    error: &Error,
+    trouble: Option<(&'static str, String)>,
+) -> Response {
+    match (error, trouble) {
+        (Error::EmailInUse { user: _, status }, _) => {
+            tried.note(app, error);
+            draw(app, tried.visitor, form, Some(&holder(*status)), &[]).await
+        }
+        // Whoever may not invite at all finds nothing here.
+        (Error::Denied(Reason::Permission(builtin::USERS_INVITE)), _) | (_, None) => tried.refused(app, error),
+        (_, Some((field, message))) => {
+            tried.note(app, error);
+            draw(app, tried.visitor, form, None, &[FieldError { field, message: &message }]).await
+        }
     }
 }
 
@@ -476,20 +491,27 @@ pub async fn resend(
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
-    let user = segment.map(|Path(id)| id).unwrap_or_default();
-    let call = visitor.call(&app);
-    let params = contract::ResendInviteParams { user, ..Default::default() };
-    match retrying(|| people::resend(&app, &call, &params)).await {
+    let id = named(segment);
+    let tried = Try::new(&app, &visitor, ResendInvite::NAME, id);
+    let params = contract::ResendInviteParams { user: id.map(|id| id.to_string()).unwrap_or_default(), ..Default::default() };
+    match retrying(|| people::resend(&app, &tried.call, &params)).await {
         Ok(_) => go_and_say(&app, "/users", Done::Resent),
+        Err(Error::NobodyNamed(_)) => tried.refused(&app, &Error::UserNotFound),
         Err(error) => match resend_trouble(&error) {
-            Some(message) => show(&app, &visitor, &Asked::default(), None, Some(&message)).await,
-            None => refused(&app, &error),
+            Some(message) => {
+                tried.note(&app, &error);
+                show(&app, &visitor, &Asked::default(), None, Some(&message)).await
+            }
+            None => tried.refused(&app, &error),
         },
     }
 }
 
 fn resend_trouble(error: &Error) -> Option<String> {
     match error {
+        Error::UserNotFound | Error::NobodyNamed(_) => {
+            Some("Nobody of this organization has this address any more. Invite them instead.".to_owned())
+        }
         Error::InviteNotPending(_) => Some("They have joined meanwhile: there is no invite to send.".to_owned()),
         Error::UserDeactivated => Some("They are deactivated meanwhile. Reactivate them first.".to_owned()),
         Error::Denied(Reason::Escalation { missing }) => {
