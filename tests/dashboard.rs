@@ -1,7 +1,7 @@
 //! The dashboard as an administrator uses it: the roster, inviting from it, and what others find instead.
 
 use crate::{
-    common::{Engine, PASSWORD, Server, on_both},
+    common::{Engine, PASSWORD, Server, on_both, until},
     signing_in::{Browser, Seen, drawn_for, second_organization},
 };
 use serde_json::{Value, json};
@@ -144,7 +144,7 @@ async fn a_long_roster_goes_on_page_by_page() {
 }
 
 #[tokio::test]
-async fn b08_an_administrator_invites_and_the_person_is_pending() {
+async fn b09_an_administrator_invites_and_the_person_is_pending() {
     on_both(async |engine| {
         let (server, boss) = with_boss(engine).await;
         let support = group(&server, "Support", &["users:read"]).await;
@@ -181,7 +181,7 @@ async fn b07_an_address_in_use_is_said_with_the_next_step_and_nothing_typed_is_l
         typed.push(("access_group", &support));
         let seen = invite(&boss, &typed).await;
         assert_eq!(seen.status, 422);
-        assert!(seen.html.contains("Email already in use: they are invited and have not joined yet."), "{}", seen.html);
+        assert!(seen.html.contains("Email already in use: that person is Pending"), "{}", seen.html);
         for kept in [
             "value=\"ANA@example.com\" autofocus aria-invalid",
             "value=\"&#34;R&#34; &#60;i&#62;\"",
@@ -189,6 +189,11 @@ async fn b07_an_address_in_use_is_said_with_the_next_step_and_nothing_typed_is_l
         ] {
             assert!(seen.html.contains(kept), "{kept}: {}", seen.html);
         }
+        // Enter in a field presses the first button of the form, which creates; the other has a form of its own.
+        let main = seen.html.split("<form method=\"post\" action=\"/users/invite\"").nth(1).and_then(|rest| rest.split("</form>").next());
+        let first = main.expect("a form").split("<button ").nth(1).expect("a button").to_owned();
+        assert!(first.starts_with("class=\"btn s\" form=\"again\"") && seen.html.contains("<form id=\"again\""), "{first}");
+        assert!(seen.html.contains("href=\"/users?query=ANA%40example.com\""), "{}", seen.html);
         // Its button sends the invite again.
         let first = server.link_to("ana@example.com").await;
         typed.retain(|(name, _)| *name != "do");
@@ -200,9 +205,9 @@ async fn b07_an_address_in_use_is_said_with_the_next_step_and_nothing_typed_is_l
         assert_eq!(server.accept(&newest, "Ana", "Ruiz", PASSWORD).await.status(), 200);
         // Whoever has joined, or is shut out, is told of without that button.
         let joined = invite(&boss, &ana("ana@example.com", "Ruiz")).await;
-        assert!(joined.html.contains("they have joined") && !joined.html.contains("value=\"resend\""), "{}", joined.html);
+        assert!(joined.html.contains("that person is Active") && !joined.html.contains("value=\"resend\""), "{}", joined.html);
         server.ok("deactivate_user", json!({"user": "ana@example.com"})).await;
-        assert!(invite(&boss, &ana("ana@example.com", "Ruiz")).await.html.contains("they are deactivated"));
+        assert!(invite(&boss, &ana("ana@example.com", "Ruiz")).await.html.contains("that person is Deactivated"));
     })
     .await;
 }
@@ -230,6 +235,63 @@ async fn what_the_form_does_not_take_is_said_beside_its_field() {
         server.administrator("third@example.com").await;
         let form = boss.get("/users/invite").await;
         assert!(form.html.contains("My organization already has 3 Administrators."), "{}", form.html);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_nobody_would_type_is_answered_like_everything_else() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        server.member("bob@example.com", &[]).await;
+        let drawn = drawn_for(&boss.get("/users").await.html);
+        for query in
+            ["access_group=%00", "query=%00", "cursor=%00", &format!("query={}", "x".repeat(201)), &format!("cursor={}", "x".repeat(513))]
+        {
+            assert_eq!(boss.get(&format!("/users?{query}")).await.location.as_deref(), Some("/users"), "{query}");
+        }
+        let mut many = ana("ana@example.com", "Ruiz");
+        many.extend(std::iter::repeat_n(("access_group", "01990b1c-7e1a-7000-8000-000000000001"), 200));
+        for groups in [many, [ana("ana@example.com", "Ruiz"), vec![("access_group", "\0")]].concat()] {
+            let seen = invite(&boss, &groups).await;
+            assert!(seen.status == 422 && seen.html.contains("One of these groups is gone."), "{}", seen.html);
+        }
+        for email in ["", "nonsense", "nobody@example.com", "bob@example.com", "\0"] {
+            let mut form = ana(email, "Typed");
+            form.retain(|(name, _)| *name != "do");
+            form.push(("do", "resend"));
+            let seen = invite(&boss, &form).await;
+            assert!(seen.status == 422 && seen.html.contains("value=\"Typed\""), "{email}: {} {}", seen.status, seen.html);
+        }
+        for id in ["not-an-id", "01990b1c-7e1a-7000-8000-000000000001"] {
+            assert_eq!(boss.post(&format!("/users/{id}/resend"), &[("as", &drawn)]).await.status, 404, "{id}");
+        }
+        assert_eq!(server.refused("get_user", json!({"user": "ana@example.com"})).await["code"], "user_not_found");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_may_invite_and_no_more_has_the_form_for_it() {
+    on_both(async |engine| {
+        let (server, _) = with_boss(engine).await;
+        group(&server, "Doormen", &["users:invite"]).await;
+        server.member("kim@example.com", &["Doormen"]).await;
+        server.cli(&["org", "set", "--org", &server.org, "--invite-domains", "example.com", "--json"]).await;
+        let kim = Browser::in_by_password(&server, "kim@example.com").await;
+        assert_eq!(kim.get("/").await.location.as_deref(), Some("/users/invite"));
+        for (email, words) in
+            [("ana@example.com", "They are invited, and Pending"), ("bo@elsewhere.example", "check that it is the person you mean")]
+        {
+            assert_eq!(invite(&kim, &ana(email, "Ruiz")).await.location.as_deref(), Some("/users/invite"));
+            let page = kim.get("/users/invite").await;
+            assert!(page.html.contains(words) && page.html.contains("href=\"/me\" aria-label=\"Close\""), "{}", page.html);
+        }
+        // Whoever holds what no page is for is told so, and not that they hold nothing.
+        group(&server, "Quiet", &["users:deactivate"]).await;
+        server.member("lu@example.com", &["Quiet"]).await;
+        let lu = Browser::in_by_password(&server, "lu@example.com").await;
+        assert!(lu.get("/").await.html.contains("No page here is open to you"));
     })
     .await;
 }
@@ -279,6 +341,13 @@ async fn b04_who_has_no_permission_finds_an_empty_sidebar_and_why() {
         assert_eq!(kim.post("/users/invite", &form).await.status, 404);
         assert_eq!(kim.post(&format!("/users/{pending}/resend"), &[("as", &drawn)]).await.status, 404);
         assert_eq!(server.refused("get_user", json!({"user": "eve@example.com"})).await["code"], "user_not_found");
+        // What they tried is evidence, as a tool call is; what they looked at is none.
+        let tried = async || {
+            let events = server.ok("list_audit_events", json!({"outcome": "refused", "user": "kim@example.com"})).await;
+            let actions: Vec<_> = events["events"].as_array()?.iter().map(|event| event["action"].clone()).collect();
+            (actions.len() == 2).then_some(actions)
+        };
+        assert_eq!(until("the evidence", tried).await, [json!("users:invite"), json!("users:invite")]);
         // What a group gives appears without signing in again, and goes the same way.
         group(&server, "Readers", &["users:read"]).await;
         server.ok("add_to_access_group", json!({"users": ["kim@example.com"], "access_groups": ["Readers"]})).await;

@@ -52,7 +52,10 @@ impl Error {
                 Budget::OwnInvites => {
                     "Wait as long as retry_after_ms says, let somebody else invite, or ask the operator to raise --invites-per-day."
                 }
-                Budget::Resends | Budget::Resets => "Wait as long as retry_after_ms says; the newest link in their mailbox works.",
+                Budget::Resends => "Wait as long as retry_after_ms says; the newest link in their mailbox works.",
+                Budget::Resets => {
+                    "Wait as long as retry_after_ms says; the newest link in their mailbox works until it is used, or an hour old."
+                }
                 Budget::Hashing => "Try again in a moment.",
                 Budget::SignIn => "Wait as long as retry_after_ms says, or have a link mailed to you.",
             },
@@ -113,7 +116,7 @@ impl Error {
                 return Some(Cow::Owned(match budget {
                     Budget::Invites | Budget::OwnInvites => format!("{wait}, or with a larger --invites-per-day."),
                     Budget::Resends => format!("{wait}, or with a larger --resends; the newest link in their mailbox works."),
-                    Budget::Resets => format!("{wait}; the newest link in their mailbox works."),
+                    Budget::Resets => format!("{wait}; the newest link in their mailbox works until it is used, or an hour old."),
                     Budget::Calls | Budget::Hashing | Budget::SignIn => format!("{wait}."),
                 }));
             }

@@ -267,7 +267,8 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
         return plain(StatusCode::BAD_REQUEST, "bad_request", "Send one Authorization header.");
     }
     let Some(token) = authorization.as_ref().and_then(bearer) else { return unauthorized(false) };
-    let from = gather::hashed(&app, request.extensions().get::<CallerAddress>().and_then(|caller| caller.0));
+    let address = request.extensions().get::<CallerAddress>().and_then(|caller| caller.0);
+    let (from, place) = (gather::hashed(&app, address), address.map(web::visitor::neighbourhood));
     let hash = sha256(token.as_bytes());
     let told = |app: &SharedApp| {
         app.evidence.stranger(app.clock.now(), "dead_token", "mcp", from);
@@ -279,10 +280,19 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     }
     let dead = |app: &SharedApp| {
         app.pool.bearer_rests(hash);
+        if let Some(place) = place {
+            app.pool.stranger_rests(place);
+        }
         told(app)
     };
     let request_id = RequestId::new(app.clock.now(), &app.random);
-    let caller = match credential::authenticate(&app, token).await {
+    let behind = match place {
+        Some(place) => app.pool.behind_strangers(place).await,
+        None => None,
+    };
+    let looked_up = credential::authenticate(&app, token).await;
+    drop(behind);
+    let caller = match looked_up {
         Ok(Some(caller)) => caller,
         Ok(None) => return dead(&app),
         Err(error) => {
@@ -298,6 +308,9 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     // Every answer is JSON, whatever was asked for (R-B140); the library insists on both names.
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     let limited = app.calls.check(&caller.alive.id).err();
+    if limited.is_some() {
+        app.pool.bearer_rests(hash);
+    }
     let (mut parts, body) = request.into_parts();
     let looked = if parts.method == Method::POST { looked_over(body).await } else { Ok(Default::default()) };
     // Over the limit only a tool call has an answer of its own.

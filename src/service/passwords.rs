@@ -74,6 +74,7 @@ pub async fn start_reset(app: &App, call: &Call, user: &str, proved_at: Option<T
     let mut writing = Writing::begin::<StartReset>(app, call, false).await?;
     let result = async {
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
+        signing_in::not_suspended(&mut writing).await?;
         let (person, status, role) = (found.facts.person, found.facts.status, found.facts.role);
         let settings = door::settings(&mut writing.work).await?;
         let has_password = door::password_hash(&mut writing.work, person.key).await?.is_some();

@@ -6,6 +6,7 @@
 
 mod links;
 
+pub(super) use links::not_suspended;
 pub use links::{Knock, answer, knock, look, operator_link};
 pub(super) use links::{LINK_BUDGET, Letter, machine, new_link, send_link};
 

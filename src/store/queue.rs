@@ -9,6 +9,8 @@
 //! A bearer who was turned away comes back at once if nobody minds, and each try costs the processor as much as a call
 //! that is let in. So every refusal keeps one of the two places for [`REST`], beside its answer, which does not wait.
 //! Nobody who asks once notices; who asks as fast as they can is held to about a thousand refusals a second and node.
+//! Whoever shows a new dead secret each time would escape that; so where nobody was let in rests as well, and whoever comes
+//! from there meanwhile goes behind. From everywhere else one goes straight through.
 
 use std::{
     collections::HashMap,
@@ -49,6 +51,15 @@ impl<K: Eq + Hash + Send + 'static> Queues<K> {
             let _turn = queue.turn(of).await;
             tokio::time::sleep(REST).await;
         });
+    }
+
+    /// Waits behind those who rest in a queue that nobody else uses; `None`, at once, where there is a free place.
+    pub(super) async fn behind(&self, of: &K) -> Option<OwnedSemaphorePermit> {
+        let queue = {
+            let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(queues.get(of).filter(|queue| queue.available_permits() == 0)?)
+        };
+        queue.acquire_owned().await.ok()
     }
 
     /// Waits for one's turn. `None` never happens: the queues are not closed.
@@ -98,6 +109,22 @@ mod tests {
         };
         assert!(queues.turn(2).await.is_some());
         assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn only_where_somebody_rests_does_one_go_behind() {
+        let queues = Queues::default();
+        assert!(queues.behind(&1).await.is_none(), "nobody was ever there");
+        let rests = (queues.turn(1).await, queues.turn(1).await);
+        let waiting = {
+            let queues = queues.clone();
+            tokio::spawn(async move { queues.behind(&1).await.is_some() })
+        };
+        assert!(queues.behind(&2).await.is_none());
+        assert!(!waiting.is_finished());
+        drop(rests);
+        assert!(waiting.await.unwrap());
+        assert!(queues.behind(&1).await.is_none(), "they have rested");
     }
 
     #[tokio::test]

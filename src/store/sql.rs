@@ -18,7 +18,7 @@ use super::{
 };
 use crate::failpoint::{Fault, Faults};
 use sqlx::{Column as _, Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Type, postgres::PgRow, sqlite::SqliteRow};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
@@ -355,6 +355,8 @@ pub struct Pool {
     pub(in crate::store) faults: Faults,
     writers: Queues<i64>,
     bearers: Queues<[u8; 32]>,
+    /// Where bearers came from who were not let in; nobody but they has a place in these.
+    strangers: Queues<IpAddr>,
 }
 
 #[derive(Clone)]
@@ -371,7 +373,7 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     pub(in crate::store) fn new(inner: Inner, faults: Faults) -> Self {
-        Self { inner, faults, writers: Queues::default(), bearers: Queues::default() }
+        Self { inner, faults, writers: Queues::default(), bearers: Queues::default(), strangers: Queues::default() }
     }
 
     /// An organization's turn to have a connection for writing; SQLite's one writer has a queue of its own.
@@ -390,6 +392,16 @@ impl Pool {
     /// Lets a bearer who was turned away rest, beside the answer: they are looked up less often than whoever is let in.
     pub fn bearer_rests(&self, hash: [u8; 32]) {
         self.bearers.rest(hash);
+    }
+
+    /// The same for whoever was not let in at all, whatever secret they show next: by where they come from.
+    pub fn stranger_rests(&self, from: IpAddr) {
+        self.strangers.rest(from);
+    }
+
+    /// Waits behind strangers from the same place, if some rest; what it gives is kept until it is known who comes.
+    pub async fn behind_strangers(&self, from: IpAddr) -> Option<OwnedSemaphorePermit> {
+        self.strangers.behind(&from).await
     }
 
     /// Which engine this is.

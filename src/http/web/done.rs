@@ -33,6 +33,7 @@ pub(super) enum Done {
     FactorReset,
     NoFactorLeft,
     Invited,
+    InvitedElsewhere,
     Resent,
 }
 
@@ -55,7 +56,7 @@ impl Done {
     pub(super) const OF_FACTORS: [Self; 2] = [Self::FactorReset, Self::NoFactorLeft];
 
     /// What the roster says.
-    pub(super) const OF_PEOPLE: [Self; 2] = [Self::Invited, Self::Resent];
+    pub(super) const OF_PEOPLE: [Self; 3] = [Self::Invited, Self::InvitedElsewhere, Self::Resent];
 
     const fn word(self) -> &'static str {
         match self {
@@ -72,6 +73,7 @@ impl Done {
             Self::FactorReset => "factor_reset",
             Self::NoFactorLeft => "no_factor_left",
             Self::Invited => "invited",
+            Self::InvitedElsewhere => "invited_elsewhere",
             Self::Resent => "resent",
         }
     }
@@ -94,6 +96,9 @@ impl Done {
             Self::FactorReset => "The second factor is gone, and all sessions of its person have ended. A mail tells them.",
             Self::NoFactorLeft => "They have no second factor any more; nothing was changed.",
             Self::Invited => "They are invited, and Pending until they open the link in their mail. It works for 7 days.",
+            Self::InvitedElsewhere => {
+                "They are invited. The domain of their address is not among those that your organization invites: check that it is the person you mean."
+            }
             Self::Resent => "A new invite is on its way. The links of earlier ones open nothing any more.",
         }
     }

@@ -3,7 +3,7 @@
 //! What is answered never depends on whether an address is known. GET shows, POST acts, as with invites.
 
 use super::{
-    Sent, Shown, guessed, move_to_cookie, page, too_many, too_soon, unavailable,
+    Sent, Shown, guessed, guesses_too_much, move_to_cookie, page, too_many, too_soon, unavailable,
     views::{
         Fault, Moment,
         door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
@@ -414,6 +414,11 @@ pub async fn open(
     match done {
         Ok(session) => with_cookies(go_to(&app, "/me"), [mark, opened(&app, &session)]),
         Err(Error::Invalid(invalid)) => {
+            // Whose mailbox a link was found in is guessed as a link is.
+            let guess = (invalid.field == "email").then(|| guesses_too_much(&app, caller)).flatten();
+            if let Some(wait) = guess {
+                return wait;
+            }
             let message = super::said(&invalid);
             link_page(&app, &found, &Typed { email: &sent.email, show: None, error: Some((invalid.field, &message)) })
         }

@@ -57,7 +57,7 @@ pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, Quer
     };
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let session = &visitor.now;
-    let tried = Try::new(&app, &visitor, ResetSecondFactor::NAME, None);
+    let tried = Try::to_look(&app, &visitor);
     let listed = match second_factor::list(&app, &tried.call, &session.settings, UserId::parse(&asked.after)).await {
         Ok(listed) => listed,
         Err(error) => return tried.refused(&app, &error),
@@ -129,7 +129,7 @@ pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, Pa
         Err(response) => return response,
     };
     let id = named(segment);
-    match found(&app, &Try::new(&app, &visitor, ResetSecondFactor::NAME, id), id).await {
+    match found(&app, &Try::to_look(&app, &visitor), id).await {
         Ok((of, since)) => confirm(&app, &visitor, &of, since, None),
         Err(response) => response,
     }

@@ -3,6 +3,7 @@
 use super::{
     door::go_to,
     me, page, settings, unavailable,
+    users::INVITE,
     views::{
         frame::{Frame, Place},
         users::{Contact, NoAccessPage},
@@ -47,6 +48,8 @@ pub(super) async fn start(app: &SharedApp, headers: &HeaderMap) -> Response {
     let frame = frame(app, &visitor, None);
     match frame.places.first() {
         Some(place) => go_to(app, place.path()),
+        // Whoever may invite and no more finds the form that this is for.
+        None if visitor.now.standing.holds(builtin::USERS_INVITE) => go_to(app, INVITE),
         None => no_access(app, &visitor, &frame).await,
     }
 }
@@ -67,5 +70,5 @@ async fn no_access(app: &SharedApp, visitor: &Visitor, frame: &Frame) -> Respons
             email: person.email,
         })
         .collect();
-    page(app, &NoAccessPage { frame, groups: &groups, contacts: &contacts })
+    page(app, &NoAccessPage { frame, holds: !visitor.now.standing.permissions.is_empty(), groups: &groups, contacts: &contacts })
 }

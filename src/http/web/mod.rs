@@ -144,12 +144,15 @@ fn stranger(app: &SharedApp, caller: CallerAddress) -> Response {
 }
 
 /// Shows what a token that is no link's is answered. Where an address has tried many of those it is told to wait.
-fn guessed(app: &SharedApp, CallerAddress(address): CallerAddress, view: &impl View) -> Response {
-    app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, address));
-    match address.map_or(Ok(()), |address| app.guesses.check(&neighbourhood(address))) {
-        Ok(()) => page(app, view),
-        Err(wait) => wait_page(app, wait, true),
-    }
+fn guessed(app: &SharedApp, caller: CallerAddress, view: &impl View) -> Response {
+    app.evidence.stranger(app.clock.now(), "dead_link", "web", gather::hashed(app, caller.0));
+    guesses_too_much(app, caller).unwrap_or_else(|| page(app, view))
+}
+
+/// What somebody is told who has guessed too often from one place; each guess is counted.
+fn guesses_too_much(app: &SharedApp, CallerAddress(address): CallerAddress) -> Option<Response> {
+    let wait = app.guesses.check(&neighbourhood(address?)).err()?;
+    Some(wait_page(app, wait, true))
 }
 
 /// Why a password or a code was not looked at; `other` is a way that needs no waiting, as the rest of the sentence.

@@ -83,7 +83,7 @@ struct Said<'a> {
 
 async fn show(app: &SharedApp, visitor: &Visitor, after: Option<UserId>, said: &Said<'_>) -> Response {
     let session = &visitor.now;
-    let tried = Try::new(app, visitor, StartReset::NAME, None);
+    let tried = Try::to_look(app, visitor);
     let listed = match passwords::list(app, &tried.call, after).await {
         Ok(listed) => listed,
         Err(error) => return tried.refused(app, &error),
@@ -160,12 +160,15 @@ fn in_the_way(error: &Error) -> Option<String> {
             Some("They have not joined yet, so there is no password. Send their invite again instead.".to_owned())
         }
         Error::UserDeactivated => Some("They are deactivated, and nothing lets them in. Reactivate them first.".to_owned()),
-        Error::Clash { said, hint } => Some(format!("{said} {hint}")),
+        // Its hint is for the host.
+        Error::Clash { said, .. } => {
+            Some(format!("{said} They sign in with the provider; whoever runs that helps with the account there."))
+        }
         Error::SignInRefused => {
             Some(format!("A reset is started within {} minutes of signing in. Sign out, sign in again, and start it then.", FRESH / MINUTE))
         }
         Error::RateLimited { retry_after_ms, .. } => Some(format!(
-            "They were sent several such mails already, and the newest link works. Wait {} before you send another.",
+            "They were sent several such mails already. The newest link works until it is used, or an hour old; wait {} before you send another.",
             in_words(retry_after_seconds(*retry_after_ms))
         )),
         Error::MailUnavailable => Some("This server has no way to send mail. Ask whoever runs it.".to_owned()),
@@ -220,7 +223,7 @@ pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, Pa
         Err(response) => return response,
     };
     let id = named(segment);
-    match found(&app, &Try::new(&app, &visitor, StartReset::NAME, id), id).await {
+    match found(&app, &Try::to_look(&app, &visitor), id).await {
         Ok(of) => confirm(&app, &visitor, &of, None),
         Err(response) => response,
     }

@@ -37,24 +37,30 @@ pub(super) fn named(segment: Result<Path<String>, PathRejection>) -> Option<User
 pub(super) struct Try<'a> {
     pub(super) visitor: &'a Visitor,
     pub(super) call: Call,
-    pub(super) action: &'static str,
+    action: Option<&'static str>,
     pub(super) named: Named,
 }
 
 impl<'a> Try<'a> {
     pub(super) fn new(app: &SharedApp, visitor: &'a Visitor, action: &'static str, of: Option<UserId>) -> Self {
-        Self { visitor, call: visitor.call(app), action, named: of.map_or(Named::Nothing, Named::User) }
+        Self { visitor, call: visitor.call(app), action: Some(action), named: of.map_or(Named::Nothing, Named::User) }
+    }
+
+    /// Somebody only looks. That is no evidence of anything: anybody's link makes a browser look.
+    pub(super) fn to_look(app: &SharedApp, visitor: &'a Visitor) -> Self {
+        Self { visitor, call: visitor.call(app), action: None, named: Named::Nothing }
     }
 
     /// Leaves a refusal as evidence, as that of a tool call does.
     pub(super) fn note(&self, app: &SharedApp, error: &Error) {
+        let Some(action) = self.action else { return };
         // At the door this one is no evidence, for nobody is known there; here somebody is.
         if !error.is_evidence() && !matches!(error, Error::SignInRefused) {
             return;
         }
         let (session, code) = (&self.visitor.now, error.code().as_str());
         let (now, named, request_id) = (app.clock.now(), self.named.clone(), self.call.request_id);
-        app.evidence.refused(now, &self.call.actor, &session.full_name(), self.action, None, named, code, request_id, session.audit_seq);
+        app.evidence.refused(now, &self.call.actor, &session.full_name(), action, None, named, code, request_id, session.audit_seq);
     }
 
     /// Notes it, and answers: whoever may not learns no more than where nothing is.

@@ -23,10 +23,10 @@ use super::{
 use crate::{
     app::SharedApp,
     authz::{
-        Action as _, Reason,
+        self, Action as _, Reason,
         action::{InviteUser, ResendInvite},
     },
-    domain::{Role, Status, Timestamp, UserId, builtin},
+    domain::{Email, GroupId, Role, Status, Timestamp, UserId, builtin},
     error::{Budget, Error},
     http::auth::{in_words, retry_after_seconds},
     service::{Call, groups, parse, people, retrying},
@@ -41,10 +41,12 @@ use axum::{
     response::Response,
 };
 use url::form_urlencoded::Serializer;
-use usher_tools as contract;
+use usher_tools::{self as contract, bounds};
 
 /// People on a page.
 const LIMIT: u32 = 50;
+/// Where the inviting form is.
+pub(super) const INVITE: &str = "/users/invite";
 /// How many access groups a menu and a form offer.
 const GROUPS: u32 = 100;
 /// From how many Administrators on one more is warned of (B05).
@@ -78,6 +80,25 @@ impl Asked {
         !self.query.is_empty() || self.status().is_some() || self.role().is_some() || !self.access_group.is_empty()
     }
 
+    /// Whether all of it is within what the tool of the same list takes.
+    fn fits(&self) -> bool {
+        fits(&self.query, bounds::QUERY) && fits(&self.access_group, bounds::ACCESS_GROUP) && fits(&self.cursor, bounds::CURSOR)
+    }
+
+    /// Without what narrows nothing: no value of its filter, or groups for whom may not know of them.
+    fn cleaned(mut self, knows_groups: bool) -> Self {
+        if self.status().is_none() {
+            self.status.clear();
+        }
+        if self.role().is_none() {
+            self.role.clear();
+        }
+        if !knows_groups {
+            self.access_group.clear();
+        }
+        self
+    }
+
     /// The list's address with one parameter otherwise, and from its beginning unless that is the cursor.
     fn with(&self, name: &'static str, value: &str) -> String {
         let mut pairs = Serializer::new(String::new());
@@ -91,6 +112,11 @@ impl Asked {
         let query = pairs.finish();
         if query.is_empty() { "/users".to_owned() } else { format!("/users?{query}") }
     }
+}
+
+/// Whether a text is one that the contract would take.
+fn fits(text: &str, most: u32) -> bool {
+    !text.contains('\0') && text.chars().take(most as usize + 1).count() <= most as usize
 }
 
 fn count(counts: &Counts, status: Option<Status>, role: Option<Role>) -> Option<u64> {
@@ -133,6 +159,24 @@ async fn known_groups(app: &SharedApp, call: &Call) -> Result<Vec<contract::Acce
     Ok(groups::list(app, call, &params).await?.access_groups)
 }
 
+/// The same with the one that is asked for, where it is not among them: there are more than a menu offers, or it goes by its
+/// name in another spelling.
+async fn with_asked(
+    app: &SharedApp,
+    call: &Call,
+    mut known: Vec<contract::AccessGroup>,
+    asked: &str,
+) -> Result<Vec<contract::AccessGroup>, Error> {
+    if asked.is_empty() || known.iter().any(|group| group.id == asked) {
+        return Ok(known);
+    }
+    let params = contract::ListAccessGroupsParams { access_group: Some(asked.to_owned()), ..Default::default() };
+    let found = groups::list(app, call, &params).await?.access_groups;
+    known.retain(|group| found.iter().all(|found| found.id != group.id));
+    known.extend(found.into_iter().map(|group| contract::AccessGroup { id: asked.to_owned(), ..group }));
+    Ok(known)
+}
+
 fn group_choices(asked: &Asked, known: &[contract::AccessGroup]) -> Vec<Choice> {
     if known.is_empty() {
         return Vec::new();
@@ -142,13 +186,19 @@ fn group_choices(asked: &Asked, known: &[contract::AccessGroup]) -> Vec<Choice> 
         name: group.name.clone(),
         href: asked.with("access_group", &group.id),
         count: Some(group.member_count),
-        chosen: asked.access_group == group.id || asked.access_group == group.name,
+        chosen: asked.access_group == group.id,
     };
     std::iter::once(any).chain(known.iter().map(one)).collect()
 }
 
-fn row(user: contract::User, now: Timestamp) -> Row {
+/// `sends` says for whom an invite can be sent again here: only Administrators touch Administrators.
+fn row(user: contract::User, now: Timestamp, sends: Option<Role>) -> Row {
+    let within = match (sends, user.role) {
+        (Some(Role::Administrator), _) | (Some(Role::User), contract::Role::User) => true,
+        (Some(Role::User), contract::Role::Administrator) | (None, _) => false,
+    };
     Row {
+        may_resend: within && user.invite_expired,
         name: format!("{} {}", user.first_name, user.last_name),
         standing: match user.status {
             contract::Status::Active => Standing::Active,
@@ -166,6 +216,9 @@ fn row(user: contract::User, now: Timestamp) -> Row {
 
 /// How many there are, in words.
 fn range(shown: usize, found: &contract::ListUsersOutput) -> String {
+    if shown == 0 {
+        return "Nobody".to_owned();
+    }
     let total = if found.total_is_exact { found.total.to_string() } else { format!("more than {}", found.total) };
     if usize::try_from(found.total).is_ok_and(|total| total == shown) && found.total_is_exact {
         format!("{total} in all, newest first")
@@ -200,12 +253,18 @@ fn narrowed_to(asked: &Asked, groups: &[Choice], everybody: i64) -> String {
     format!("{looking}The whole roster holds {whole}.")
 }
 
-async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Done>, trouble: Option<&str>) -> Response {
-    let tried = Try::new(app, visitor, builtin::USERS_READ, None);
+async fn show(app: &SharedApp, visitor: &Visitor, asked: Asked, just: Option<Done>, trouble: Option<&str>) -> Response {
+    let tried = Try::to_look(app, visitor);
     let call = &tried.call;
     let (counts, known) = match (people::counts(app, call).await, known_groups(app, call).await) {
         (Ok(counts), Ok(known)) => (counts, known),
         (Err(error), _) | (_, Err(error)) => return tried.refused(app, &error),
+    };
+    let asked = &asked.cleaned(!known.is_empty());
+    let known = match with_asked(app, call, known, &asked.access_group).await {
+        Ok(known) => known,
+        Err(Error::GroupNotFound) => return go_to(app, &asked.with("access_group", "")),
+        Err(error) => return tried.refused(app, &error),
     };
     let everybody = counts.of(None, None);
     let params = contract::ListUsersParams {
@@ -213,7 +272,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Do
         status: asked.status(),
         invite_expired: None,
         role: asked.role(),
-        access_group: Some(asked.access_group.clone()).filter(|group| !group.is_empty() && !known.is_empty()),
+        access_group: Some(asked.access_group.clone()).filter(|group| !group.is_empty()),
         limit: Some(LIMIT),
         cursor: Some(asked.cursor.clone()).filter(|cursor| !cursor.is_empty()),
     };
@@ -228,7 +287,8 @@ async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Do
     let first = (!asked.cursor.is_empty()).then(|| asked.with("cursor", ""));
     let next = found.next_cursor.as_ref().map(|cursor| asked.with("cursor", cursor));
     let range = range(found.users.len(), &found);
-    let rows: Vec<_> = found.users.into_iter().map(|user| row(user, now)).collect();
+    let sends = call.standing.holds(builtin::USERS_INVITE).then_some(call.standing.role);
+    let rows: Vec<_> = found.users.into_iter().map(|user| row(user, now, sends)).collect();
     let emptiness = match (rows.len(), asked.is_narrowed()) {
         (0, true) => Emptiness::NoMatch,
         (1, false) if everybody == 1 => Emptiness::FirstOne,
@@ -260,8 +320,11 @@ async fn show(app: &SharedApp, visitor: &Visitor, asked: &Asked, just: Option<Do
 /// `GET /users`.
 pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    if !asked.fits() {
+        return go_to(&app, Place::Users.path());
+    }
     match visitor(&app, &headers, None).await {
-        Ok(visitor) => show(&app, &visitor, &asked, done::just(&app, &headers, &Done::OF_PEOPLE), None).await,
+        Ok(visitor) => show(&app, &visitor, asked, done::just(&app, &headers, &Done::OF_PEOPLE), None).await,
         Err(response) => response,
     }
 }
@@ -318,8 +381,15 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, drawn_for: &str, typed: &[
 }
 
 /// Draws the inviting form. Whoever may not invite finds nothing here.
-async fn draw(app: &SharedApp, visitor: &Visitor, form: &InviteForm, holder: Option<&Holder>, errors: &[FieldError<'_>]) -> Response {
-    let tried = Try::new(app, visitor, InviteUser::NAME, None);
+async fn draw(
+    app: &SharedApp,
+    visitor: &Visitor,
+    form: &InviteForm,
+    holder: Option<&Holder>,
+    errors: &[FieldError<'_>],
+    just: Option<Done>,
+) -> Response {
+    let tried = Try::to_look(app, visitor);
     let call = &tried.call;
     if !call.standing.holds(builtin::USERS_INVITE) {
         return tried.refused(app, &Reason::Permission(builtin::USERS_INVITE).into());
@@ -348,6 +418,8 @@ async fn draw(app: &SharedApp, visitor: &Visitor, form: &InviteForm, holder: Opt
         groups: &groups,
         may_make_administrators: call.standing.is_administrator(),
         many: many.as_deref(),
+        back: if call.standing.holds(builtin::USERS_READ) { Place::Users.path() } else { "/me" },
+        said: just.map(Done::sentence),
         holder,
         errors,
     };
@@ -365,7 +437,10 @@ fn many(organization: &str, administrators: i64) -> Option<String> {
 /// `GET /users/invite`.
 pub async fn form(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
     match visitor(&app, &headers, None).await {
-        Ok(visitor) => draw(&app, &visitor, &InviteForm::default(), None, &[]).await,
+        Ok(visitor) => {
+            let just = done::just(&app, &headers, &Done::OF_PEOPLE);
+            done::said(&app, draw(&app, &visitor, &InviteForm::default(), None, &[], just).await, just)
+        }
         Err(response) => response,
     }
 }
@@ -411,13 +486,21 @@ fn passing(error: &Error) -> Option<String> {
     }
 }
 
-fn holder(status: Status) -> Holder {
+/// Who has the address already (B07).
+fn holder(tried: &Try<'_>, email: &str, status: Status) -> Holder {
     let (state, may_resend) = match status {
-        Status::Pending => ("they are invited and have not joined yet.", true),
-        Status::Active => ("they have joined. Nothing has to be sent.", false),
-        Status::Deactivated => ("they are deactivated. Reactivate them to let them back in.", false),
+        Status::Pending => ("that person is Pending, they are invited and have not joined yet.", true),
+        Status::Active => ("that person is Active. Nothing has to be sent.", false),
+        Status::Deactivated => ("that person is Deactivated. Reactivate them to let them back in.", false),
     };
-    Holder { state, may_resend }
+    let list =
+        tried.call.standing.holds(builtin::USERS_READ).then(|| Asked { query: email.to_owned(), ..Asked::default() }.with("cursor", ""));
+    Holder { state, list, may_resend }
+}
+
+/// Where whoever invited goes on: the roster, if it is open to them.
+fn onward(standing: &authz::Standing) -> &'static str {
+    if standing.holds(builtin::USERS_READ) { Place::Users.path() } else { INVITE }
 }
 
 /// `POST /users/invite` (B07, B08).
@@ -432,9 +515,13 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
     if form.resend {
         let params = contract::ResendInviteParams { user: form.typed.email.clone(), ..Default::default() };
         return match retrying(|| people::resend(&app, &tried.call, &params)).await {
-            Ok(_) => go_and_say(&app, "/users", Done::Resent),
+            Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
             Err(error) => not_invited(&app, &tried, &form, &error, resend_trouble(&error).map(|message| ("form", message))).await,
         };
+    }
+    if form.groups.len() > GROUPS as usize || form.groups.iter().any(|group| GroupId::parse(group).is_none()) {
+        let error = Error::GroupNotFound;
+        return not_invited(&app, &tried, &form, &error, trouble(&error)).await;
     }
     let params = contract::InviteUserParams {
         email: form.typed.email.clone(),
@@ -445,7 +532,10 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
         ..Default::default()
     };
     match retrying(|| people::invite(&app, &tried.call, &params)).await {
-        Ok(_) => go_and_say(&app, "/users", Done::Invited),
+        Ok(_) => {
+            let elsewhere = Email::parse(&form.typed.email).is_ok_and(|email| !visitor.now.settings.invites(&email));
+            go_and_say(&app, onward(&tried.call.standing), if elsewhere { Done::InvitedElsewhere } else { Done::Invited })
+        }
         Err(error) => not_invited(&app, &tried, &form, &error, trouble(&error)).await,
     }
 }
@@ -461,13 +551,13 @@ async fn not_invited(
     match (error, trouble) {
         (Error::EmailInUse { user: _, status }, _) => {
             tried.note(app, error);
-            draw(app, tried.visitor, form, Some(&holder(*status)), &[]).await
+            draw(app, tried.visitor, form, Some(&holder(tried, form.typed.email.trim(), *status)), &[], None).await
         }
         // Whoever may not invite at all finds nothing here.
         (Error::Denied(Reason::Permission(builtin::USERS_INVITE)), _) | (_, None) => tried.refused(app, error),
         (_, Some((field, message))) => {
             tried.note(app, error);
-            draw(app, tried.visitor, form, None, &[FieldError { field, message: &message }]).await
+            draw(app, tried.visitor, form, None, &[FieldError { field, message: &message }], None).await
         }
     }
 }
@@ -495,12 +585,12 @@ pub async fn resend(
     let tried = Try::new(&app, &visitor, ResendInvite::NAME, id);
     let params = contract::ResendInviteParams { user: id.map(|id| id.to_string()).unwrap_or_default(), ..Default::default() };
     match retrying(|| people::resend(&app, &tried.call, &params)).await {
-        Ok(_) => go_and_say(&app, "/users", Done::Resent),
-        Err(Error::NobodyNamed(_)) => tried.refused(&app, &Error::UserNotFound),
+        Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
+        Err(Error::NobodyNamed(_) | Error::UserNotFound) => tried.refused(&app, &Error::UserNotFound),
         Err(error) => match resend_trouble(&error) {
             Some(message) => {
                 tried.note(&app, &error);
-                show(&app, &visitor, &Asked::default(), None, Some(&message)).await
+                show(&app, &visitor, Asked::default(), None, Some(&message)).await
             }
             None => tried.refused(&app, &error),
         },
@@ -512,6 +602,7 @@ fn resend_trouble(error: &Error) -> Option<String> {
         Error::UserNotFound | Error::NobodyNamed(_) => {
             Some("Nobody of this organization has this address any more. Invite them instead.".to_owned())
         }
+        Error::Denied(Reason::Administrator) => Some("Only Administrators send the invite of an Administrator.".to_owned()),
         Error::InviteNotPending(_) => Some("They have joined meanwhile: there is no invite to send.".to_owned()),
         Error::UserDeactivated => Some("They are deactivated meanwhile. Reactivate them first.".to_owned()),
         Error::Denied(Reason::Escalation { missing }) => {

@@ -152,7 +152,7 @@ impl Visitor {
 }
 
 /// What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits.
-pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
+pub(in crate::http) fn neighbourhood(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

@@ -150,12 +150,25 @@ pub(in crate::service) fn machine(app: &App, org: authz::Org) -> Call {
     Call::numbered(app, Actor::system(org, SystemTask::SignIn), Standing::above_roles())
 }
 
+/// Nobody signs in to a suspended organization: a link into it would open nothing, and who made it would wait for nothing.
+pub(in crate::service) async fn not_suspended(writing: &mut Writing<'_>) -> Result<(), Error> {
+    let (_, suspended) = organizations::now(&mut writing.work).await?;
+    if suspended {
+        return Err(Error::Clash {
+            said: "This organization is suspended, and nobody signs in to it.",
+            hint: "Let people in again with `usher org resume`, then make the link.",
+        });
+    }
+    Ok(())
+}
+
 /// A link that the operator carries to somebody: any browser, one use, ten minutes.
 pub async fn operator_link(app: &App, call: &Call, user: &str) -> Result<(Zeroizing<String>, Timestamp), Error> {
     let who = parse::who("user", user)?;
     let mut writing = Writing::begin::<SendLink>(app, call, false).await?;
     let result = async {
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
+        not_suspended(&mut writing).await?;
         let settings = door::settings(&mut writing.work).await?;
         let key = found.facts.person.key;
         let has_password = door::password_hash(&mut writing.work, key).await?.is_some();

@@ -290,6 +290,7 @@ fn roster(state: &str, emptiness: Emptiness, (said, refused): (Option<&str>, Opt
         slack_id: (standing == Standing::Active).then(|| "U06TT0D51XZ".to_owned()),
         is_administrator: standing == Standing::Active,
         standing,
+        may_resend: standing == Standing::Expired,
         created: Some(When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() }),
     };
     let rows = [
@@ -337,6 +338,8 @@ fn inviting(state: &str, holder: Option<&Holder>, errors: &[FieldError<'_>]) -> 
         groups: &[group(true), group(false)],
         may_make_administrators: errors.is_empty(),
         many: Some("Larkspur Freight already has 3 Administrators. Two or three are usually enough."),
+        back: "/users",
+        said: errors.is_empty().then_some("They are invited."),
         holder,
         errors,
     });
@@ -353,9 +356,11 @@ fn dashboard() -> Vec<(String, Page)> {
         FieldError { field: "access_groups", message: "These groups give more than you hold yourself: users:deactivate." },
         FieldError { field: "form", message: "Your share of today’s invites is used up." },
     ];
-    let holder = Holder { state: "they are invited and have not joined yet.", may_resend: true };
+    let holder = Holder { state: "that person is Pending.", list: Some("/users?query=ana".to_owned()), may_resend: true };
     let contact = Contact { id: "1".to_owned(), name: HOSTILE.to_owned(), email: "mirela@larkspur.example".to_owned() };
-    let no_access = |groups: &[String]| render(&NoAccessPage { frame: &frame(&[]), groups, contacts: &[contact.clone(), contact.clone()] });
+    let no_access = |groups: &[String]| {
+        render(&NoAccessPage { frame: &frame(&[]), holds: !groups.is_empty(), groups, contacts: &[contact.clone(), contact.clone()] })
+    };
     vec![
         roster("list", Emptiness::None, (Some("They are invited."), None)),
         roster("refused", Emptiness::None, (None, Some("They have joined meanwhile."))),

@@ -45,6 +45,8 @@ pub struct Row {
     pub is_administrator: bool,
     /// Where they stand.
     pub standing: Standing,
+    /// Whether a new invite can be sent to them from here.
+    pub may_resend: bool,
     /// When they were invited first.
     pub created: Option<When>,
 }
@@ -151,15 +153,17 @@ pub struct Typed {
     pub first_name: String,
     /// Last name.
     pub last_name: String,
-    /// Whether Administrator is chosen; User is the default (B08).
+    /// Whether Administrator is chosen; User is the default (B02).
     pub administrator: bool,
 }
 
 /// Somebody who holds the address already (B07).
 #[derive(Debug, Clone)]
 pub struct Holder {
-    /// Where they stand, as the rest of a sentence.
+    /// Where they stand, and what can be done, as the rest of a sentence.
     pub state: &'static str,
+    /// Path and query of the list with them alone, for whoever may see it.
+    pub list: Option<String>,
     /// Whether a new invite can be sent to them from here.
     pub may_resend: bool,
 }
@@ -178,6 +182,10 @@ pub struct InvitePage<'a> {
     pub may_make_administrators: bool,
     /// What one more Administrator is answered, where there are many already (B05).
     pub many: Option<&'a str>,
+    /// Where whoever leaves the form goes: path below the base.
+    pub back: &'a str,
+    /// What was just done.
+    pub said: Option<&'a str>,
     /// Who has the address already.
     pub holder: Option<&'a Holder>,
     /// What was not taken.
@@ -242,6 +250,8 @@ impl Contact {
 pub struct NoAccessPage<'a> {
     /// What stands around it.
     pub frame: &'a Frame,
+    /// Whether they hold any permission: then it is one that no page here is for.
+    pub holds: bool,
     /// Names of the access groups that the person is in.
     pub groups: &'a [String],
     /// The Administrators, some of them where there are many.

@@ -34,8 +34,11 @@ fn words(at: Timestamp, now: Timestamp) -> String {
         ..MINUTE => "Just now".to_owned(),
         span @ MINUTE..HOUR => ago(span / MINUTE, "minute"),
         span @ HOUR..DAY => ago(span / HOUR, "hour"),
-        span if span < 2 * DAY => "Yesterday".to_owned(),
-        span if span < 7 * DAY => ago(span / DAY, "day"),
+        // By the calendar, in UTC as the exact time beside it.
+        span if span < 7 * DAY => match now.as_millis().div_euclid(DAY) - at.as_millis().div_euclid(DAY) {
+            1 => "Yesterday".to_owned(),
+            days => ago(days, "day"),
+        },
         _ => at.day_utc(now),
     }
 }
@@ -55,7 +58,7 @@ mod tests {
         assert_eq!(said(2 * MINUTE), "2 minutes ago");
         assert_eq!(said(3 * HOUR), "3 hours ago");
         assert_eq!(said(DAY), "Yesterday");
-        assert_eq!(said(2 * DAY - 1), "Yesterday");
+        assert_eq!(said(2 * DAY - 1), "2 days ago");
         assert_eq!(said(6 * DAY), "6 days ago");
         assert_eq!(said(7 * DAY), "18 Nov");
         assert_eq!(said(400 * DAY), "21 Oct 2025");
