@@ -120,6 +120,8 @@ mod tests {
             let queues = queues.clone();
             tokio::spawn(async move { queues.behind(&1).await.is_some() })
         };
+        // It waits before they go.
+        tokio::task::yield_now().await;
         assert!(queues.behind(&2).await.is_none());
         assert!(!waiting.is_finished());
         drop(rests);
