@@ -74,7 +74,7 @@ async fn a_person_joins_in_a_real_browser() {
         assert!(matches!(names[..], ["usher_browser", _, _, "usher_session"]), "each invite keeps its own: {names:?}");
         assert_eq!(text("used", "heading"), "You have already joined");
         assert_eq!(text("back", "heading"), "You have already joined", "whoever comes back hears it, too");
-        assert_eq!(text("index", "heading"), "This is usher, an MCP server");
+        assert_eq!(text("index", "heading"), "You are in, and have no access yet");
         assert_eq!(text("unknown", "heading"), "This link opens nothing");
         assert_eq!(text("nothing", "heading"), "There is nothing at this address");
 
