@@ -312,6 +312,11 @@ pub enum PasswordProof {
 /// How long a proof is fresh, in milliseconds.
 pub const FRESH: i64 = 10 * crate::domain::MINUTE;
 
+/// Whether who acts on somebody else's account was proved lately. The host proves nobody, and needs to prove nobody.
+pub(super) fn is_proved_anew(actor: &Actor, proved_at: Option<Timestamp>, now: Timestamp) -> bool {
+    actor.user().is_none() || proved_at.is_some_and(|proved_at| now.since(proved_at) <= FRESH)
+}
+
 /// A new password. All other sessions end.
 #[derive(Clone, Debug)]
 pub struct SetPassword {
@@ -426,14 +431,6 @@ pub struct StartReset {
     pub now: Timestamp,
 }
 
-impl StartReset {
-    /// Whether a link may lead this person to a new password at all.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        resets(&self.settings, self.person.role, self.has_password)
-    }
-}
-
 impl Action for StartReset {
     const NAME: &'static str = "password:reset_started";
     const NEEDS: Needs = Needs::Administrator;
@@ -450,8 +447,8 @@ impl Action for StartReset {
     fn possible(&self, actor: &Actor) -> Result<(), Reason> {
         self.person.active()?;
         // Whoever finds an open browser must not send mails in its Administrator's name.
-        let is_fresh = self.proved_at.is_some_and(|proved_at| self.now.since(proved_at) <= FRESH);
-        if self.is_open() && (is_fresh || actor.user().is_none()) { Ok(()) } else { Err(Reason::WayClosed) }
+        let is_open = resets(&self.settings, self.person.role, self.has_password);
+        if is_open && is_proved_anew(actor, self.proved_at, self.now) { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 

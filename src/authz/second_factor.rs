@@ -6,7 +6,7 @@
 use super::{
     Action, Actor, CredentialKind, Reason, Standing, Target,
     action::PersonFacts,
-    door::{FRESH, WaitsFor},
+    door::{FRESH, WaitsFor, is_proved_anew},
 };
 use crate::domain::{CredentialId, Timestamp};
 use usher_tools::Needs;
@@ -243,8 +243,7 @@ impl Action for ResetSecondFactor {
 
     fn possible(&self, actor: &Actor) -> Result<(), Reason> {
         // Whoever finds an open browser must not open the way to somebody else's account with it.
-        let is_fresh = self.proved_at.is_some_and(|proved_at| self.now.since(proved_at) <= FRESH);
-        if is_fresh || actor.user().is_none() { Ok(()) } else { Err(Reason::WayClosed) }
+        if is_proved_anew(actor, self.proved_at, self.now) { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
 

@@ -269,7 +269,8 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     let Some(token) = authorization.as_ref().and_then(bearer) else { return unauthorized(false) };
     let address = request.extensions().get::<CallerAddress>().and_then(|caller| caller.0);
     let (from, place) = (gather::hashed(&app, address), address.map(web::visitor::neighbourhood));
-    let hash = sha256(token.as_bytes());
+    // Looked up by the same hash; here it is needed only where somebody is turned away.
+    let rests = |app: &SharedApp| app.pool.bearer_rests(sha256(token.as_bytes()));
     let told = |app: &SharedApp| {
         app.evidence.stranger(app.clock.now(), "dead_token", "mcp", from);
         unauthorized(true)
@@ -279,7 +280,7 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
         return told(&app);
     }
     let dead = |app: &SharedApp| {
-        app.pool.bearer_rests(hash);
+        rests(app);
         if let Some(place) = place {
             app.pool.stranger_rests(place);
         }
@@ -309,7 +310,7 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     let limited = app.calls.check(&caller.alive.id).err();
     if limited.is_some() {
-        app.pool.bearer_rests(hash);
+        rests(&app);
     }
     let (mut parts, body) = request.into_parts();
     let looked = if parts.method == Method::POST { looked_over(body).await } else { Ok(Default::default()) };
@@ -326,7 +327,7 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     match turned_away.get() {
         Some(TurnedAway::Dead) => return dead(&app),
-        Some(TurnedAway::Refused) => app.pool.bearer_rests(hash),
+        Some(TurnedAway::Refused) => rests(&app),
         None => {}
     }
     match limited {

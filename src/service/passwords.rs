@@ -12,7 +12,8 @@ use crate::{
     error::Error,
     store::{
         door,
-        passwords::{self, Holder, Listed},
+        listed::Listed,
+        passwords::{self, Holder},
         people::{self, Who},
     },
 };
@@ -49,7 +50,7 @@ pub fn obstacle(status: Status, role: Role, has_password: bool, settings: &Setti
 /// Active people, for whoever may start a reset for them: a page after this person.
 ///
 /// Errors: what no Administrator is answered.
-pub async fn list(app: &App, call: &Call, after: Option<UserId>) -> Result<Listed, Error> {
+pub async fn list(app: &App, call: &Call, after: Option<UserId>) -> Result<Listed<Holder>, Error> {
     authz::needs::<StartReset>(&call.actor, &call.standing, false)?;
     Ok(passwords::list(&app.pool, call.actor.org(), after).await?)
 }

@@ -21,7 +21,7 @@ use usher_tools as contract;
 /// Page size where none is asked for.
 const LIMIT: u32 = 25;
 /// So many Administrators are usually enough (B05).
-const ENOUGH_ADMINISTRATORS: i64 = 3;
+pub const ENOUGH_ADMINISTRATORS: i64 = 3;
 
 /// Lists people, newest first.
 pub async fn list(

@@ -26,8 +26,9 @@ use crate::{
     keys::{Cell, sha256},
     store::{
         door::{Tried, Tries},
+        listed::Listed,
         people::{self, Who},
-        second_factor::{self, Holder, Listed},
+        second_factor::{self, Holder},
         sessions::Session,
     },
 };
@@ -271,7 +272,7 @@ async fn use_code(writing: &mut Writing<'_>, call: &Call, session: &Session, com
 /// Who has a second factor, and who lacks one that is demanded: a page of them, for whoever may take one away.
 ///
 /// Errors: what no Administrator is answered.
-pub async fn list(app: &App, call: &Call, settings: &Settings, after: Option<UserId>) -> Result<Listed, Error> {
+pub async fn list(app: &App, call: &Call, settings: &Settings, after: Option<UserId>) -> Result<Listed<Holder>, Error> {
     authz::needs::<ResetSecondFactor>(&call.actor, &call.standing, false)?;
     Ok(second_factor::list(&app.pool, call.actor.org(), settings.second_factor, after).await?)
 }

@@ -84,7 +84,7 @@ fn read(c: &mut Columns<'_>) -> Result<Alive, StoreError> {
         expires_at: c.time()?,
         last_used_at: c.maybe_time()?,
         person: PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) },
-        name: format!("{} {}", c.take::<String>()?, c.take::<String>()?),
+        name: c.full_name()?,
         standing: Standing { role: c.parse(Role::parse)?, permissions: PermissionSet::default() },
         org: Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) },
         slug: c.take()?,

@@ -296,56 +296,38 @@ pub struct Sent {
     pub oldest: Option<Timestamp>,
 }
 
+macro_rules! counted {
+    ($which:literal) => {
+        concat!(
+            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE ",
+            $which,
+            " AND sent_at > $2 ORDER BY sent_at DESC LIMIT $3) counted"
+        )
+    };
+}
+
+async fn counted(work: &mut Work, sql: &'static str, of: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
+    let row = work.tx.query(sql).bind(of).bind(since).bind(up_to).one().await?;
+    Ok(Sent { count: row.get(0)?, oldest: row.get::<Option<i64>>(1)?.map(Timestamp::from_millis) })
+}
+
 /// Invites and resends of the organization since `since`, newest first, counted up to `up_to`.
 pub async fn sent_by_organization(work: &mut Work, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
     let org = work.org.number;
-    let query = work
-        .tx
-        .query(
-            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE org = $1 AND kind = 'invite' AND sent_at > $2
-                                                  ORDER BY sent_at DESC LIMIT $3) counted",
-        )
-        .bind(org);
-    sent(query.bind(since).bind(up_to).one().await)
+    counted(work, counted!("org = $1 AND kind = 'invite'"), org, since, up_to).await
 }
 
 /// The same by one inviter.
 pub async fn sent_by_inviter(work: &mut Work, inviter: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
-    let query = work
-        .tx
-        .query(
-            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE inviter_key = $1 AND kind = 'invite' AND sent_at > $2
-                                                  ORDER BY sent_at DESC LIMIT $3) counted",
-        )
-        .bind(inviter);
-    sent(query.bind(since).bind(up_to).one().await)
+    counted(work, counted!("inviter_key = $1 AND kind = 'invite'"), inviter, since, up_to).await
 }
 
 /// Resends to one person: every generation after the first.
 pub async fn resent_to(work: &mut Work, user_key: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
-    let query = work
-        .tx
-        .query(
-            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE user_key = $1 AND kind = 'invite' AND generation > 1
-                                                  AND sent_at > $2 ORDER BY sent_at DESC LIMIT $3) counted",
-        )
-        .bind(user_key);
-    sent(query.bind(since).bind(up_to).one().await)
+    counted(work, counted!("user_key = $1 AND kind = 'invite' AND generation > 1"), user_key, since, up_to).await
 }
 
 /// Resets that somebody else started for one person.
 pub async fn resets_started_for(work: &mut Work, user_key: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
-    let query = work
-        .tx
-        .query(
-            "SELECT count(*), min(sent_at) FROM (SELECT sent_at FROM links WHERE user_key = $1 AND kind = 'started_reset' AND sent_at > $2
-                                                  ORDER BY sent_at DESC LIMIT $3) counted",
-        )
-        .bind(user_key);
-    sent(query.bind(since).bind(up_to).one().await)
-}
-
-fn sent(row: Result<super::sql::Row, StoreError>) -> Result<Sent, StoreError> {
-    let row = row?;
-    Ok(Sent { count: row.get(0)?, oldest: row.get::<Option<i64>>(1)?.map(Timestamp::from_millis) })
+    counted(work, counted!("user_key = $1 AND kind = 'started_reset'"), user_key, since, up_to).await
 }

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod groups;
 pub mod idempotency;
 pub mod links;
+pub mod listed;
 pub mod meta;
 pub mod notices;
 pub mod open;

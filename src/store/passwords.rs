@@ -3,6 +3,7 @@
 use super::{
     audit::{self, Change, Entry, Said},
     door::{self, NewLink},
+    listed::Listed,
     notices, outbox,
     people::Who,
     sql::{Pool, Row, StoreError},
@@ -30,18 +31,6 @@ pub struct Holder {
     pub has_password: bool,
 }
 
-/// A page of active people, oldest account first.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// At most [`PAGE`].
-    pub people: Vec<Holder>,
-    /// Whether others come after the last.
-    pub more: bool,
-}
-
-/// How many people one page has.
-pub const PAGE: usize = 50;
-
 macro_rules! holders {
     ($and:literal) => {
         concat!(
@@ -56,10 +45,7 @@ fn read(row: &Row) -> Result<Holder, StoreError> {
     let mut c = row.columns();
     Ok(Holder {
         id: UserId::from_uuid(c.take()?),
-        name: {
-            let (first, last): (String, String) = (c.take()?, c.take()?);
-            format!("{first} {last}")
-        },
+        name: c.full_name()?,
         email: c.take()?,
         role: c.parse(Role::parse)?,
         status: c.parse(Status::parse)?,
@@ -68,20 +54,17 @@ fn read(row: &Row) -> Result<Holder, StoreError> {
 }
 
 /// Active people: a page after this person.
-pub async fn list(pool: &Pool, org: Org, after: Option<UserId>) -> Result<Listed, StoreError> {
+pub async fn list(pool: &Pool, org: Org, after: Option<UserId>) -> Result<Listed<Holder>, StoreError> {
     let rows = pool
         .query(holders!(
             "u.status = 'active' AND u.key > coalesce((SELECT key FROM users WHERE org = $1 AND id = $2), 0) ORDER BY u.key LIMIT $3"
         ))
         .bind(org.number)
         .bind(after.map(|id| id.as_uuid()).unwrap_or_default())
-        .bind(i64::try_from(PAGE).unwrap_or(i64::MAX) + 1)
+        .bind(Listed::<Holder>::limit())
         .all()
         .await?;
-    let mut people = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let more = people.len() > PAGE;
-    people.truncate(PAGE);
-    Ok(Listed { people, more })
+    Listed::read(&rows, read)
 }
 
 /// One person, whatever their status.

@@ -2,7 +2,9 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    door, notices, sessions,
+    door,
+    listed::Listed,
+    notices, sessions,
     sql::{Pool, Row, StoreError},
     work::Work,
 };
@@ -76,18 +78,6 @@ pub struct Holder {
     pub since: Option<Timestamp>,
 }
 
-/// A page of them, oldest account first.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// At most [`PAGE`].
-    pub people: Vec<Holder>,
-    /// Whether others come after the last.
-    pub more: bool,
-}
-
-/// How many people one page has.
-pub const PAGE: usize = 50;
-
 macro_rules! holders {
     ($and:literal) => {
         concat!(
@@ -103,10 +93,7 @@ fn read_holder(row: &Row) -> Result<Holder, StoreError> {
     let mut c = row.columns();
     Ok(Holder {
         id: UserId::from_uuid(c.take()?),
-        name: {
-            let (first, last): (String, String) = (c.take()?, c.take()?);
-            format!("{first} {last}")
-        },
+        name: c.full_name()?,
         email: c.take()?,
         role: c.parse(Role::parse)?,
         since: c.maybe_time()?,
@@ -114,7 +101,7 @@ fn read_holder(row: &Row) -> Result<Holder, StoreError> {
 }
 
 /// Active people with a second factor, and those who lack one that is demanded of them: a page after this person.
-pub async fn list(pool: &Pool, org: Org, demanded: SecondFactorFor, after: Option<UserId>) -> Result<Listed, StoreError> {
+pub async fn list(pool: &Pool, org: Org, demanded: SecondFactorFor, after: Option<UserId>) -> Result<Listed<Holder>, StoreError> {
     let rows = pool
         .query(holders!(
             "u.key > coalesce((SELECT key FROM users WHERE org = $1 AND id = $2), 0)
@@ -123,13 +110,10 @@ pub async fn list(pool: &Pool, org: Org, demanded: SecondFactorFor, after: Optio
         .bind(org.number)
         .bind(after.map(|id| id.as_uuid()).unwrap_or_default())
         .bind(demanded.as_str())
-        .bind(i64::try_from(PAGE).unwrap_or(i64::MAX) + 1)
+        .bind(Listed::<Holder>::limit())
         .all()
         .await?;
-    let mut people = rows.iter().map(read_holder).collect::<Result<Vec<_>, _>>()?;
-    let more = people.len() > PAGE;
-    people.truncate(PAGE);
-    Ok(Listed { people, more })
+    Listed::read(&rows, read_holder)
 }
 
 /// An active person who has a second factor.

@@ -220,6 +220,12 @@ impl Columns<'_> {
         Ok(value)
     }
 
+    /// The next two columns, a person's first and last name, as one.
+    pub(in crate::store) fn full_name(&mut self) -> Result<String, StoreError> {
+        let (first, last): (String, String) = (self.take()?, self.take()?);
+        Ok(format!("{first} {last}"))
+    }
+
     /// The next column, read by `parse`.
     pub(in crate::store) fn parse<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
         let value = self.row.parse(self.next, parse)?;

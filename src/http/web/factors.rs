@@ -7,7 +7,7 @@ use super::{
     done::{self, Done, go_and_say},
     door::go_to,
     fault, page,
-    settings::{Try, named, visitor},
+    settings::{DrawnForm, Part, Try, named, sender, visitor},
     views::{
         Fault, Moment,
         factors::{FactorsPage, ResetPage, Row},
@@ -34,31 +34,16 @@ use axum::{
 /// Where the list is.
 const PLACE: &str = "/settings/second-factor";
 
-/// Which part of the list.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    after: String,
-}
-
-/// The confirming form.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct ResetForm {
-    #[serde(rename = "as")]
-    drawn_for: String,
-}
-
 /// `GET /settings/second-factor`.
-pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers, None).await {
+pub async fn list(State(app): State<SharedApp>, part: Result<Query<Part>, QueryRejection>, headers: HeaderMap) -> Response {
+    let visitor = match visitor(&app, &headers).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let part = part.map(|Query(part)| part).unwrap_or_default();
     let session = &visitor.now;
     let tried = Try::to_look(&app, &visitor);
-    let listed = match second_factor::list(&app, &tried.call, &session.settings, UserId::parse(&asked.after)).await {
+    let listed = match second_factor::list(&app, &tried.call, &session.settings, part.after()).await {
         Ok(listed) => listed,
         Err(error) => return tried.refused(&app, &error),
     };
@@ -87,7 +72,7 @@ pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, Quer
                 SecondFactorFor::Everybody => "Everybody must have one.",
             },
             rows: &rows,
-            first: asked.after.is_empty(),
+            first: part.after.is_empty(),
             next: next.as_deref(),
             said: just.map(Done::sentence),
         },
@@ -124,7 +109,7 @@ async fn found(app: &SharedApp, tried: &Try<'_>, id: Option<UserId>) -> Result<(
 
 /// `GET /settings/second-factor/{id}`: what a reset would end.
 pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers, None).await {
+    let visitor = match visitor(&app, &headers).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
@@ -140,9 +125,9 @@ pub async fn reset(
     State(app): State<SharedApp>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    Sent(sent): Sent<ResetForm>,
+    Sent(sent): Sent<DrawnForm>,
 ) -> Response {
-    let visitor = match visitor(&app, &headers, Some(&sent.drawn_for)).await {
+    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };

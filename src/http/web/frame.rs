@@ -2,16 +2,16 @@
 
 use super::{
     door::go_to,
+    inviting::INVITE,
     me, page, settings, unavailable,
-    users::INVITE,
     views::{
         frame::{Frame, Place},
         users::{Contact, NoAccessPage},
     },
-    visitor::Visitor,
+    visitor::{Held, Visitor},
 };
 use crate::{app::SharedApp, authz::Standing, domain::builtin, service::people};
-use axum::{http::HeaderMap, response::Response};
+use axum::response::Response;
 
 /// How many Administrators are named to who has no access yet.
 const CONTACTS: i64 = 5;
@@ -40,8 +40,8 @@ pub(super) fn frame(app: &SharedApp, visitor: &Visitor, here: Option<Place>) -> 
 }
 
 /// `GET /` of somebody who is signed in: the first page that is open to them, or why there is none (B04).
-pub(super) async fn start(app: &SharedApp, headers: &HeaderMap) -> Response {
-    let visitor = match settings::visitor(app, headers, None).await {
+pub(super) async fn start(app: &SharedApp, held: Held) -> Response {
+    let visitor = match settings::open(app, held) {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };

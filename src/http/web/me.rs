@@ -171,20 +171,21 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, sent: &OwnForm) -> Result<
 }
 
 /// Says that the browser looks at another account now, or at none.
-pub(super) fn moved(app: &SharedApp, now: Option<&Session>, typed: &[(&str, &str)]) -> Response {
+fn moved(app: &SharedApp, now: Option<&Session>, typed: &[(&str, &str)]) -> Response {
     let now = now.map(|now| (now.full_name(), now.organization.as_str()));
     let now = now.as_ref().map(|(person, organization)| (person.as_str(), *organization));
     page(app, &MovedPage { base: app.public_url.base(), now, typed })
 }
 
-/// What the browser holds, if it still looks at the account that a form was drawn for, whatever that waits for; else the answer.
-pub(super) async fn holder(app: &SharedApp, headers: &HeaderMap, drawn_for: &str) -> Result<Held, Response> {
+/// What the browser holds, if it still looks at the account that a form was drawn for, whatever that waits for; else the answer,
+/// with what was typed.
+pub(super) async fn holder(app: &SharedApp, headers: &HeaderMap, drawn_for: &str, typed: &[(&str, &str)]) -> Result<Held, Response> {
     let held = match Held::read(app, headers).await {
         Ok(Some(held)) => held,
-        Ok(None) => return Err(moved(app, None, &[])),
+        Ok(None) => return Err(moved(app, None, typed)),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    if UserId::parse(drawn_for) == Some(held.chosen.person.id) { Ok(held) } else { Err(moved(app, Some(&held.chosen), &[])) }
+    if UserId::parse(drawn_for) == Some(held.chosen.person.id) { Ok(held) } else { Err(moved(app, Some(&held.chosen), typed)) }
 }
 
 /// `POST /me/name` (B08).
@@ -346,7 +347,7 @@ pub async fn identities(
 
 /// `POST /me/switch`: the browser looks at another of the accounts that it holds (B06).
 pub async fn switch(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<OwnForm>) -> Response {
-    let held = match holder(&app, &headers, &sent.drawn_for).await {
+    let held = match holder(&app, &headers, &sent.drawn_for, &[]).await {
         Ok(held) => held,
         Err(response) => return response,
     };

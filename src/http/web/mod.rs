@@ -8,6 +8,7 @@ mod done;
 pub mod door;
 pub mod factors;
 pub mod frame;
+pub mod inviting;
 pub mod me;
 pub mod passwords;
 pub mod second_factor;
@@ -79,7 +80,7 @@ fn failed(app: &SharedApp, request_id: RequestId, error: &Error) -> Response {
 /// What this server is; for who is signed in, where they may go.
 pub async fn index(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
     match Held::read(&app, &headers).await {
-        Ok(Some(_)) => return frame::start(&app, &headers).await,
+        Ok(Some(held)) => return frame::start(&app, held).await,
         Ok(None) => {}
         Err(error) => return unavailable(&app, &error.into()),
     }

@@ -8,7 +8,7 @@ use super::{
     done::{self, Done, go_and_say},
     door::go_to,
     fault, page,
-    settings::{Try, named, visitor},
+    settings::{DrawnForm, Part, Try, named, sender, visitor},
     views::{
         Fault,
         passwords::{PasswordsPage, ResetPage, Row},
@@ -43,13 +43,6 @@ use axum::{
 /// Where the list is.
 const PLACE: &str = "/settings/passwords";
 
-/// Which part of the list.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct Asked {
-    after: String,
-}
-
 /// The form that looks for somebody.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
@@ -63,14 +56,6 @@ impl std::fmt::Debug for FindForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FindForm").finish_non_exhaustive()
     }
-}
-
-/// The confirming form.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct ResetForm {
-    #[serde(rename = "as")]
-    drawn_for: String,
 }
 
 /// What the list says beside its people.
@@ -118,20 +103,20 @@ async fn show(app: &SharedApp, visitor: &Visitor, after: Option<UserId>, said: &
 }
 
 /// `GET /settings/passwords`.
-pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers, None).await {
+pub async fn list(State(app): State<SharedApp>, part: Result<Query<Part>, QueryRejection>, headers: HeaderMap) -> Response {
+    let visitor = match visitor(&app, &headers).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let part = part.map(|Query(part)| part).unwrap_or_default();
     let just = done::just(&app, &headers, &Done::OF_PASSWORDS);
-    let shown = show(&app, &visitor, UserId::parse(&asked.after), &Said { done: just, ..Said::default() }).await;
+    let shown = show(&app, &visitor, part.after(), &Said { done: just, ..Said::default() }).await;
     done::said(&app, shown, just)
 }
 
 /// `POST /settings/passwords`: to the page of whoever has this address; it changes nothing.
 pub async fn find(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<FindForm>) -> Response {
-    let visitor = match visitor(&app, &headers, Some(&sent.drawn_for)).await {
+    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
@@ -218,7 +203,7 @@ async fn found(app: &SharedApp, tried: &Try<'_>, id: Option<UserId>) -> Result<H
 
 /// `GET /settings/passwords/{id}`: what the mail would do.
 pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers, None).await {
+    let visitor = match visitor(&app, &headers).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
@@ -234,9 +219,9 @@ pub async fn reset(
     State(app): State<SharedApp>,
     segment: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    Sent(sent): Sent<ResetForm>,
+    Sent(sent): Sent<DrawnForm>,
 ) -> Response {
-    let visitor = match visitor(&app, &headers, Some(&sent.drawn_for)).await {
+    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };

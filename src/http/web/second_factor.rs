@@ -138,7 +138,7 @@ pub async fn act(
     Sent(mut sent): Sent<FactorForm>,
 ) -> Response {
     let code = Zeroizing::new(std::mem::take(&mut sent.code));
-    let held = match holder(&app, &headers, &sent.drawn_for).await {
+    let held = match holder(&app, &headers, &sent.drawn_for, &[]).await {
         Ok(held) => held,
         Err(response) => return response,
     };

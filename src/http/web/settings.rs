@@ -15,17 +15,52 @@ use axum::{
     response::Response,
 };
 
-/// The account that a browser looks at, if nothing is asked of it any more; else the answer. A form comes with the person that it
-/// was drawn for.
-pub(super) async fn visitor(app: &SharedApp, headers: &HeaderMap, drawn_for: Option<&str>) -> Result<Visitor, Response> {
-    let held = match drawn_for {
-        Some(drawn_for) => Some(holder(app, headers, drawn_for).await?),
-        None => Held::read(app, headers).await.map_err(|error| unavailable(app, &error.into()))?,
-    };
-    match held {
-        Some(held) if held.chosen.waits_for.is_some() => Err(go_to(app, "/me/second-factor")),
-        held => held.and_then(|held| Visitor::of(app, held)).ok_or_else(|| go_to(app, "/sign-in")),
+/// A form that only says for whom it was drawn.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct DrawnForm {
+    /// The person.
+    #[serde(rename = "as")]
+    pub(super) drawn_for: String,
+}
+
+/// Which part of a list of people.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Part {
+    /// After whom it begins, as the address says.
+    pub(super) after: String,
+}
+
+impl Part {
+    /// After whom it begins; none for the first part, and for what names nobody.
+    pub(super) fn after(&self) -> Option<UserId> {
+        UserId::parse(&self.after)
     }
+}
+
+/// The account that a browser looks at, if nothing is asked of it any more; else the answer.
+pub(super) async fn visitor(app: &SharedApp, headers: &HeaderMap) -> Result<Visitor, Response> {
+    match Held::read(app, headers).await {
+        Ok(Some(held)) => open(app, held),
+        Ok(None) => Err(go_to(app, "/sign-in")),
+        Err(error) => Err(unavailable(app, &error.into())),
+    }
+}
+
+/// The same for a form, which comes with the person that it was drawn for; if the browser has moved on, the answer holds what was
+/// typed.
+pub(super) async fn sender(app: &SharedApp, headers: &HeaderMap, drawn_for: &str, typed: &[(&str, &str)]) -> Result<Visitor, Response> {
+    open(app, holder(app, headers, drawn_for, typed).await?)
+}
+
+/// Who comes, unless the chosen account still waits for something.
+#[expect(clippy::result_large_err, reason = "the answer is handed on once")]
+pub(super) fn open(app: &SharedApp, held: Held) -> Result<Visitor, Response> {
+    if held.chosen.waits_for.is_some() {
+        return Err(go_to(app, "/me/second-factor"));
+    }
+    Visitor::of(app, held).ok_or_else(|| go_to(app, "/sign-in"))
 }
 
 /// Whom an address names.

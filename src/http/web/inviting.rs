@@ -1,0 +1,296 @@
+//! Inviting in the browser, and sending an invite again. What is done goes through the same use cases as the tools.
+
+use super::{
+    Sent,
+    done::{self, Done, go_and_say},
+    frame::frame,
+    page, said,
+    settings::{DrawnForm, Try, named, sender, visitor},
+    users,
+    views::{
+        FieldError,
+        frame::Place,
+        users::{GroupChoice, Holder, InvitePage, Typed},
+    },
+    visitor::Visitor,
+};
+use crate::{
+    app::SharedApp,
+    authz::{
+        self, Action as _, Reason,
+        action::{InviteUser, ResendInvite},
+    },
+    domain::{Email, GroupId, Role, Status, builtin},
+    error::{Budget, Error},
+    http::auth::{in_words, retry_after_seconds},
+    service::{parse, people, retrying},
+};
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    http::HeaderMap,
+    response::Response,
+};
+use usher_tools as contract;
+
+/// Where the inviting form is.
+pub(super) const INVITE: &str = "/users/invite";
+
+/// The inviting form, and the one that sends an invite again. Several groups come under one name.
+#[derive(Debug, Default)]
+pub struct InviteForm {
+    drawn_for: String,
+    typed: Typed,
+    groups: Vec<String>,
+    resend: bool,
+}
+
+impl InviteForm {
+    fn read(pairs: Vec<(String, String)>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "as" => form.drawn_for = value,
+                "email" => form.typed.email = value,
+                "first_name" => form.typed.first_name = value,
+                "last_name" => form.typed.last_name = value,
+                "role" => form.typed.administrator = value == "administrator",
+                "access_group" => form.groups.push(value),
+                "do" => form.resend = value == "resend",
+                _ => {}
+            }
+        }
+        form
+    }
+
+    /// What was typed, for whoever must type it again.
+    fn said(&self) -> Vec<(&'static str, &str)> {
+        let typed = &self.typed;
+        [("Email", typed.email.as_str()), ("First name", &typed.first_name), ("Last name", &typed.last_name)]
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
+    }
+}
+
+/// Draws the inviting form. Whoever may not invite finds nothing here.
+async fn draw(
+    app: &SharedApp,
+    visitor: &Visitor,
+    form: &InviteForm,
+    holder: Option<&Holder>,
+    errors: &[FieldError<'_>],
+    just: Option<Done>,
+) -> Response {
+    let tried = Try::to_look(app, visitor);
+    let call = &tried.call;
+    if !call.standing.holds(builtin::USERS_INVITE) {
+        return tried.refused(app, &Reason::Permission(builtin::USERS_INVITE).into());
+    }
+    let assigns = call.standing.holds(builtin::ACCESS_GROUPS_ASSIGN);
+    let known = match users::known_groups(app, call).await {
+        Ok(known) if assigns => known,
+        Ok(_) => Vec::new(),
+        Err(error) => return tried.refused(app, &error),
+    };
+    let groups: Vec<_> = known
+        .into_iter()
+        .map(|group| GroupChoice { ticked: form.groups.contains(&group.id), id: group.id, name: group.name, members: group.member_count })
+        .collect();
+    let many = if call.standing.is_administrator() {
+        match people::counts(app, call).await {
+            Ok(counts) => many(&visitor.now.organization, counts.of(Some(Status::Active), Some(Role::Administrator))),
+            Err(error) => return tried.refused(app, &error),
+        }
+    } else {
+        None
+    };
+    let view = InvitePage {
+        frame: &frame(app, visitor, Some(Place::Users)),
+        typed: &form.typed,
+        groups: &groups,
+        may_make_administrators: call.standing.is_administrator(),
+        many: many.as_deref(),
+        back: if call.standing.holds(builtin::USERS_READ) { Place::Users.path() } else { "/me" },
+        said: just.map(Done::sentence),
+        holder,
+        errors,
+    };
+    page(app, &view)
+}
+
+fn many(organization: &str, administrators: i64) -> Option<String> {
+    (administrators >= people::ENOUGH_ADMINISTRATORS).then(|| {
+        format!(
+            "{organization} already has {administrators} Administrators. Two or three are usually enough; for less than everything, choose User and a group."
+        )
+    })
+}
+
+/// `GET /users/invite`.
+pub async fn form(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
+    match visitor(&app, &headers).await {
+        Ok(visitor) => {
+            let just = done::just(&app, &headers, &Done::OF_PEOPLE);
+            done::said(&app, draw(&app, &visitor, &InviteForm::default(), None, &[], just).await, just)
+        }
+        Err(response) => response,
+    }
+}
+
+/// Why an invite was not sent, as a field of the form and its sentence; nothing where it is no refusal to mend here.
+fn trouble(error: &Error) -> Option<(&'static str, String)> {
+    match error {
+        Error::Invalid(invalid) => Some((invalid.field, said(invalid))),
+        Error::Denied(Reason::Permission(_)) => Some((
+            "access_groups",
+            "You may invite, but not put people into access groups. Leave the groups out, or ask an Administrator.".to_owned(),
+        )),
+        Error::Denied(Reason::Administrator) => Some(("role", "Only Administrators make Administrators.".to_owned())),
+        Error::Denied(Reason::Escalation { missing }) => Some((
+            "access_groups",
+            format!("These groups give more than you hold yourself: {}. Leave them out, or ask an Administrator.", missing.join(", ")),
+        )),
+        Error::GroupNotFound => Some(("access_groups", "One of these groups is gone. Choose again.".to_owned())),
+        other => Some(("form", passing(other)?)),
+    }
+}
+
+/// What ends by waiting, or by the operator.
+fn passing(error: &Error) -> Option<String> {
+    match error {
+        Error::RateLimited { budget, retry_after_ms } => {
+            let wait = in_words(retry_after_seconds(*retry_after_ms));
+            Some(match budget {
+                Budget::Invites => format!("The organization’s invites of today are used up. Invite again in {wait}."),
+                Budget::OwnInvites => {
+                    format!("Your share of today’s invites is used up. Invite again in {wait}, or let somebody else invite.")
+                }
+                Budget::Resends => {
+                    format!("This person was sent several mails already; the newest link in their mailbox works. Send another in {wait}.")
+                }
+                Budget::Resets | Budget::Calls | Budget::Hashing | Budget::SignIn => format!("The server is busy. Try again in {wait}."),
+            })
+        }
+        Error::MailUnavailable => {
+            Some("This server has no way to send mail yet, so nobody can be invited. Whoever runs it sets --smtp-url.".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Who has the address already (B07).
+fn holder(tried: &Try<'_>, email: &str, status: Status) -> Holder {
+    let (state, may_resend) = match status {
+        Status::Pending => ("that person is Pending, they are invited and have not joined yet.", true),
+        Status::Active => ("that person is Active. Nothing has to be sent.", false),
+        Status::Deactivated => ("that person is Deactivated. Reactivate them to let them back in.", false),
+    };
+    let list = tried.call.standing.holds(builtin::USERS_READ).then(|| users::Asked::search(email));
+    Holder { state, list, may_resend }
+}
+
+/// Where whoever invited goes on: the roster, if it is open to them.
+fn onward(standing: &authz::Standing) -> &'static str {
+    if standing.holds(builtin::USERS_READ) { Place::Users.path() } else { INVITE }
+}
+
+/// `POST /users/invite` (B07, B08).
+pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs): Sent<Vec<(String, String)>>) -> Response {
+    let form = InviteForm::read(pairs);
+    let visitor = match sender(&app, &headers, &form.drawn_for, &form.said()).await {
+        Ok(visitor) => visitor,
+        Err(response) => return response,
+    };
+    let mut tried = Try::new(&app, &visitor, InviteUser::NAME, None);
+    tried.named = parse::named(&form.typed.email);
+    if form.resend {
+        let params = contract::ResendInviteParams { user: form.typed.email.clone(), ..Default::default() };
+        return match retrying(|| people::resend(&app, &tried.call, &params)).await {
+            Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
+            Err(error) => not_invited(&app, &tried, &form, &error, resend_trouble(&error).map(|message| ("form", message))).await,
+        };
+    }
+    if form.groups.len() > users::GROUPS as usize || form.groups.iter().any(|group| GroupId::parse(group).is_none()) {
+        let error = Error::GroupNotFound;
+        return not_invited(&app, &tried, &form, &error, trouble(&error)).await;
+    }
+    let params = contract::InviteUserParams {
+        email: form.typed.email.clone(),
+        first_name: form.typed.first_name.clone(),
+        last_name: form.typed.last_name.clone(),
+        role: Some(if form.typed.administrator { contract::Role::Administrator } else { contract::Role::User }),
+        access_groups: form.groups.clone(),
+        ..Default::default()
+    };
+    match retrying(|| people::invite(&app, &tried.call, &params)).await {
+        Ok(_) => {
+            let elsewhere = Email::parse(&form.typed.email).is_ok_and(|email| !visitor.now.settings.invites(&email));
+            go_and_say(&app, onward(&tried.call.standing), if elsewhere { Done::InvitedElsewhere } else { Done::Invited })
+        }
+        Err(error) => not_invited(&app, &tried, &form, &error, trouble(&error)).await,
+    }
+}
+
+/// The form again, with everything typed and why; where there is nothing to mend in it, the page that says so.
+async fn not_invited(
+    app: &SharedApp,
+    tried: &Try<'_>,
+    form: &InviteForm,
+    error: &Error,
+    trouble: Option<(&'static str, String)>,
+) -> Response {
+    match (error, trouble) {
+        (Error::EmailInUse { user: _, status }, _) => {
+            tried.note(app, error);
+            draw(app, tried.visitor, form, Some(&holder(tried, form.typed.email.trim(), *status)), &[], None).await
+        }
+        // Whoever may not invite at all finds nothing here.
+        (Error::Denied(Reason::Permission(builtin::USERS_INVITE)), _) | (_, None) => tried.refused(app, error),
+        (_, Some((field, message))) => {
+            tried.note(app, error);
+            draw(app, tried.visitor, form, None, &[FieldError { field, message: &message }], None).await
+        }
+    }
+}
+
+/// `POST /users/{id}/resend` (B11).
+pub async fn resend(
+    State(app): State<SharedApp>,
+    segment: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    Sent(sent): Sent<DrawnForm>,
+) -> Response {
+    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
+        Ok(visitor) => visitor,
+        Err(response) => return response,
+    };
+    let id = named(segment);
+    let tried = Try::new(&app, &visitor, ResendInvite::NAME, id);
+    let params = contract::ResendInviteParams { user: id.map(|id| id.to_string()).unwrap_or_default(), ..Default::default() };
+    match retrying(|| people::resend(&app, &tried.call, &params)).await {
+        Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
+        Err(Error::NobodyNamed(_) | Error::UserNotFound) => tried.refused(&app, &Error::UserNotFound),
+        Err(error) => match resend_trouble(&error) {
+            Some(message) => {
+                tried.note(&app, &error);
+                users::show(&app, &visitor, users::Asked::default(), None, Some(&message)).await
+            }
+            None => tried.refused(&app, &error),
+        },
+    }
+}
+
+fn resend_trouble(error: &Error) -> Option<String> {
+    match error {
+        Error::UserNotFound | Error::NobodyNamed(_) => {
+            Some("Nobody of this organization has this address any more. Invite them instead.".to_owned())
+        }
+        Error::Denied(Reason::Administrator) => Some("Only Administrators send the invite of an Administrator.".to_owned()),
+        Error::InviteNotPending(_) => Some("They have joined meanwhile: there is no invite to send.".to_owned()),
+        Error::UserDeactivated => Some("They are deactivated meanwhile. Reactivate them first.".to_owned()),
+        Error::Denied(Reason::Escalation { missing }) => {
+            Some(format!("This invite would give more than you hold yourself: {}. Ask an Administrator to send it.", missing.join(", ")))
+        }
+        other => passing(other),
+    }
+}
