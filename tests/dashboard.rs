@@ -424,3 +424,40 @@ async fn b06_the_frame_leads_to_the_other_organizations_of_the_browser() {
     })
     .await;
 }
+
+/// The key that a page put into its forms.
+fn key_of(page: &str) -> String {
+    let key = page.split("name=\"key\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    key.expect("a key").to_owned()
+}
+
+#[tokio::test]
+async fn a_second_click_does_nothing_a_second_time() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let page = boss.get("/users/invite").await.html;
+        let (drawn, key) = (drawn_for(&page), key_of(&page));
+        let mut form = vec![("as", drawn.as_str()), ("key", key.as_str())];
+        form.extend(ana("ana@example.com", "Ruiz"));
+        for click in ["the first", "the second"] {
+            let seen = boss.post("/users/invite", &form).await;
+            assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/users")), "{click}: {}", seen.html);
+        }
+        // Another person in the same form, come back to by the browser's arrow, is another matter.
+        form[2].1 = "ben@example.com";
+        assert_eq!(boss.post("/users/invite", &form).await.status, 303);
+        assert_eq!(server.ok("list_users", json!({"status": "pending"})).await["total"], 2);
+
+        let ana = server.ok("get_user", json!({"user": "ana@example.com"})).await["user"]["id"].as_str().expect("an id").to_owned();
+        // The roster draws this one beside expired invites, in the same way.
+        let page = boss.get("/users/invite").await.html;
+        let (drawn, key) = (drawn_for(&page), key_of(&page));
+        for _ in 0..2 {
+            assert_eq!(boss.post(&format!("/users/{ana}/resend"), &[("as", &drawn), ("key", &key)]).await.status, 303);
+        }
+        let events = server.ok("list_audit_events", json!({"user": "ana@example.com"})).await;
+        let tools = events["events"].as_array().expect("events").iter().filter(|event| event["outcome"] == "done").count();
+        assert_eq!(tools, 2, "one invite and one resend: {events:#}");
+    })
+    .await;
+}

@@ -14,6 +14,7 @@ use crate::{
     error::{Budget, Error, Reader},
     gather::Named,
     service::{Call, WriteOptions, parse, people, retrying},
+    store::idempotency::Once,
 };
 use rmcp::{
     ErrorData, ServerHandler,
@@ -182,8 +183,12 @@ async fn attempt<T: Handle>(
         Ok(reason) => reason,
         Err(invalid) => return Err(unread::<T>(app, &call, user.as_deref(), invalid.into()).await),
     };
-    let idempotency = options.idempotency_key.map(|key| (key.to_owned(), app.keyring.digest(asked::<T>(&params).as_bytes())));
-    call.options = WriteOptions { dry_run: options.dry_run, reason, idempotency };
+    let once = options.idempotency_key.map(|key| Once {
+        under: T::NAME,
+        key: key.to_owned(),
+        digest: app.keyring.digest(asked::<T>(&params).as_bytes()),
+    });
+    call.options = WriteOptions { dry_run: options.dry_run, reason, once };
     retrying(|| T::handle(app, caller, &call, &params)).await
 }
 

@@ -27,7 +27,11 @@ use crate::{
     authz::{self, Action, Actor, Authorized, Standing},
     domain::{GroupId, Invalid, RequestId, Untrusted, UserId},
     error::Error,
-    store::{Context, Work, idempotency, people::Who},
+    store::{
+        Context, Work,
+        idempotency::{self, Once},
+        people::Who,
+    },
 };
 
 /// How a unit of work may be run again: the database's own conflicts, a bounded number of times, in one place.
@@ -58,8 +62,8 @@ pub struct WriteOptions {
     pub dry_run: bool,
     /// Why, for the audit log.
     pub reason: Option<Untrusted>,
-    /// The caller's key for this write, and a keyed digest of its arguments.
-    pub idempotency: Option<(String, [u8; 32])>,
+    /// By what a repeat of this write is known.
+    pub once: Option<Once>,
 }
 
 /// One call of a use case, whichever surface it came from.
@@ -194,13 +198,9 @@ impl<'a> Writing<'a> {
 
     /// What this call's idempotency key stood for before, if it did: asked before any look-up.
     pub(crate) async fn repeats(&mut self) -> Result<Option<About>, Error> {
-        let (Some((key, digest)), Some(tool), Some(credential)) =
-            (&self.call.options.idempotency, self.call.tool, self.call.actor.credential_id())
-        else {
-            return Ok(None);
-        };
-        let Some(known) = idempotency::recall(&mut self.work, credential.as_uuid(), tool, key).await? else { return Ok(None) };
-        if known.digest != digest {
+        let (Some(once), Some(credential)) = (&self.call.options.once, self.call.actor.credential_id()) else { return Ok(None) };
+        let Some(known) = idempotency::recall(&mut self.work, credential.as_uuid(), once).await? else { return Ok(None) };
+        if known.digest != once.digest {
             return Err(Error::Clash {
                 said: "This idempotency_key was used with other arguments.",
                 hint: "Give each call a key of its own; repeat a key only with the same arguments.",
@@ -258,12 +258,8 @@ impl<'a> Writing<'a> {
     }
 
     async fn remember(&mut self, subject: &str) -> Result<bool, Error> {
-        let (Some((key, digest)), Some(tool), Some(credential)) =
-            (&self.call.options.idempotency, self.call.tool, self.call.actor.credential_id())
-        else {
-            return Ok(false);
-        };
-        idempotency::remember(&mut self.work, credential.as_uuid(), tool, key, *digest, subject).await?;
+        let (Some(once), Some(credential)) = (&self.call.options.once, self.call.actor.credential_id()) else { return Ok(false) };
+        idempotency::remember(&mut self.work, credential.as_uuid(), once, subject).await?;
         Ok(true)
     }
 }

@@ -1,4 +1,4 @@
-//! Idempotency keys: per credential and tool, for 24 hours.
+//! Idempotency keys: per credential and tool, or action of a page, for 24 hours.
 //!
 //! A row keeps a digest of the arguments and the subject of the first call, not its answer: a repeat
 //! is authorized anew and answered anew.
@@ -10,6 +10,17 @@ use uuid::Uuid;
 /// How long a key is remembered.
 pub const LIFETIME: i64 = DAY;
 
+/// By what a repeat of a write is known: it is never done a second time.
+#[derive(Clone, Debug)]
+pub struct Once {
+    /// The tool or action that the key is for.
+    pub under: &'static str,
+    /// The caller's key.
+    pub key: String,
+    /// A keyed digest of the arguments: with other ones under the same key it is no repeat, but a mistake.
+    pub digest: [u8; 32],
+}
+
 /// What a key stood for the first time.
 #[derive(Clone, Debug)]
 pub struct Remembered {
@@ -20,14 +31,14 @@ pub struct Remembered {
 }
 
 /// The first call under this key, if it was within 24 hours.
-pub async fn recall(work: &mut Work, credential: Uuid, tool: &'static str, key: &str) -> Result<Option<Remembered>, StoreError> {
+pub async fn recall(work: &mut Work, credential: Uuid, once: &Once) -> Result<Option<Remembered>, StoreError> {
     let since = work.now.plus(-LIFETIME);
     let row = work
         .tx
         .query("SELECT digest, subject FROM idempotency_keys WHERE credential_id = $1 AND tool = $2 AND key = $3 AND created_at > $4")
         .bind(credential)
-        .bind(tool)
-        .bind(key)
+        .bind(once.under)
+        .bind(once.key.as_str())
         .bind(since)
         .optional()
         .await?;
@@ -35,14 +46,7 @@ pub async fn recall(work: &mut Work, credential: Uuid, tool: &'static str, key: 
 }
 
 /// Remembers a call that went through, also when nothing changed.
-pub async fn remember(
-    work: &mut Work,
-    credential: Uuid,
-    tool: &'static str,
-    key: &str,
-    digest: [u8; 32],
-    subject: &str,
-) -> Result<(), StoreError> {
+pub async fn remember(work: &mut Work, credential: Uuid, once: &Once, subject: &str) -> Result<(), StoreError> {
     let (org, now): (i64, Timestamp) = (work.org.number, work.now);
     work.tx
         .query(
@@ -50,10 +54,10 @@ pub async fn remember(
              ON CONFLICT (credential_id, tool, key) DO UPDATE SET digest = excluded.digest, subject = excluded.subject, created_at = excluded.created_at",
         )
         .bind(credential)
-        .bind(tool)
-        .bind(key)
+        .bind(once.under)
+        .bind(once.key.as_str())
         .bind(org)
-        .bind(digest)
+        .bind(once.digest)
         .bind(subject)
         .bind(now)
         .execute()

@@ -13,7 +13,7 @@ pub(crate) struct Target {
     pub(crate) authority: String,
     /// Path of the MCP endpoint.
     pub(crate) path: String,
-    /// Personal token; empty for none.
+    /// Personal token; empty for none. `{n}` becomes the number of the call, in as many digits as a token has.
     pub(crate) token: String,
 }
 

@@ -38,8 +38,9 @@ impl Model {
     }
 
     fn request(&self, target: &Target) -> Vec<u8> {
-        if self.arguments.contains("{n}") {
+        if self.arguments.contains("{n}") || target.token.contains("{n}") {
             let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            let target = target.with_token(&target.token.replace("{n}", &format!("{n:045}")));
             target.call(&self.tool, &self.arguments.replace("{n}", &n.to_string()))
         } else {
             target.call(&self.tool, &self.arguments)

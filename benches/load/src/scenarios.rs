@@ -88,6 +88,8 @@ pub(crate) async fn flood(server: &Server, time: Duration) -> Result<Vec<Flood>>
     server.join("nobody@example.com").await?;
     let nobody = server.target.with_token(&place.token(&server.org, "nobody@example.com")?);
     let dead = server.target.with_token("usher_pat_0000000000000000000000000000000000000000000000000000000");
+    // Its checksum is wrong, and it is looked up all the same: all four kinds of death take the same time.
+    let changing = server.target.with_token("usher_pat_0000{n}000000");
     let invite = Model::new("invite_user", r#"{"email":"p{n}@example.com","first_name":"A","last_name":"B"}"#);
     let steady = Load { connections: 8, time, rate: 50 };
     let hard = Load { connections: 16, time, rate: 0 };
@@ -98,6 +100,7 @@ pub(crate) async fn flood(server: &Server, time: Duration) -> Result<Vec<Flood>>
             Some((nobody, Model::refused("deactivate_user", r#"{"user":"x{n}@example.com"}"#, 200))),
         ),
         ("calls with a dead token", Some((dead, Model::refused("whoami", "{}", 401)))),
+        ("calls with a new dead token each", Some((changing, Model::refused("whoami", "{}", 401)))),
         ("calls let in (whoami)", Some((server.target.clone(), Model::new("whoami", "{}")))),
     ];
     let mut found = Vec::new();

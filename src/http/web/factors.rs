@@ -3,11 +3,10 @@
 //! GET shows, on a page of its own what a reset ends; only its POST does it.
 
 use super::{
-    Sent,
     done::{self, Done, go_and_say},
     door::go_to,
     fault, page,
-    settings::{DrawnForm, Part, Try, named, sender, visitor},
+    signed_in::{Bare, Drawn, Part, Try, named},
     views::{
         Fault, Moment,
         factors::{FactorsPage, ResetPage, Row},
@@ -35,11 +34,12 @@ use axum::{
 const PLACE: &str = "/settings/second-factor";
 
 /// `GET /settings/second-factor`.
-pub async fn list(State(app): State<SharedApp>, part: Result<Query<Part>, QueryRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+pub async fn list(
+    State(app): State<SharedApp>,
+    visitor: Visitor,
+    part: Result<Query<Part>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
     let part = part.map(|Query(part)| part).unwrap_or_default();
     let session = &visitor.now;
     let tried = Try::to_look(&app, &visitor);
@@ -108,11 +108,7 @@ async fn found(app: &SharedApp, tried: &Try<'_>, id: Option<UserId>) -> Result<(
 }
 
 /// `GET /settings/second-factor/{id}`: what a reset would end.
-pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+pub async fn look(State(app): State<SharedApp>, visitor: Visitor, segment: Result<Path<String>, PathRejection>) -> Response {
     let id = named(segment);
     match found(&app, &Try::to_look(&app, &visitor), id).await {
         Ok((of, since)) => confirm(&app, &visitor, &of, since, None),
@@ -121,18 +117,10 @@ pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, Pa
 }
 
 /// `POST /settings/second-factor/{id}`: the reset.
-pub async fn reset(
-    State(app): State<SharedApp>,
-    segment: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    Sent(sent): Sent<DrawnForm>,
-) -> Response {
-    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+pub async fn reset(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<Bare>) -> Response {
+    let visitor = &drawn.visitor;
     let id = named(segment);
-    let tried = Try::new(&app, &visitor, ResetSecondFactor::NAME, id);
+    let tried = drawn.tries(&app, ResetSecondFactor::NAME, id);
     let (of, since) = match found(&app, &tried, id).await {
         Ok(found) => found,
         Err(response) => return response,
@@ -144,7 +132,7 @@ pub async fn reset(
         Err(error @ Error::SignInRefused) => {
             tried.note(&app, &error);
             let message = "A second factor is reset within 10 minutes of signing in. Sign out, sign in again, and reset it then.";
-            confirm(&app, &visitor, &of, since, Some(message))
+            confirm(&app, visitor, &of, since, Some(message))
         }
         Err(error) => tried.refused(&app, &error),
     }

@@ -3,14 +3,14 @@
 use super::{
     door::go_to,
     inviting::INVITE,
-    me, page, settings, unavailable,
+    me, page, signed_in, unavailable,
     views::{
         frame::{Frame, Place},
         users::{Contact, NoAccessPage},
     },
     visitor::{Held, Visitor},
 };
-use crate::{app::SharedApp, authz::Standing, domain::builtin, service::people};
+use crate::{app::SharedApp, authn::credential::base62, authz::Standing, domain::builtin, service::people};
 use axum::response::Response;
 
 /// How many Administrators are named to who has no access yet.
@@ -29,6 +29,7 @@ pub(super) fn frame(app: &SharedApp, visitor: &Visitor, here: Option<Place>) -> 
     Frame {
         base: app.public_url.base().to_owned(),
         id: session.person.id.to_string(),
+        key: base62(&app.random.bytes()),
         person: session.full_name(),
         email: session.email.clone(),
         role: session.standing.role.shown(),
@@ -41,7 +42,7 @@ pub(super) fn frame(app: &SharedApp, visitor: &Visitor, here: Option<Place>) -> 
 
 /// `GET /` of somebody who is signed in: the first page that is open to them, or why there is none (B04).
 pub(super) async fn start(app: &SharedApp, held: Held) -> Response {
-    let visitor = match settings::open(app, held) {
+    let visitor = match signed_in::open(app, held) {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };

@@ -1,11 +1,10 @@
 //! Inviting in the browser, and sending an invite again. What is done goes through the same use cases as the tools.
 
 use super::{
-    Sent,
     done::{self, Done, go_and_say},
     frame::frame,
     page, said,
-    settings::{DrawnForm, Try, named, sender, visitor},
+    signed_in::{Bare, Drawn, Fields, Try, named},
     users,
     views::{
         FieldError,
@@ -36,7 +35,8 @@ use usher_tools as contract;
 pub(super) const INVITE: &str = "/users/invite";
 
 /// The inviting form, and the one that sends an invite again. Several groups come under one name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(from = "Vec<(String, String)>")]
 pub struct InviteForm {
     drawn_for: String,
     typed: Typed,
@@ -44,8 +44,8 @@ pub struct InviteForm {
     resend: bool,
 }
 
-impl InviteForm {
-    fn read(pairs: Vec<(String, String)>) -> Self {
+impl From<Vec<(String, String)>> for InviteForm {
+    fn from(pairs: Vec<(String, String)>) -> Self {
         let mut form = Self::default();
         for (name, value) in pairs {
             match name.as_str() {
@@ -61,9 +61,14 @@ impl InviteForm {
         }
         form
     }
+}
 
-    /// What was typed, for whoever must type it again.
-    fn said(&self) -> Vec<(&'static str, &str)> {
+impl Fields for InviteForm {
+    fn drawn_for(&self) -> &str {
+        &self.drawn_for
+    }
+
+    fn typed(&self) -> Vec<(&'static str, &str)> {
         let typed = &self.typed;
         [("Email", typed.email.as_str()), ("First name", &typed.first_name), ("Last name", &typed.last_name)]
             .into_iter()
@@ -127,14 +132,9 @@ fn many(organization: &str, administrators: i64) -> Option<String> {
 }
 
 /// `GET /users/invite`.
-pub async fn form(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
-    match visitor(&app, &headers).await {
-        Ok(visitor) => {
-            let just = done::just(&app, &headers, &Done::OF_PEOPLE);
-            done::said(&app, draw(&app, &visitor, &InviteForm::default(), None, &[], just).await, just)
-        }
-        Err(response) => response,
-    }
+pub async fn form(State(app): State<SharedApp>, visitor: Visitor, headers: HeaderMap) -> Response {
+    let just = done::just(&app, &headers, &Done::OF_PEOPLE);
+    done::said(&app, draw(&app, &visitor, &InviteForm::default(), None, &[], just).await, just)
 }
 
 /// Why an invite was not sent, as a field of the form and its sentence; nothing where it is no refusal to mend here.
@@ -195,24 +195,20 @@ fn onward(standing: &authz::Standing) -> &'static str {
 }
 
 /// `POST /users/invite` (B07, B08).
-pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs): Sent<Vec<(String, String)>>) -> Response {
-    let form = InviteForm::read(pairs);
-    let visitor = match sender(&app, &headers, &form.drawn_for, &form.said()).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
-    let mut tried = Try::new(&app, &visitor, InviteUser::NAME, None);
+pub async fn invite(State(app): State<SharedApp>, drawn: Drawn<InviteForm>) -> Response {
+    let (visitor, form) = (&drawn.visitor, &drawn.form);
+    let mut tried = drawn.tries(&app, InviteUser::NAME, None);
     tried.named = parse::named(&form.typed.email);
     if form.resend {
         let params = contract::ResendInviteParams { user: form.typed.email.clone(), ..Default::default() };
         return match retrying(|| people::resend(&app, &tried.call, &params)).await {
             Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
-            Err(error) => not_invited(&app, &tried, &form, &error, resend_trouble(&error).map(|message| ("form", message))).await,
+            Err(error) => not_invited(&app, &tried, form, &error, resend_trouble(&error).map(|message| ("form", message))).await,
         };
     }
     if form.groups.len() > users::GROUPS as usize || form.groups.iter().any(|group| GroupId::parse(group).is_none()) {
         let error = Error::GroupNotFound;
-        return not_invited(&app, &tried, &form, &error, trouble(&error)).await;
+        return not_invited(&app, &tried, form, &error, trouble(&error)).await;
     }
     let params = contract::InviteUserParams {
         email: form.typed.email.clone(),
@@ -227,7 +223,7 @@ pub async fn invite(State(app): State<SharedApp>, headers: HeaderMap, Sent(pairs
             let elsewhere = Email::parse(&form.typed.email).is_ok_and(|email| !visitor.now.settings.invites(&email));
             go_and_say(&app, onward(&tried.call.standing), if elsewhere { Done::InvitedElsewhere } else { Done::Invited })
         }
-        Err(error) => not_invited(&app, &tried, &form, &error, trouble(&error)).await,
+        Err(error) => not_invited(&app, &tried, form, &error, trouble(&error)).await,
     }
 }
 
@@ -254,18 +250,9 @@ async fn not_invited(
 }
 
 /// `POST /users/{id}/resend` (B11).
-pub async fn resend(
-    State(app): State<SharedApp>,
-    segment: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    Sent(sent): Sent<DrawnForm>,
-) -> Response {
-    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+pub async fn resend(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<Bare>) -> Response {
     let id = named(segment);
-    let tried = Try::new(&app, &visitor, ResendInvite::NAME, id);
+    let tried = drawn.tries(&app, ResendInvite::NAME, id);
     let params = contract::ResendInviteParams { user: id.map(|id| id.to_string()).unwrap_or_default(), ..Default::default() };
     match retrying(|| people::resend(&app, &tried.call, &params)).await {
         Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
@@ -273,7 +260,7 @@ pub async fn resend(
         Err(error) => match resend_trouble(&error) {
             Some(message) => {
                 tried.note(&app, &error);
-                users::show(&app, &visitor, users::Asked::default(), None, Some(&message)).await
+                users::show(&app, &drawn.visitor, users::Asked::default(), None, Some(&message)).await
             }
             None => tried.refused(&app, &error),
         },

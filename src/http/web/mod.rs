@@ -12,7 +12,7 @@ pub mod inviting;
 pub mod me;
 pub mod passwords;
 pub mod second_factor;
-mod settings;
+pub mod signed_in;
 pub mod sso;
 pub mod users;
 pub mod views;
@@ -34,10 +34,7 @@ use crate::{
 };
 use axum::{
     Extension, Form,
-    extract::{
-        FromRequest, Path, Request, State,
-        rejection::{FormRejection, PathRejection},
-    },
+    extract::{FromRequest, Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -268,14 +265,14 @@ impl<T: DeserializeOwned> FromRequest<SharedApp> for Sent<T> {
     async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Response> {
         match Form::from_request(request, app).await {
             Ok(Form(sent)) => Ok(Self(sent)),
-            Err(rejection) => Err(fault(app, unread(&rejection))),
+            Err(rejection) => Err(fault(app, unread(rejection.status()))),
         }
     }
 }
 
 /// Why a form could not be read.
-fn unread(rejection: &FormRejection) -> Fault {
-    match rejection.status() {
+fn unread(status: StatusCode) -> Fault {
+    match status {
         StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::UnsupportedMedia,
         _ => Fault::BadRequest,

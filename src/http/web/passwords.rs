@@ -4,11 +4,10 @@
 //! so that it stands in no address of a page.
 
 use super::{
-    Sent,
     done::{self, Done, go_and_say},
     door::go_to,
     fault, page,
-    settings::{DrawnForm, Part, Try, named, sender, visitor},
+    signed_in::{Bare, Drawn, Fields, Part, Try, named},
     views::{
         Fault,
         passwords::{PasswordsPage, ResetPage, Row},
@@ -58,6 +57,12 @@ impl std::fmt::Debug for FindForm {
     }
 }
 
+impl Fields for FindForm {
+    fn drawn_for(&self) -> &str {
+        &self.drawn_for
+    }
+}
+
 /// What the list says beside its people.
 #[derive(Default)]
 struct Said<'a> {
@@ -103,11 +108,12 @@ async fn show(app: &SharedApp, visitor: &Visitor, after: Option<UserId>, said: &
 }
 
 /// `GET /settings/passwords`.
-pub async fn list(State(app): State<SharedApp>, part: Result<Query<Part>, QueryRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+pub async fn list(
+    State(app): State<SharedApp>,
+    visitor: Visitor,
+    part: Result<Query<Part>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
     let part = part.map(|Query(part)| part).unwrap_or_default();
     let just = done::just(&app, &headers, &Done::OF_PASSWORDS);
     let shown = show(&app, &visitor, part.after(), &Said { done: just, ..Said::default() }).await;
@@ -115,13 +121,10 @@ pub async fn list(State(app): State<SharedApp>, part: Result<Query<Part>, QueryR
 }
 
 /// `POST /settings/passwords`: to the page of whoever has this address; it changes nothing.
-pub async fn find(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<FindForm>) -> Response {
-    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
-    let mut tried = Try::new(&app, &visitor, StartReset::NAME, None);
-    let again = async |message: &str| show(&app, &visitor, None, &Said { email: &sent.email, error: Some(message), done: None }).await;
+pub async fn find(State(app): State<SharedApp>, drawn: Drawn<FindForm>) -> Response {
+    let (visitor, sent) = (&drawn.visitor, &drawn.form);
+    let mut tried = drawn.tries(&app, StartReset::NAME, None);
+    let again = async |message: &str| show(&app, visitor, None, &Said { email: &sent.email, error: Some(message), done: None }).await;
     let who = match parse::who("email", &sent.email) {
         Ok(who) => who,
         Err(Error::NobodyNamed(_)) => return again("This is no address. Type it as it was invited, such as ana@example.com.").await,
@@ -202,11 +205,7 @@ async fn found(app: &SharedApp, tried: &Try<'_>, id: Option<UserId>) -> Result<H
 }
 
 /// `GET /settings/passwords/{id}`: what the mail would do.
-pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
-    let visitor = match visitor(&app, &headers).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+pub async fn look(State(app): State<SharedApp>, visitor: Visitor, segment: Result<Path<String>, PathRejection>) -> Response {
     let id = named(segment);
     match found(&app, &Try::to_look(&app, &visitor), id).await {
         Ok(of) => confirm(&app, &visitor, &of, None),
@@ -215,18 +214,10 @@ pub async fn look(State(app): State<SharedApp>, segment: Result<Path<String>, Pa
 }
 
 /// `POST /settings/passwords/{id}`: the mail.
-pub async fn reset(
-    State(app): State<SharedApp>,
-    segment: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    Sent(sent): Sent<DrawnForm>,
-) -> Response {
-    let visitor = match sender(&app, &headers, &sent.drawn_for, &[]).await {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+pub async fn reset(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<Bare>) -> Response {
+    let visitor = &drawn.visitor;
     let id = named(segment);
-    let tried = Try::new(&app, &visitor, StartReset::NAME, id);
+    let tried = drawn.tries(&app, StartReset::NAME, id);
     let of = match found(&app, &tried, id).await {
         Ok(of) => of,
         Err(response) => return response,
@@ -237,7 +228,7 @@ pub async fn reset(
         Err(error) => match in_the_way(&error) {
             Some(words) => {
                 tried.note(&app, &error);
-                confirm(&app, &visitor, &of, Some(&words))
+                confirm(&app, visitor, &of, Some(&words))
             }
             None => tried.refused(&app, &error),
         },

@@ -7,7 +7,7 @@ use super::{
     door::go_to,
     frame::frame,
     page,
-    settings::{Try, visitor},
+    signed_in::Try,
     views::{
         frame::Place,
         users::{Choice, Emptiness, Row, Standing, UsersPage},
@@ -307,15 +307,17 @@ pub(super) async fn show(app: &SharedApp, visitor: &Visitor, asked: Asked, just:
 }
 
 /// `GET /users`.
-pub async fn list(State(app): State<SharedApp>, asked: Result<Query<Asked>, QueryRejection>, headers: HeaderMap) -> Response {
+pub async fn list(
+    State(app): State<SharedApp>,
+    visitor: Visitor,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     if !asked.fits() {
         return go_to(&app, Place::Users.path());
     }
-    match visitor(&app, &headers).await {
-        Ok(visitor) => show(&app, &visitor, asked, done::just(&app, &headers, &Done::OF_PEOPLE), None).await,
-        Err(response) => response,
-    }
+    show(&app, &visitor, asked, done::just(&app, &headers, &Done::OF_PEOPLE), None).await
 }
 
 #[cfg(test)]

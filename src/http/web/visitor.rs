@@ -123,7 +123,7 @@ impl Held {
 
 /// Somebody with live sessions: the account that the browser looks at, and the others that it holds.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub struct Visitor {
     pub(super) browser: Browser,
     pub(super) now: Session,
     /// Those that still wait for something included, so that they can be chosen and opened.

@@ -58,6 +58,8 @@ pub struct Frame {
     pub base: String,
     /// Id of the person, which every form carries.
     pub id: String,
+    /// What the page's forms are known by, should one come twice.
+    pub key: String,
     /// Full name.
     pub person: String,
     /// Address of the account.
@@ -103,6 +105,7 @@ mod tests {
         let frame = Frame {
             base: String::new(),
             id: "u".to_owned(),
+            key: "k".to_owned(),
             person: "Ana Ruiz".to_owned(),
             email: "ana@example.com".to_owned(),
             role: "Administrator",

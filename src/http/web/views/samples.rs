@@ -266,6 +266,7 @@ fn frame(places: &[Place]) -> Frame {
     Frame {
         base: String::new(),
         id: "01990b1c-7e1a-7000-8000-000000000001".to_owned(),
+        key: "0".repeat(43),
         person: HOSTILE.to_owned(),
         email: "mirela@larkspur.example".to_owned(),
         role: "Administrator",
