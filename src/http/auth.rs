@@ -24,7 +24,7 @@ use http_body_util::BodyExt;
 use ipnet::IpNet;
 use serde_json::Value;
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
@@ -268,7 +268,8 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     }
     let Some(token) = authorization.as_ref().and_then(bearer) else { return unauthorized(false) };
     let address = request.extensions().get::<CallerAddress>().and_then(|caller| caller.0);
-    let (from, place) = (gather::hashed(&app, address), address.map(web::visitor::neighbourhood));
+    let from = gather::hashed(&app, address);
+    let place = address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), web::visitor::neighbourhood);
     // Looked up by the same hash; here it is needed only where somebody is turned away.
     let rests = |app: &SharedApp| app.pool.bearer_rests(sha256(token.as_bytes()));
     let told = |app: &SharedApp| {
@@ -279,23 +280,17 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     if token.is_empty() {
         return told(&app);
     }
-    let dead = |app: &SharedApp| {
-        rests(app);
-        if let Some(place) = place {
-            app.pool.stranger_rests(place);
-        }
+    let dead = async |app: &SharedApp| {
+        app.pool.stranger_rested(place).await;
         told(app)
     };
     let request_id = RequestId::new(app.clock.now(), &app.random);
-    let behind = match place {
-        Some(place) => app.pool.behind_strangers(place).await,
-        None => None,
-    };
+    let behind = app.pool.behind_strangers(place).await;
     let looked_up = credential::authenticate(&app, token).await;
     drop(behind);
     let caller = match looked_up {
         Ok(Some(caller)) => caller,
-        Ok(None) => return dead(&app),
+        Ok(None) => return dead(&app).await,
         Err(error) => {
             tracing::error!(%request_id, %error, "authentication failed");
             return unavailable(request_id);
@@ -304,7 +299,7 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     // A token of another organization is the same 401 as an unknown one.
     let wanted = request.uri().path().strip_prefix("/mcp/").map(str::to_owned);
     if wanted.is_some_and(|slug| slug != caller.alive.slug) {
-        return dead(&app);
+        return dead(&app).await;
     }
     // Every answer is JSON, whatever was asked for (R-B140); the library insists on both names.
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
@@ -326,7 +321,7 @@ pub async fn mcp(State(app): State<SharedApp>, mut request: Request, next: Next)
     parts.extensions.insert(Arc::new(Incoming { caller, request_id, limited, turned_away: Arc::clone(&turned_away) }));
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     match turned_away.get() {
-        Some(TurnedAway::Dead) => return dead(&app),
+        Some(TurnedAway::Dead) => return dead(&app).await,
         Some(TurnedAway::Refused) => rests(&app),
         None => {}
     }

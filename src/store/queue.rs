@@ -9,8 +9,9 @@
 //! A bearer who was turned away comes back at once if nobody minds, and each try costs the processor as much as a call
 //! that is let in. So every refusal keeps one of the two places for [`REST`], beside its answer, which does not wait.
 //! Nobody who asks once notices; who asks as fast as they can is held to about a thousand refusals a second and node.
-//! Whoever shows a new dead secret each time would escape that; so where nobody was let in rests as well, and whoever comes
-//! from there meanwhile goes behind. From everywhere else one goes straight through.
+//! Whoever shows a new dead secret each time would escape that. So an answer to a stranger waits for a rest of the place where
+//! they come from; others from there, who are let in, wait for nothing, unless a crowd ([`CROWD`]) rests already: then whoever
+//! comes from there goes behind it before being looked up. It takes as many open connections, or as many given up.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
 
 /// How many of one queue have a connection, on one node.
 const AT_ONCE: usize = 2;
@@ -26,6 +30,8 @@ const AT_ONCE: usize = 2;
 const KEPT: usize = 1024;
 /// How long a refusal keeps a place.
 const REST: Duration = Duration::from_millis(2);
+/// How many rest in one queue before it is a crowd.
+const CROWD: usize = 64;
 
 /// The queues of one node, one for each `K` that somebody waits for.
 #[derive(Debug)]
@@ -44,20 +50,21 @@ impl<K> Default for Queues<K> {
 }
 
 impl<K: Eq + Hash + Send + 'static> Queues<K> {
-    /// Keeps a place of this queue for [`REST`], once it has its turn.
-    pub(super) fn rest(&self, of: K) {
+    /// Keeps a place of this queue for [`REST`], once it has its turn: also where nobody waits for its end.
+    pub(super) fn rest(&self, of: K) -> JoinHandle<()> {
         let queue = self.clone();
         tokio::spawn(async move {
             let _turn = queue.turn(of).await;
             tokio::time::sleep(REST).await;
-        });
+        })
     }
 
-    /// Waits behind those who rest in a queue that nobody else uses; `None`, at once, where there is a free place.
-    pub(super) async fn behind(&self, of: &K) -> Option<OwnedSemaphorePermit> {
+    /// Waits behind a crowd of those who rest in a queue that nobody else uses; `None`, at once, where there is none.
+    pub(super) async fn behind_a_crowd(&self, of: &K) -> Option<OwnedSemaphorePermit> {
         let queue = {
             let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(queues.get(of).filter(|queue| queue.available_permits() == 0)?)
+            // One of those who hold it is the map; each of the others rests, or waits for that.
+            Arc::clone(queues.get(of).filter(|queue| Arc::strong_count(queue) > CROWD)?)
         };
         queue.acquire_owned().await.ok()
     }
@@ -97,7 +104,7 @@ mod tests {
     async fn whoever_rests_holds_up_nobody_but_themselves() {
         let queues = Queues::default();
         for _ in 0..AT_ONCE {
-            queues.rest(1);
+            drop(queues.rest(1));
         }
         // The rests have their places once both tasks ran; a turn that is asked for then comes after them.
         while queues.0.lock().unwrap().get(&1).is_none_or(|queue| queue.available_permits() > 0) {
@@ -112,21 +119,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_where_somebody_rests_does_one_go_behind() {
+    async fn only_a_crowd_makes_others_wait_behind_it_and_it_passes() {
         let queues = Queues::default();
-        assert!(queues.behind(&1).await.is_none(), "nobody was ever there");
-        let rests = (queues.turn(1).await, queues.turn(1).await);
+        assert!(queues.behind_a_crowd(&1).await.is_none(), "nobody was ever there");
+        let held = (queues.turn(1).await, queues.turn(1).await);
+        assert!(queues.behind_a_crowd(&1).await.is_none(), "a few are no crowd");
+        let rests: Vec<_> = (0..CROWD).map(|_| queues.rest(1)).collect();
+        // Those who rest have come once each holds its queue.
+        while Arc::strong_count(&queues.0.lock().unwrap()[&1]) <= CROWD {
+            tokio::task::yield_now().await;
+        }
+        assert!(queues.behind_a_crowd(&2).await.is_none(), "from elsewhere one goes straight through");
         let waiting = {
             let queues = queues.clone();
-            tokio::spawn(async move { queues.behind(&1).await.is_some() })
+            tokio::spawn(async move { queues.behind_a_crowd(&1).await.is_some() })
         };
-        // It waits before they go.
         tokio::task::yield_now().await;
-        assert!(queues.behind(&2).await.is_none());
         assert!(!waiting.is_finished());
-        drop(rests);
+        drop(held);
         assert!(waiting.await.unwrap());
-        assert!(queues.behind(&1).await.is_none(), "they have rested");
+        for rest in rests {
+            rest.await.unwrap();
+        }
+        assert!(queues.behind_a_crowd(&1).await.is_none(), "they have rested");
     }
 
     #[tokio::test]

@@ -397,17 +397,19 @@ impl Pool {
 
     /// Lets a bearer who was turned away rest, beside the answer: they are looked up less often than whoever is let in.
     pub fn bearer_rests(&self, hash: [u8; 32]) {
-        self.bearers.rest(hash);
+        drop(self.bearers.rest(hash));
     }
 
-    /// The same for whoever was not let in at all, whatever secret they show next: by where they come from.
-    pub fn stranger_rests(&self, from: IpAddr) {
-        self.strangers.rest(from);
+    /// Waits until a stranger has rested: by where they come from, whatever secret they show next. It goes on where the answer is
+    /// given up.
+    pub async fn stranger_rested(&self, from: IpAddr) {
+        // It ends in no other way while the server runs.
+        let _ = self.strangers.rest(from).await;
     }
 
-    /// Waits behind strangers from the same place, if some rest; what it gives is kept until it is known who comes.
+    /// Waits behind a crowd of strangers from the same place, if there is one; what it gives is kept until it is known who comes.
     pub async fn behind_strangers(&self, from: IpAddr) -> Option<OwnedSemaphorePermit> {
-        self.strangers.behind(&from).await
+        self.strangers.behind_a_crowd(&from).await
     }
 
     /// Which engine this is.

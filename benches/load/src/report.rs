@@ -268,7 +268,15 @@ fn door_table(out: &mut String, database: &str, found: &[Door]) {
     }
 }
 
-/// Revocation on two nodes, and a flood beside another organization.
+/// A flood beside another organization.
+async fn floods(place: &Place, database: &str, pace: &Pace, out: &mut String) -> Result<()> {
+    progress(&format!("{database}: a flood of refusals"));
+    let node = place.start("quickstart", None, None).await?;
+    flood_table(out, database, &flood(&node, Duration::from_secs(pace.flood)).await?);
+    node.stop()
+}
+
+/// Revocation on two nodes, and the door.
 async fn people(place: &Place, database: &str, pace: &Pace, out: &mut String) -> Result<()> {
     progress(&format!("{database}: revocation"));
     let node = place.start("quickstart", None, None).await?;
@@ -277,8 +285,6 @@ async fn people(place: &Place, database: &str, pace: &Pace, out: &mut String) ->
     other.stop()?;
     progress(&format!("{database}: the door"));
     door_table(out, database, &door(&node).await?);
-    progress(&format!("{database}: a flood of refusals"));
-    flood_table(out, database, &flood(&node, Duration::from_secs(pace.flood)).await?);
     node.stop()
 }
 
@@ -341,6 +347,9 @@ pub(crate) async fn all(arguments: &Arguments) -> Result<()> {
     if wanted("people") {
         people(&place("people", None, false), "SQLite", &pace, &mut out).await?;
     }
+    if wanted("floods") {
+        floods(&place("floods", None, false), "SQLite", &pace, &mut out).await?;
+    }
 
     if let Some(postgres) = arguments.get("postgres") {
         let database = |name: &str| Some(format!("{postgres}/{name}"));
@@ -350,6 +359,9 @@ pub(crate) async fn all(arguments: &Arguments) -> Result<()> {
         }
         if wanted("people") {
             people(&place("postgres-people", database("people"), false), "PostgreSQL", &pace, &mut out).await?;
+        }
+        if wanted("floods") {
+            floods(&place("postgres-floods", database("floods"), false), "PostgreSQL", &pace, &mut out).await?;
         }
     }
     drop(silent);
