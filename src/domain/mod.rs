@@ -41,7 +41,7 @@ pub use ids::{ConnectionId, CredentialId, EntryId, GroupId, LinkId, OrgId, Outbo
 pub use invalid::Invalid;
 pub use link::LinkKind;
 pub use name::{NamePart, PersonName};
-pub use notice::{Asked, By, Notice, SecondFactorChange, SsoChange};
+pub use notice::{Asked, By, IdentityChange, Notice, SecondFactorChange, SsoChange};
 pub use permission::{Catalogue, Permission, PermissionInfo, PermissionSet, builtin};
 pub use random::Random;
 pub use role::Role;

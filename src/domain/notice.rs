@@ -47,6 +47,16 @@ pub enum SecondFactorChange {
     Reset,
 }
 
+/// What happened to a sign-in at a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityChange {
+    /// From now on it opens the account.
+    Linked,
+    /// It opens the account no more.
+    Unlinked,
+}
+
 /// Something that happened, and whose mail says so. Browsers are in words of ours, such as `Firefox on Linux`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "letter", rename_all = "snake_case")]
@@ -107,6 +117,13 @@ pub enum Notice {
         /// Where it was used.
         browser: Option<String>,
     },
+    /// Another sign-in at a provider opens the account, or one does so no more.
+    IdentityChanged {
+        /// In what way.
+        change: IdentityChange,
+        /// The provider's connection, where there is one still.
+        connection: Option<ConnectionId>,
+    },
 }
 
 /// What a mail with a link says beside it, as its row holds it in JSON.
@@ -151,6 +168,7 @@ impl Notice {
             Self::TokenEnding { .. } => "token_ending",
             Self::SecondFactorChanged { .. } => "second_factor_changed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::IdentityChanged { .. } => "identity_changed",
         }
     }
 
@@ -163,7 +181,8 @@ impl Notice {
             | Self::NewBrowser { .. }
             | Self::TokenEnding { .. }
             | Self::SecondFactorChanged { .. }
-            | Self::RecoveryCodeUsed { .. } => false,
+            | Self::RecoveryCodeUsed { .. }
+            | Self::IdentityChanged { .. } => false,
         }
     }
 
@@ -208,6 +227,8 @@ mod tests {
             Notice::TokenEnding { token: CredentialId::new(now, &random) },
             Notice::SecondFactorChanged { change: SecondFactorChange::Reset, by: Some(by), browser: browser.clone() },
             Notice::RecoveryCodeUsed { left: 3, browser },
+            Notice::IdentityChanged { change: IdentityChange::Linked, connection: Some(ConnectionId::new(now, &random)) },
+            Notice::IdentityChanged { change: IdentityChange::Unlinked, connection: None },
         ] {
             assert_eq!(Notice::parse(notice.letter(), Some(&notice.detail())), Some(notice.clone()));
             assert!(!notice.detail().contains("letter"));

@@ -23,7 +23,7 @@
 //! ```
 
 use super::words::{Fact, Language};
-use crate::domain::{Role, SecondFactorChange, SsoChange, Timestamp};
+use crate::domain::{IdentityChange, Role, SecondFactorChange, SsoChange, Timestamp};
 
 /// A mail to one person. Names are stored text, not yet escaped.
 #[derive(Clone, Copy)]
@@ -166,6 +166,13 @@ pub enum Matter<'a> {
         /// Where it was done.
         browser: Option<&'a str>,
     },
+    /// Another sign-in at a provider opens the account, or one does so no more.
+    IdentityChanged {
+        /// In what way.
+        change: IdentityChange,
+        /// What people call the provider, such as its host.
+        provider: &'a str,
+    },
     /// A recovery code stood in for the second factor.
     RecoveryCodeUsed {
         /// How many are left.
@@ -210,6 +217,7 @@ impl<'a> Letter<'a> {
             | Matter::BreakGlassChanged { .. }
             | Matter::TokenEnding { .. }
             | Matter::SecondFactorChanged { .. }
+            | Matter::IdentityChanged { .. }
             | Matter::RecoveryCodeUsed { .. } => None,
         }
     }
@@ -249,6 +257,7 @@ impl<'a> Letter<'a> {
                 texts.extend(by(whom));
             }
             Matter::TokenEnding { label, .. } => texts.push(("label", label)),
+            Matter::IdentityChanged { provider, .. } => texts.push(("provider", provider)),
             Matter::SecondFactorChanged { by: whom, browser: used, .. } => {
                 texts.extend(by(whom));
                 texts.extend(browser(used));

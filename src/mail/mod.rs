@@ -362,6 +362,9 @@ fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'
                 by: whom.as_ref().and_then(|whom| by(whom, named)),
                 browser: browser.as_deref(),
             },
+            Notice::IdentityChanged { change, .. } => {
+                Matter::IdentityChanged { change: *change, provider: named.provider.as_deref().unwrap_or(nameless.provider) }
+            }
             Notice::RecoveryCodeUsed { left, browser } => Matter::RecoveryCodeUsed { left: *left, browser: browser.as_deref() },
         },
         Content::Gone | Content::Unknown => return None,

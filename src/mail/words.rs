@@ -6,7 +6,7 @@
 //! apart from our words in HTML (`<bdi>`), and the text part shows it as it is.
 
 use super::letter::{Letter, Matter};
-use crate::domain::{Role, SecondFactorChange, SsoChange, Timestamp};
+use crate::domain::{IdentityChange, Role, SecondFactorChange, SsoChange, Timestamp};
 
 /// The language of a letter. There is one so far: nothing in the product says yet what somebody reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -434,6 +434,34 @@ fn english(matter: &Matter) -> Words {
                 paragraphs: meaning,
                 link: None,
                 rows: WHEN_BY_AND_WHERE,
+                foot: None,
+                sent: SENT_TO_THE_OWNER,
+            }
+        }
+        Matter::IdentityChanged { change, .. } => {
+            let (subject, meaning): (&str, &[&str]) = match change {
+                IdentityChange::Linked => (
+                    "Another sign-in opens your account at {organization}",
+                    &[
+                        "Your account with {provider} is connected: whoever signs in with it there is you here.",
+                        "If it was not you, disconnect it on the page under your name, then Sign out everywhere, and tell an Administrator of {organization} at once.",
+                    ],
+                ),
+                IdentityChange::Unlinked => (
+                    "A sign-in no longer opens your account at {organization}",
+                    &[
+                        "An account with {provider} was disconnected: signing in with it there does not open your account here any more.",
+                        "If it was not you, somebody else was in your account: Sign out everywhere on the page under your name, and tell an Administrator of {organization} at once.",
+                    ],
+                ),
+            };
+            Words {
+                subject,
+                title: subject,
+                preview: "On {when}. If it was not you, read on.",
+                paragraphs: meaning,
+                link: None,
+                rows: &[("Provider", Fact::Provider), ("When", Fact::When)],
                 foot: None,
                 sent: SENT_TO_THE_OWNER,
             }

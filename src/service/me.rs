@@ -8,11 +8,12 @@ use crate::{
     app::App,
     authn::session::Browser,
     authz::{
-        self,
-        door::{EndSessions, Which},
+        self, Action as _,
+        door::{EndSessions, SetPassword, Which},
     },
     domain::Email,
     error::Error,
+    gather::Named,
     keys::sha256,
     store::{
         door::{self, Tried},
@@ -54,6 +55,7 @@ pub async fn change_password(
         signing_in::count_try(app, &tried, before).await?;
         compared = account.and_then(|account| account.password_hash);
         if !app.hasher.verify(place, current, compared.clone()).await?.matches {
+            note_refusal(app, call, session, SetPassword::NAME);
             return Err(Error::SignInRefused);
         }
         tried.forgive(&app.pool).await?;
@@ -65,6 +67,12 @@ pub async fn change_password(
     let keep = (session.id, sha256(opened.cookie.as_bytes()));
     signing_in::set_password(app, call, &Chosen { password_hash: &password_hash, mailbox }, Some(keep), browser, shown).await?;
     Ok(opened)
+}
+
+/// Leaves as evidence that somebody who is in showed a wrong secret, as if it were theirs (requirement 69).
+pub(super) fn note_refusal(app: &App, call: &Call, session: &Session, action: &'static str) {
+    let (name, own, code) = (session.full_name(), Named::User(session.person.id), Error::SignInRefused.code().as_str());
+    app.evidence.refused(app.clock.now(), &call.actor, &name, action, None, own, code, call.request_id, session.audit_seq);
 }
 
 /// Ends sessions of one's own; how many were alive.

@@ -6,7 +6,9 @@
 //! here before has a count of its own, and so have the recovery codes of each session, which nobody guesses.
 
 use super::{
-    About, Call, Done, Writing, invalid, retrying,
+    About, Call, Done, Writing, invalid,
+    me::note_refusal,
+    retrying,
     signing_in::{LAST_TRY, Opened, wait_left},
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
         totp::{RECOVERY_CODES, Secret, Typed, recovery_code},
     },
     authz::{
-        self, Standing,
+        self, Action as _, Standing,
         second_factor::{
             ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
         },
@@ -160,6 +162,16 @@ enum For {
     Removing { browser: [u8; 32] },
 }
 
+impl For {
+    fn action(&self) -> &'static str {
+        match self {
+            Self::Confirming { .. } => ConfirmSecondFactor::NAME,
+            Self::Passing { .. } => PassSecondFactor::NAME,
+            Self::Removing { .. } => RemoveSecondFactor::NAME,
+        }
+    }
+}
+
 /// What was typed, compared with a secret; and where, in words.
 struct Compared {
     typed: Typed,
@@ -209,7 +221,12 @@ async fn show(app: &App, session: &Session, browser: &Browser, typed: &str, use_
     let compared = Compared { typed, by, step, sealed: factor.sealed, label: browser.label.clone() };
     let call = call(app, session);
     let counts = retrying(|| show_once(app, &call, session, &compared, use_for)).await?;
-    if counts { Ok(()) } else { Err(Error::SignInRefused) }
+    if counts {
+        return Ok(());
+    }
+    // Whoever guesses here has the rest already.
+    note_refusal(app, &call, session, use_for.action());
+    Err(Error::SignInRefused)
 }
 
 /// Whether the code counted. One that does not is counted itself, so that is no refusal that takes everything back.

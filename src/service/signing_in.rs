@@ -21,6 +21,7 @@ use crate::{
     },
     domain::{ConnectionId, CredentialId, DAY, Email, HOUR, LinkKind, MINUTE, RequestId, SECOND, Timestamp},
     error::{Budget, Error},
+    gather::Named,
     keys::sha256,
     store::{
         door::{self, Link, Tried, Tries},
@@ -223,9 +224,11 @@ pub async fn by_password(
     count_try(app, &tried, before).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = app.hasher.verify(place, password.clone(), hash.clone()).await?;
-    let (Some(account), true, true) = (account, verdict.matches, before.failures < LAST_TRY) else {
+    let Some(account) = account else { return Err(Error::SignInRefused) };
+    if !verdict.matches || before.failures >= LAST_TRY {
+        turned_away(app, &account, request_id);
         return Err(Error::SignInRefused);
-    };
+    }
     // Where that has to wait, the hash that is there goes on being good.
     let rehash = if verdict.outdated { app.hasher.hash(password).await.ok() } else { None };
     let arrival = Arrival {
@@ -236,7 +239,18 @@ pub async fn by_password(
         via: Via::Password,
         mailbox,
     };
-    come_in(app, &arrival, browser, request_id, Shown::Password(hash.as_deref()), rehash).await.map_err(refused)
+    let came = come_in(app, &arrival, browser, request_id, Shown::Password(hash.as_deref()), rehash).await.map_err(refused);
+    if matches!(came, Err(Error::SignInRefused)) {
+        turned_away(app, &account, request_id);
+    }
+    came
+}
+
+/// Notes in the organization's log that somebody tried to come in as one of its people (requirement 69). Nobody acts there: who it
+/// was is not known.
+fn turned_away(app: &App, account: &door::Account, request_id: RequestId) {
+    let (actor, code) = (machine(app, account.org).actor, Error::SignInRefused.code().as_str());
+    app.evidence.refused(app.clock.now(), &actor, "", "sign_in:password", None, Named::User(account.person.id), code, request_id, 0);
 }
 
 /// Counts a try before its password is compared; refuses it while a wait lasts, or while another is under way.

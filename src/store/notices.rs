@@ -176,6 +176,12 @@ pub(super) async fn named(tx: &mut Tx, (org, now): (Org, Timestamp), notice: &No
             None
         }
         Notice::SecondFactorChanged { by, .. } => *by,
+        Notice::IdentityChanged { connection, .. } => {
+            if let Some(connection) = connection {
+                named.provider = provider(tx, org, *connection).await?;
+            }
+            None
+        }
         Notice::PasswordChanged { .. } | Notice::NewBrowser { .. } | Notice::RecoveryCodeUsed { .. } => None,
     };
     if let Some(by) = by {

@@ -19,7 +19,7 @@ use crate::{
             UnlinkIdentity,
         },
     },
-    domain::{ConnectionId, Notice, Role, Settings, SsoChange, Status, Timestamp, UserId},
+    domain::{ConnectionId, IdentityChange, Notice, Role, Settings, SsoChange, Status, Timestamp, UserId},
 };
 use uuid::Uuid;
 
@@ -454,6 +454,8 @@ pub async fn link(work: &mut Work, proof: Authorized<LinkIdentity>) -> Result<bo
     if let Some(link) = by_mailbox {
         super::door::use_up(work, link).await?;
     }
+    let notice = Notice::IdentityChanged { change: IdentityChange::Linked, connection: Some(action.identity.connection) };
+    notices::tell(work, action.person.person.key, &notice).await?;
     work.actor_name = Some(action.person.name);
     audit::append(work, Entry::done(stamp, said(action.person.person.id, &action.identity))).await?;
     Ok(true)
@@ -465,16 +467,16 @@ pub async fn unlink(work: &mut Work, proof: Authorized<UnlinkIdentity>) -> Resul
     let (org, (issuer, subject)) = (work.org.number, action.identity);
     let gone = work
         .tx
-        .query("DELETE FROM sso_identities WHERE org = $1 AND issuer = $2 AND subject = $3 AND user_key = $4")
+        .query("DELETE FROM sso_identities WHERE org = $1 AND issuer = $2 AND subject = $3 AND user_key = $4 RETURNING connection_id")
         .bind(org)
         .bind(issuer.as_str())
         .bind(subject.as_str())
         .bind(action.person.person.key)
-        .execute()
+        .optional()
         .await?;
-    if gone == 0 {
-        return Ok(false);
-    }
+    let Some(gone) = gone else { return Ok(false) };
+    let notice = Notice::IdentityChanged { change: IdentityChange::Unlinked, connection: Some(ConnectionId::from_uuid(gone.get(0)?)) };
+    notices::tell(work, action.person.person.key, &notice).await?;
     let before = theirs(action.person.person.id, subject);
     audit::append(work, Entry::done(stamp, vec![Change { field: "subject", before, after: Said::Nothing }])).await?;
     Ok(true)

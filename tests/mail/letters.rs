@@ -5,7 +5,7 @@ use crate::common::hosts;
 use samples::letters;
 use serde_json::json;
 use usher_mcp::{
-    domain::{Role, SecondFactorChange, SsoChange, Timestamp},
+    domain::{IdentityChange, Role, SecondFactorChange, SsoChange, Timestamp},
     mail::{
         letter::{Letter, Link, Matter},
         message,

@@ -1,7 +1,7 @@
 //! By password, at one organization's door.
 
-use super::{Browser, deactivate, refused, with_ana};
-use crate::common::{Options, PASSWORD, database::Connection, inside::Inside, on_both, two_nodes};
+use super::{Browser, deactivate, drawn_for, refused, with_ana};
+use crate::common::{Options, PASSWORD, database::Connection, inside::Inside, on_both, two_nodes, until};
 use serde_json::json;
 use usher_mcp::domain::Clock;
 
@@ -31,6 +31,35 @@ async fn b16_a_password_signs_in_and_everything_ends_with_a_deactivation() {
         server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
         assert!(ana.me().await.is_none(), "old sessions stay dead");
         assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requirement_69_tries_that_fail_are_in_the_organizations_log() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let wrong = [("current", "not the password at all"), ("password", "another long enough one")];
+        let page = ana.me().await.expect("she is in");
+        let form = [("as", drawn_for(&page)), ("current", wrong[0].1.to_owned()), ("password", wrong[1].1.to_owned())];
+        let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(ana.post("/me/password", &form).await.status, 422);
+        for email in ["ana@example.com", "nobody@example.com"] {
+            assert!(refused(&Browser::of(&server).by_password(&server.org, email, "not the password at all").await), "{email}");
+        }
+        let failed = until("both", async || {
+            let events = server.ok("list_audit_events", json!({"user": "ana@example.com", "outcome": "refused"})).await;
+            let events = events["events"].as_array().expect("events").clone();
+            (events.len() == 2).then_some(events)
+        })
+        .await;
+        let said: Vec<_> = failed.iter().map(|event| (event["action"].clone(), event["actor"]["kind"].clone())).collect();
+        assert!(said.contains(&(json!("sign_in:password"), json!("system"))), "who it was is not known: {said:?}");
+        assert!(said.contains(&(json!("password:set"), json!("user"))), "{said:?}");
+        let all = server.ok("list_audit_events", json!({"outcome": "refused"})).await;
+        assert_eq!(all["events"].as_array().map(Vec::len), Some(2), "nobody's address is in no organization's log");
         assert_eq!(server.verified().await["ok"], true);
     })
     .await;

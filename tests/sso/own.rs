@@ -4,7 +4,7 @@ use super::{Seen, connect, get, me, post, provider_for, sign_in_at};
 use crate::common::{
     PASSWORD, Server,
     oidc::{Idp, browser},
-    on_both,
+    on_both, until,
 };
 use reqwest::Client;
 
@@ -66,6 +66,10 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         let back = sign_in_at(&fresh, &server, &server.org, &connection, "eve").await;
         assert_eq!(back.heading(), "You are not invited");
         assert_eq!(server.verified().await["ok"], true);
+        // Whoever found her browser open has left a mail for each.
+        for subject in ["Subject: Another sign-in opens your account", "Subject: A sign-in no longer opens your account"] {
+            until(subject, async || server.mails().iter().any(|mail| mail.contains(subject)).then_some(())).await;
+        }
 
         // Ten minutes after signing in, a page that somebody left open links nothing.
         assert!(server.tamper("UPDATE credentials SET proved_at = proved_at - 601000 WHERE kind = 'session'").await);

@@ -31,15 +31,13 @@ const MARK_SECONDS: i64 = 400 * 86_400;
 const SESSION_SECONDS: i64 = sessions::ABSOLUTE / 1000;
 
 /// The value of one cookie.
+///
+/// Byte by byte: all cookies of a host come in one header, and one of another application that is no text takes only itself away.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
+    let all = headers.get_all(header::COOKIE).iter();
+    let mut pairs = all.flat_map(|value| value.as_bytes().split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    let value = pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    std::str::from_utf8(value).ok()
 }
 
 /// A cookie of ours by its bare name. The prefix ties it to this very host and to TLS (RFC 6265bis, 4.1.3.2); on loopback without TLS
@@ -182,4 +180,21 @@ pub async fn same_site(State(app): State<SharedApp>, request: Request, next: Nex
         return fault(&app, Fault::CrossSite);
     }
     next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_of_another_application_takes_only_itself_away() {
+        let mut headers = HeaderMap::new();
+        let said = b"theme=h\xe9; usher_session_old=1;usher_session=abc ; usher_session=later; bare".as_slice();
+        headers.append(header::COOKIE, HeaderValue::from_bytes(said).unwrap());
+        headers.append(header::COOKIE, HeaderValue::from_static("usher_browser=x=y"));
+        assert_eq!(cookie(&headers, "usher_session"), Some("abc"));
+        assert_eq!(cookie(&headers, "usher_browser"), Some("x=y"));
+        assert_eq!(cookie(&headers, "theme"), None, "no text");
+        assert_eq!(cookie(&headers, "bare"), None, "no value");
+    }
 }

@@ -1,7 +1,7 @@
 //! One letter of every kind, for the tests beside the builder and for those in a browser. The module that takes this in
 //! brings the types.
 
-use super::{Language, Letter, Link, Matter, Role, SecondFactorChange, SsoChange, Timestamp};
+use super::{IdentityChange, Language, Letter, Link, Matter, Role, SecondFactorChange, SsoChange, Timestamp};
 
 /// The end of the link: Wednesday 2 December 2026, 14:00 UTC.
 pub(super) const UNTIL: Timestamp = Timestamp::from_millis(1_796_220_000_000);
@@ -43,6 +43,8 @@ pub(super) fn letters(name: &'static str, url: &'static str) -> Vec<Letter<'stat
         Matter::BreakGlassChanged { who: name, may: false, by },
         Matter::TokenEnding { label: name, ends: UNTIL },
         Matter::RecoveryCodeUsed { left: 7, browser },
+        Matter::IdentityChanged { change: IdentityChange::Linked, provider: name },
+        Matter::IdentityChanged { change: IdentityChange::Unlinked, provider: name },
     ];
     matters.extend(sso.map(|change| Matter::SsoChanged { change, provider: name, by }));
     matters.extend(factor.map(|change| Matter::SecondFactorChanged { change, by, browser }));

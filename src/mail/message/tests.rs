@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    domain::{Role, SecondFactorChange, SsoChange, Timestamp},
+    domain::{IdentityChange, Role, SecondFactorChange, SsoChange, Timestamp},
     mail::{
         letter::{Letter, Link, Matter},
         words::Language,
