@@ -64,6 +64,8 @@ pub struct App {
     pub guesses: Limiter<IpAddr>,
     /// Passwords and requests for links per address.
     pub visits: Limiter<IpAddr>,
+    /// Visits to the door of browsers that were here before, by their mark, once their address has used up its own.
+    pub known_visits: Limiter<[u8; 32]>,
     /// Codes of identity providers per sign-in under way.
     pub trades: Limiter<[u8; 32]>,
     /// Requests for links that wait to be looked at.

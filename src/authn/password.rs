@@ -98,6 +98,16 @@ pub fn check(password: &str, context: &[&str]) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// How good a new password is, in words: why it would be refused, or how hard it is to guess.
+#[must_use]
+pub fn in_words(password: &str, context: &[&str]) -> String {
+    match check(password, context) {
+        Err(refused) => refused.on_a_page("Password"),
+        Ok(()) if zxcvbn::zxcvbn(password, context).score() >= zxcvbn::Score::Four => "Strong: very hard to guess.".to_owned(),
+        Ok(()) => "Good: hard to guess. One more unrelated word makes it strong.".to_owned(),
+    }
+}
+
 fn is_hard(password: &str, context: &[&str]) -> bool {
     zxcvbn::zxcvbn(password, context).score() >= zxcvbn::Score::Three
 }

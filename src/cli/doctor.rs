@@ -84,6 +84,7 @@ pub(super) async fn run(options: &Options) -> Outcome {
         }
         Ok(url) => {
             report.note("public URL", public_url(&url));
+            report.note("proxy", proxy(options, &url));
             report.note("mail", mail(options, &url).await);
         }
     }
@@ -195,6 +196,17 @@ async fn slack_tokens(pool: &Pool) -> Finding {
 
 fn public_url(url: &PublicUrl) -> Finding {
     if url.is_https() || url.is_loopback() { Ok(url.as_str().to_owned()) } else { Err(in_the_clear(url)) }
+}
+
+/// Usher speaks no TLS: where people come by https a proxy stands before it, and speaks for them.
+fn proxy(options: &Options, url: &PublicUrl) -> Finding {
+    match (url.is_https(), options.trusted_proxies.is_empty()) {
+        (true, true) => Err("callers come through whatever does TLS, and all have its address, so one stranger uses up everybody's \
+                             tries: name it with --trusted-proxies, such as 127.0.0.1/32"
+            .to_owned()),
+        (true, false) => Ok("callers are told apart by the address that it says".to_owned()),
+        (false, _) => Ok("none".to_owned()),
+    }
 }
 
 /// What to say of a public URL that is neither https nor loopback.

@@ -287,6 +287,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         guesses: Limiter::new(GUESSES_PER_MINUTE, &clock),
         // Who lifts the limit on calls measures, or tries out.
         visits: Limiter::new(if limits.calls_per_minute == 0 { 0 } else { VISITS_PER_MINUTE }, &clock),
+        known_visits: Limiter::new(VISITS_PER_MINUTE, &clock),
         trades: Limiter::new(TRADES_PER_MINUTE, &clock),
         doorbell: Doorbell::default(),
         trusted_proxies: options.trusted_proxies.clone(),

@@ -197,13 +197,18 @@ fn caller_address(trusted: &[IpNet], peer: Option<IpAddr>, headers: &HeaderMap) 
     let said = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
     let mut nearest = peer;
     for hop in said.rsplit(',') {
-        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        let Some(address) = spoken_for(hop.trim()) else { break };
         nearest = address;
         if !is_trusted(address) {
             break;
         }
     }
     Some(nearest.to_canonical())
+}
+
+/// An address as proxies write it: some with the port it came from.
+fn spoken_for(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 /// What stands behind the scheme `Bearer`; nothing for another scheme, which is no token at all (RFC 6750, section 3.1).
@@ -391,6 +396,8 @@ mod tests {
         assert_eq!(from("127.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.7"]), "198.51.100.1", "what a client made up stands left");
         assert_eq!(from("127.0.0.1", &["6.6.6.6", "198.51.100.1"]), "198.51.100.1", "also in a header of its own");
         assert_eq!(from("127.0.0.1", &["nonsense"]), "127.0.0.1");
+        assert_eq!(from("127.0.0.1", &["203.0.113.9:51234"]), "203.0.113.9");
+        assert_eq!(from("127.0.0.1", &["[2001:db8::1]:51234"]), "2001:db8::1");
         assert_eq!(from("127.0.0.1", &[]), "127.0.0.1");
         assert_eq!(from("::ffff:127.0.0.1", &["2001:db8::1"]), "2001:db8::1");
         assert_eq!(caller_address(&trusted, None, &HeaderMap::new()), None);

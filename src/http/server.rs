@@ -206,6 +206,7 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             app.calls.sweep();
             app.guesses.sweep();
             app.visits.sweep();
+            app.known_visits.sweep();
             app.trades.sweep();
             warn(sweep(&app).await);
         }

@@ -2,7 +2,7 @@
 
 use super::{
     About, Call, Done, Writing,
-    signing_in::{self, Chosen, LAST_TRY, Opened, ShownForPassword},
+    signing_in::{self, Chosen, Opened, ShownForPassword},
 };
 use crate::{
     app::App,
@@ -16,7 +16,7 @@ use crate::{
     gather::Named,
     keys::sha256,
     store::{
-        door::{self, Tried},
+        door::{self, LAST_TRY, Tried},
         people::{self, Who},
         sessions::{self, Session},
     },
@@ -47,7 +47,7 @@ pub async fn change_password(
         // Whoever found an open browser guesses no faster than at the door, whatever mark they send along.
         let own = session.id.as_uuid();
         let tried = Tried { org: session.org, mailbox, browser: own.as_bytes() };
-        let before = tried.read(&app.pool).await?;
+        let before = tried.read(&app.pool, app.clock.now()).await?;
         if before.failures >= LAST_TRY {
             return Err(Error::Conflict(LOCKED));
         }

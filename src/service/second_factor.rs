@@ -9,7 +9,7 @@ use super::{
     About, Call, Done, Writing, invalid,
     me::note_refusal,
     retrying,
-    signing_in::{LAST_TRY, Opened, wait_left},
+    signing_in::{Opened, wait_left},
 };
 use crate::{
     app::App,
@@ -27,7 +27,7 @@ use crate::{
     error::{Budget, Error},
     keys::{Cell, sha256},
     store::{
-        door::{Tried, Tries},
+        door::{LAST_TRY, Tried, Tries},
         listed::Listed,
         people::{self, Who},
         second_factor::{self, Holder},
@@ -213,7 +213,7 @@ async fn show(app: &App, session: &Session, browser: &Browser, typed: &str, use_
     let factor = second_factor::of_person(&app.pool, session.person.key).await?.ok_or(Error::SignInRefused)?;
     let now = app.clock.now();
     let by = counted_by(&typed, session);
-    hold_up(tried(session, &by).read(&app.pool).await?, now)?;
+    hold_up(tried(session, &by).read(&app.pool, now).await?, now)?;
     let step = match &typed {
         Typed::Code(code) => secret_of(app, session, &factor.sealed)?.step_of(code, now),
         Typed::Recovery(_) => None,

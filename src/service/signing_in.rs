@@ -24,7 +24,7 @@ use crate::{
     gather::Named,
     keys::sha256,
     store::{
-        door::{self, Link, Tried, Tries},
+        door::{self, LAST_TRY, Link, Tried, Tries},
         links::LinkState,
         organizations::Organization,
         people::{self, Who},
@@ -36,9 +36,6 @@ use zeroize::Zeroizing;
 
 /// Wrong passwords in a row that cost no wait.
 const FREE_TRIES: i64 = 5;
-/// Wrong passwords in a row after which a password alone opens nothing until its person came in by another way
-/// (NIST SP 800-63B-4, throttling).
-pub(super) const LAST_TRY: i64 = 100;
 /// How long the wait between two tries grows at most.
 const LONGEST_WAIT: i64 = 15 * MINUTE;
 /// After which time wrong passwords are forgotten.
@@ -219,7 +216,7 @@ pub async fn by_password(
     let mark = browser.mark.filter(|_| known).map(|mark| mark.to_vec()).unwrap_or_default();
     let mailbox = app.keyring.mailbox(key);
     let tried = Tried { org: organization.org, mailbox, browser: &mark };
-    let before = tried.read(&app.pool).await?;
+    let before = tried.read(&app.pool, app.clock.now()).await?;
     let place = app.hasher.place()?;
     count_try(app, &tried, before).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
@@ -478,7 +475,7 @@ mod tests {
     #[test]
     fn requirement_46_waits_grow_from_the_sixth_try() {
         let now = Timestamp::from_millis(1_764_000_000_000);
-        let left = |failures, ago: i64| wait_left(Tries { failures, failed_at: Some(now.plus(-ago)) }, now);
+        let left = |failures, ago: i64| wait_left(Tries::new(failures, Some(now.plus(-ago)), now), now);
         assert_eq!(wait_left(Tries::default(), now), None);
         assert_eq!((0..5).filter_map(|failures| left(failures, 0)).count(), 0);
         assert_eq!(

@@ -12,7 +12,7 @@ use crate::{
         Authorized, Org, PersonRef,
         door::{LinkFacts, Proof, SendLink, SetPassword, SignIn, Via, Which},
     },
-    domain::{Asked, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Settings, Status, Timestamp, UserId},
+    domain::{Asked, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Settings, Status, Timestamp, UserId},
 };
 
 /// A link for signing in, ready to be stored with its mail.
@@ -287,6 +287,11 @@ pub(super) async fn write_settings(work: &mut Work, settings: Settings) -> Resul
     Ok(())
 }
 
+/// Whether anybody has signed in from the browser with this mark before, to any account.
+pub async fn is_known_to_anybody(pool: &Pool, mark: [u8; 32]) -> Result<bool, StoreError> {
+    Ok(pool.query("SELECT 1 FROM known_browsers WHERE browser = $1 LIMIT 1").bind(mark).optional().await?.is_some())
+}
+
 /// Whether a person has signed in from the browser with this mark before.
 pub async fn is_known(pool: &Pool, user_key: i64, mark: Option<[u8; 32]>) -> Result<bool, StoreError> {
     // Asked also without a mark or a person, so that every visitor costs the same statements.
@@ -294,11 +299,20 @@ pub async fn is_known(pool: &Pool, user_key: i64, mark: Option<[u8; 32]>) -> Res
     Ok(query.bind(user_key).bind(mark.unwrap_or_default()).optional().await?.is_some())
 }
 
+/// Wrong passwords in a row after which a password alone opens nothing until its person came in by another way
+/// (NIST SP 800-63B-4, throttling).
+pub const LAST_TRY: i64 = 100;
+/// How many of them a day takes away, as long as they are fewer than [`LAST_TRY`]. Time does that for every address alike, and
+/// nothing else does where strangers are counted: what somebody is told there must not depend on whether anybody came in.
+const MELLOWED_A_DAY: i64 = 10;
+
 /// Wrong passwords in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// How many.
+    /// How many still count.
     pub failures: i64,
+    /// How many the row says.
+    counted: i64,
     /// When the last one was.
     pub failed_at: Option<Timestamp>,
 }
@@ -317,23 +331,34 @@ pub struct Tried<'a> {
 
 const TRIES: &str = "SELECT failures, failed_at FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3";
 
-fn read_tries(row: Option<Row>) -> Result<Tries, StoreError> {
+impl Tries {
+    /// What a row says, as of now.
+    #[must_use]
+    pub fn new(counted: i64, failed_at: Option<Timestamp>, now: Timestamp) -> Self {
+        let days = failed_at.map_or(0, |failed_at| now.since(failed_at).max(0) / DAY);
+        let failures = if counted >= LAST_TRY { counted } else { (counted - days.saturating_mul(MELLOWED_A_DAY)).max(0) };
+        Self { failures, counted, failed_at }
+    }
+}
+
+fn read_tries(row: Option<Row>, now: Timestamp) -> Result<Tries, StoreError> {
     let Some(row) = row else { return Ok(Tries::default()) };
     let mut c = row.columns();
-    Ok(Tries { failures: c.take()?, failed_at: c.maybe_time()? })
+    Ok(Tries::new(c.take()?, c.maybe_time()?, now))
 }
 
 impl Tried<'_> {
     /// What stands against it.
-    pub async fn read(&self, pool: &Pool) -> Result<Tries, StoreError> {
+    pub async fn read(&self, pool: &Pool, now: Timestamp) -> Result<Tries, StoreError> {
         let query = pool.query(TRIES).bind(self.org.number).bind(self.mailbox).bind(self.browser.to_vec());
-        read_tries(query.optional().await?)
+        read_tries(query.optional().await?, now)
     }
 
     /// The same under the lock.
     pub async fn read_locked(&self, work: &mut Work) -> Result<Tries, StoreError> {
+        let now = work.now;
         let query = work.tx.query(TRIES).bind(self.org.number).bind(self.mailbox).bind(self.browser.to_vec());
-        read_tries(query.optional().await?)
+        read_tries(query.optional().await?, now)
     }
 
     /// Counts a wrong one under the lock.
@@ -372,14 +397,15 @@ impl Tried<'_> {
         let counted = tx
             .query(
                 "INSERT INTO sign_in_tries (org, address, browser, failures, failed_at) VALUES ($1, $2, $3, 1, $4)
-                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = sign_in_tries.failures + 1, failed_at = $4
+                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = $6, failed_at = $4
                   WHERE sign_in_tries.failures = $5",
             )
             .bind(self.org.number)
             .bind(self.mailbox)
             .bind(self.browser.to_vec())
             .bind(now)
-            .bind(before.failures)
+            .bind(before.counted)
+            .bind(before.failures + 1)
             .execute()
             .await?;
         tx.commit().await?;
@@ -395,6 +421,39 @@ pub(super) async fn forgive(work: &mut Work, address: [u8; 32], only: Option<Vec
         .bind(org)
         .bind(address)
         .bind(only)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// A right password of a stranger was counted before it was compared, and was none in vain.
+async fn take_back(work: &mut Work, address: [u8; 32]) -> Result<(), StoreError> {
+    let org = work.org.number;
+    work.tx
+        .query("UPDATE sign_in_tries SET failures = failures - 1 WHERE org = $1 AND address = $2 AND length(browser) = 0 AND failures > 0")
+        .bind(org)
+        .bind(address)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Forgives what was tried in vain at the door, because its person came in by another way than the password: all that known
+/// browsers tried. Strangers' tries go on counting, so that nobody sees from outside that somebody came; only where they had
+/// used up the password it opens again, after the wait that they made.
+async fn forgive_at_the_door(work: &mut Work, address: [u8; 32]) -> Result<(), StoreError> {
+    let org = work.org.number;
+    work.tx
+        .query("DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND length(browser) > 0")
+        .bind(org)
+        .bind(address)
+        .execute()
+        .await?;
+    work.tx
+        .query("UPDATE sign_in_tries SET failures = $3 WHERE org = $1 AND address = $2 AND failures > $3")
+        .bind(org)
+        .bind(address)
+        .bind(LAST_TRY - 1)
         .execute()
         .await?;
     Ok(())
@@ -417,8 +476,8 @@ pub(super) async fn know(work: &mut Work, key: i64, mark: &[u8]) -> Result<(), S
 }
 
 /// What a sign-in leaves behind: its browser is known once nothing more is asked of it, an Administrator is told of one that
-/// was not, and wrong passwords are forgiven; after a password only those of the same kind of browser, after any other way all
-/// of them (requirement 46).
+/// was not, and wrong passwords are forgiven: after a password those of the same known browser, after any other way those of all
+/// (requirement 46).
 pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Result<(), StoreError> {
     let was_known = match action.mark {
         Some(mark) => {
@@ -427,11 +486,11 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
         }
         None => false,
     };
-    let only = match action.via {
-        Via::Password => Some(action.mark.filter(|_| was_known).map(|mark| mark.to_vec()).unwrap_or_default()),
-        Via::Link | Via::Operator | Via::Sso | Via::Invite => None,
-    };
-    forgive(work, action.mailbox, only).await?;
+    match (action.via, action.mark.filter(|_| was_known)) {
+        (Via::Password, Some(mark)) => forgive(work, action.mailbox, Some(mark.to_vec())).await?,
+        (Via::Password, None) => take_back(work, action.mailbox).await?,
+        (Via::Link | Via::Operator | Via::Sso | Via::Invite, _) => forgive_at_the_door(work, action.mailbox).await?,
+    }
     // Who has just accepted an invite in a browser knows that they did.
     if action.person.role == Role::Administrator && !was_known && !matches!(action.proof, Proof::Invite) {
         notices::tell(work, key, &Notice::NewBrowser { browser: Some(action.label.clone()) }).await?;
@@ -458,8 +517,8 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
         .await?;
     if let PasswordProof::Link { link, .. } = &action.proof {
         use_up(work, link.id).await?;
-        // A mailbox is another way than the password: what strangers tried in vain is over.
-        forgive(work, action.mailbox, None).await?;
+        // A mailbox is another way than the password.
+        forgive_at_the_door(work, action.mailbox).await?;
     }
     let now = work.now;
     work.tx
@@ -490,4 +549,18 @@ pub async fn sweep(pool: &Pool, before: Timestamp) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
     tx.query("DELETE FROM sign_in_tries WHERE failed_at < $1").bind(before).execute().await?;
     tx.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_takes_tries_away_until_there_were_a_hundred() {
+        let failed_at = Timestamp::from_millis(1_764_000_000_000);
+        let left = |counted, days| Tries::new(counted, Some(failed_at), failed_at.plus(days * DAY)).failures;
+        assert_eq!([left(8, 0), left(8, 1), left(99, 1), left(99, 9), left(99, 10)], [8, 0, 89, 9, 0]);
+        assert_eq!([left(100, 0), left(100, 80)], [100, 100], "until its person came in by another way");
+        assert_eq!(Tries::new(8, Some(failed_at), failed_at.plus(-DAY)).failures, 8, "a clock that went back takes nothing away");
+    }
 }

@@ -263,6 +263,18 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u6
         Which::Others(id) => (None, Some(id.as_uuid())),
         Which::All => (None, None),
     };
+    if one.is_none() {
+        // Whoever ends them all is not sure who was in: no browser but their own is one that was here before.
+        work.tx
+            .query(
+                "DELETE FROM known_browsers WHERE user_key = $1
+                    AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.id = $2 AND c.mark = known_browsers.browser)",
+            )
+            .bind(key)
+            .bind(keep)
+            .execute()
+            .await?;
+    }
     work.tx
         .query(
             "UPDATE credentials SET revoked_at = $2

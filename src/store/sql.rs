@@ -136,6 +136,13 @@ pub(in crate::store) enum Value {
     Ints(Vec<i64>),
 }
 
+/// A text as it is bound. PostgreSQL knows no NUL and refuses the statement; on both engines it becomes a character that no text
+/// of ours has, so that looking for such a text finds nothing, by whatever way it came.
+fn text(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.contains('\0') { text.replace('\0', "\u{ffff}") } else { text }
+}
+
 macro_rules! value_from {
     ($($from:ty => |$v:ident| $into:expr;)*) => {
         $(impl From<$from> for Value { fn from($v: $from) -> Self { $into } })*
@@ -144,10 +151,10 @@ macro_rules! value_from {
 value_from! {
     i64 => |v| Self::Int(Some(v));
     Option<i64> => |v| Self::Int(v);
-    String => |v| Self::Text(Some(v));
-    Option<String> => |v| Self::Text(v);
-    &str => |v| Self::Text(Some(v.to_owned()));
-    Option<&str> => |v| Self::Text(v.map(str::to_owned));
+    String => |v| Self::Text(Some(text(v)));
+    Option<String> => |v| Self::Text(v.map(text));
+    &str => |v| Self::Text(Some(text(v)));
+    Option<&str> => |v| Self::Text(v.map(text));
     Vec<u8> => |v| Self::Bytes(Some(v));
     [u8; 32] => |v| Self::Bytes(Some(v.to_vec()));
     Option<[u8; 32]> => |v| Self::Bytes(v.map(|v| v.to_vec()));

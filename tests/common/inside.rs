@@ -55,6 +55,7 @@ impl Inside {
             calls: Limiter::new(0, &clock),
             guesses: Limiter::new(0, &clock),
             visits: Limiter::new(0, &clock),
+            known_visits: Limiter::new(0, &clock),
             trades: Limiter::new(0, &clock),
             doorbell: usher_mcp::app::Doorbell::default(),
             trusted_proxies: Vec::new(),

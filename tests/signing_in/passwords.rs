@@ -1,7 +1,7 @@
 //! By password, at one organization's door.
 
 use super::{Browser, deactivate, drawn_for, refused, with_ana};
-use crate::common::{Options, PASSWORD, database::Connection, inside::Inside, on_both, two_nodes, until};
+use crate::common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, two_nodes, until};
 use serde_json::json;
 use usher_mcp::domain::Clock;
 
@@ -115,10 +115,95 @@ async fn requirement_46_wrong_passwords_slow_strangers_down_and_not_the_browser_
         assert!(server.tamper("UPDATE sign_in_tries SET failures = 100, failed_at = 0 WHERE failures >= 5").await);
         let stranger = Browser::of(&server);
         assert!(refused(&stranger.by_password(&server.org, "ana@example.com", PASSWORD).await));
-        // Another way in forgives them.
+        // Another way in lets the password open again, after the wait that strangers made.
         assert_eq!(stranger.by_link(&server, "ana@example.com", 2).await.status, 303);
         let other = Browser::of(&server);
+        assert_eq!(other.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 429);
+        assert!(server.tamper("UPDATE sign_in_tries SET failed_at = 0 WHERE failures > 90").await);
         assert_eq!(other.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_sees_from_outside_that_somebody_came_in() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let emails = ["ana@example.com", "nobody@example.com"];
+        for email in emails {
+            let stranger = Browser::of(&server);
+            for _ in 0..6 {
+                let seen = stranger.by_password(&server.org, email, "not the password at all").await;
+                assert!(refused(&seen) || seen.status == 429, "{}", seen.html);
+            }
+        }
+        // She comes in, by a link in a browser of her own; it is as if she had not.
+        assert_eq!(Browser::of(&server).by_link(&server, "ana@example.com", 2).await.status, 303);
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 8, failed_at = failed_at - 3600000 WHERE length(browser) = 0").await);
+        for email in emails {
+            let stranger = Browser::of(&server);
+            assert!(refused(&stranger.by_password(&server.org, email, "not the password at all").await), "{email}");
+            assert_eq!(stranger.by_password(&server.org, email, "not the password at all").await.status, 429, "{email}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn strangers_at_an_address_use_up_nobodys_way_in_from_a_browser_that_was_here() {
+    on_both(async |engine| {
+        let limited = Options::arguments(&["--calls-per-minute", "1200"]);
+        let server = Server::quickstart_with(engine, &limited).await;
+        server.member("ana@example.com", &[]).await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let stranger = Browser::of(&server);
+        let door = format!("/sign-in/{}", server.org);
+        let mut turned_away = false;
+        for n in 0..40 {
+            let email = format!("nobody{n}@example.com");
+            turned_away |= stranger.post(&door, &[("email", &email), ("do", "link")]).await.status == 429;
+        }
+        assert!(turned_away, "all of them have one address");
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        assert_eq!(Browser::of(&server).by_password(&server.org, "ana@example.com", PASSWORD).await.status, 429);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_ends_all_sessions_has_no_other_known_browser_left() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let known = async || {
+            let connection = Connection::to(&server).await;
+            let known = connection.number("SELECT count(*) FROM known_browsers").await;
+            connection.close().await;
+            known
+        };
+        let thief = Browser::in_by_password(&server, "ana@example.com").await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let before = known().await;
+        let page = ana.me().await.expect("she is in");
+        assert_eq!(ana.post("/me/sessions", &[("as", &drawn_for(&page)), ("end", "others")]).await.status, 303);
+        assert!(thief.me().await.is_none());
+        assert!(before >= 2 && known().await == 1, "hers alone: {before}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_nobody_types_is_answered_alike_on_both_databases() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let browser = Browser::of(&server);
+        assert_eq!(browser.get("/sign-in/a%00b").await.status, 404);
+        let elsewhere = browser.post("/sign-in", &[("do", "organization"), ("organization", "my\0org")]).await;
+        assert_ne!(elsewhere.status, 503, "{}", elsewhere.html);
+        assert!(refused(&browser.by_password(&server.org, "a\0b@example.com", PASSWORD).await));
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let page = ana.me().await.expect("she is in");
+        let gone = ana.post("/me/identities", &[("as", &drawn_for(&page)), ("issuer", "a\0"), ("subject", "b\0")]).await;
+        assert!(gone.status < 500, "{}", gone.html);
     })
     .await;
 }

@@ -5,8 +5,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
 use usher_mcp::http::web::views::{
-    ASSETS, AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, Page,
-    TooManyTriesPage, UnknownLinkPage, door, factors, frame, me, passwords, render, second_factor, sso, users, when,
+    ASSETS, AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage,
+    Page, TooManyTriesPage, UnknownLinkPage, door, factors, frame, me, passwords, render, second_factor, sso, users, when,
 };
 
 #[path = "../../src/http/web/views/samples.rs"]

@@ -3,7 +3,7 @@
 //! What is answered never depends on whether an address is known. GET shows, POST acts, as with invites.
 
 use super::{
-    Sent, Shown, guessed, guesses_too_much, move_to_cookie, page, too_many, too_soon, unavailable,
+    Sent, Shown, guessed, guesses_too_much, move_to_cookie, new_password, page, too_many, too_soon, unavailable,
     views::{
         Fault, Moment,
         door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::SharedApp,
-    authn::sso::Asking,
+    authn::{password, sso::Asking},
     domain::{LinkKind, RequestId},
     error::{Budget, Error},
     gather,
@@ -22,7 +22,7 @@ use crate::{
         sso::Purpose,
     },
     store::{
-        door::Link,
+        door::{Link, is_known_to_anybody},
         links::LinkState,
         organizations::{self, Organization},
     },
@@ -90,7 +90,7 @@ pub async fn sign_in(State(app): State<SharedApp>) -> Response {
 }
 
 /// Takes note of a request for a link, and says what is always said.
-fn knocked(
+async fn knocked(
     app: &SharedApp,
     caller: CallerAddress,
     headers: &HeaderMap,
@@ -98,8 +98,8 @@ fn knocked(
     org: Option<&Organization>,
     kind: LinkKind,
 ) -> Response {
-    if let Err(wait) = visits(app, caller) {
-        return too_many(app, wait);
+    if let Err(response) = visits(app, caller, headers).await {
+        return response;
     }
     let mut browser = visitor::browser(app, headers);
     let cookie = visitor::marked(app, &mut browser);
@@ -120,9 +120,16 @@ fn knocked(
     with_cookies(page(app, &SentPage { base: app.public_url.base(), back: &back }), [cookie])
 }
 
-/// Counts a visit to the door per network address.
-pub(super) fn visits(app: &SharedApp, CallerAddress(address): CallerAddress) -> Result<(), i64> {
-    address.map_or(Ok(()), |address| app.visits.check(&neighbourhood(address)))
+/// Counts a visit to the door per network address. A browser that was here before has visits of its own once others from there
+/// have used those up: an office, or a proxy that nobody named with `--trusted-proxies`, is one address.
+pub(super) async fn visits(app: &SharedApp, CallerAddress(address): CallerAddress, headers: &HeaderMap) -> Result<(), Response> {
+    let Some(Err(wait)) = address.map(|address| app.visits.check(&neighbourhood(address))) else { return Ok(()) };
+    let Some(mark) = visitor::browser(app, headers).mark else { return Err(too_many(app, wait)) };
+    match is_known_to_anybody(&app.pool, mark).await {
+        Ok(true) => app.known_visits.check(&mark).map_err(|wait| too_many(app, wait)),
+        Ok(false) => Err(too_many(app, wait)),
+        Err(error) => Err(unavailable(app, &error.into())),
+    }
 }
 
 /// `POST /sign-in`: a link, or on to one's organization.
@@ -146,7 +153,7 @@ pub async fn ask(
     if sent.email.trim().is_empty() {
         return sign_in_page(&app, ("", Some("Type the address that you were invited with.")), ("", None));
     }
-    knocked(&app, caller, &headers, &sent, None, LinkKind::SignIn)
+    knocked(&app, caller, &headers, &sent, None, LinkKind::SignIn).await
 }
 
 /// The organization of an address; a page for its absence.
@@ -222,12 +229,12 @@ pub async fn enter(
         return door_page(&app, &organization, &Said { error, ..Said::default() }).await;
     }
     match sent.act.as_str() {
-        "link" => return knocked(&app, caller, &headers, &sent, Some(&organization), LinkKind::SignIn),
-        "reset" => return knocked(&app, caller, &headers, &sent, Some(&organization), LinkKind::Reset),
+        "link" => return knocked(&app, caller, &headers, &sent, Some(&organization), LinkKind::SignIn).await,
+        "reset" => return knocked(&app, caller, &headers, &sent, Some(&organization), LinkKind::Reset).await,
         _ => {}
     }
-    if let Err(wait) = visits(&app, caller) {
-        return too_many(&app, wait);
+    if let Err(response) = visits(&app, caller, &headers).await {
+        return response;
     }
     let mut browser = visitor::browser(&app, &headers);
     let mark = visitor::marked(&app, &mut browser);
@@ -306,6 +313,7 @@ fn link_page(app: &SharedApp, link: &Link, typed: &Typed<'_>) -> Response {
         }
     };
     let person = format!("{} {}", link.first_name, link.last_name);
+    let strength = typed.show.map(|typed| password::in_words(typed, &[&link.first_name, &link.last_name, &link.email, &link.organization]));
     page(
         app,
         &LinkPage {
@@ -315,7 +323,7 @@ fn link_page(app: &SharedApp, link: &Link, typed: &Typed<'_>) -> Response {
             sentence,
             button,
             asks_password,
-            show_password: typed.show,
+            show_password: new_password(typed.show, strength.as_deref()),
             typed_email: (link.facts.kind == LinkKind::StartedReset).then_some(typed.email),
             email_error: typed.error.filter(|(field, _)| *field == "email").map(|(_, message)| message),
             error: typed.error.filter(|(field, _)| *field != "email").map(|(_, message)| message),

@@ -224,12 +224,12 @@ fn what_password(session: &Session) -> Password {
 
 /// Has a link mailed to whoever has forgotten the password by which they did not come in: being in is no proof that replaces
 /// it, and a link of the operator's least of all. It is asked for as at the door, in this browser.
-fn mail_a_link(app: &SharedApp, caller: CallerAddress, visitor: &mut Visitor) -> Response {
+async fn mail_a_link(app: &SharedApp, caller: CallerAddress, headers: &HeaderMap, visitor: &mut Visitor) -> Response {
     if what_password(&visitor.now) != Password::Replaceable {
         return go_to(app, "/me");
     }
-    if let Err(wait) = visits(app, caller) {
-        return too_many(app, wait);
+    if let Err(response) = visits(app, caller, headers).await {
+        return response;
     }
     let cookie = visitor::marked(app, &mut visitor.browser);
     let knock = Knock {
@@ -258,7 +258,7 @@ pub async fn password(
         Err(response) => return response,
     };
     if sent.act == "mail" {
-        return mail_a_link(&app, caller, &mut visitor);
+        return mail_a_link(&app, caller, &headers, &mut visitor).await;
     }
     let current = Zeroizing::new(std::mem::take(&mut sent.current));
     let new = Zeroizing::new(std::mem::take(&mut sent.password));

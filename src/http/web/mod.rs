@@ -22,7 +22,7 @@ pub mod visitor;
 use super::auth::{CallerAddress, in_words, retry_after_seconds};
 use crate::{
     app::SharedApp,
-    authn::sso::Asking,
+    authn::{password, sso::Asking},
     domain::{LinkId, RequestId},
     error::{Budget, Error},
     gather,
@@ -41,8 +41,8 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use views::{
-    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, PAGE_HEADERS,
-    TooManyTriesPage, UnknownLinkPage, View,
+    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage,
+    PAGE_HEADERS, TooManyTriesPage, UnknownLinkPage, View,
 };
 use visitor::{Held, cookie, neighbourhood};
 use zeroize::Zeroizing;
@@ -236,6 +236,7 @@ async fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Optio
     let (iso, words) = (link.expires_at.to_rfc3339(), link.expires_at.short_utc());
     let action = format!("{}/invite/{}", app.public_url.base(), link.id);
     let person = format!("{} {}", link.first_name, link.last_name);
+    let strength = show.map(|typed| password::in_words(typed, &[first, last, &link.email, &link.organization]));
     page(
         app,
         &AcceptPage {
@@ -250,10 +251,15 @@ async fn form(app: &SharedApp, link: &Link, first: &str, last: &str, show: Optio
             providers: &providers,
             first_name: first,
             last_name: last,
-            show_password: show,
+            show_password: new_password(show, strength.as_deref()),
             errors,
         },
     )
+}
+
+/// What was typed, where its person asked to see it, with how good it is.
+fn new_password<'a>(typed: Option<&'a str>, strength: Option<&'a str>) -> Option<NewPassword<'a>> {
+    typed.zip(strength).map(|(text, strength)| NewPassword { text, strength })
 }
 
 /// A form as it was sent. One that cannot be read is answered before its page is asked.

@@ -73,8 +73,8 @@ pub(super) async fn set_out(
     purpose: Purpose,
     asking: Asking<'_>,
 ) -> Response {
-    if let Err(wait) = visits(app, caller) {
-        return too_many(app, wait);
+    if let Err(response) = visits(app, caller, headers).await {
+        return response;
     }
     let mut browser = visitor::browser(app, headers);
     let mark = visitor::marked(app, &mut browser);

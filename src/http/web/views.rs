@@ -170,11 +170,19 @@ pub struct AcceptPage<'a> {
     pub first_name: &'a str,
     /// Last name in the form: as invited, or as typed.
     pub last_name: &'a str,
-    /// Only in the answer to `do=show`: the password as typed, shown as text. Every other answer leaves the
-    /// field empty.
-    pub show_password: Option<&'a str>,
+    /// Only in the answer to `do=show`: the password as typed. Every other answer leaves the field empty.
+    pub show_password: Option<NewPassword<'a>>,
     /// What was not taken.
     pub errors: &'a [FieldError<'a>],
+}
+
+/// A new password that its person asked to see.
+#[derive(Clone, Copy, Debug)]
+pub struct NewPassword<'a> {
+    /// As typed.
+    pub text: &'a str,
+    /// How good it is.
+    pub strength: &'a str,
 }
 
 /// What a person sees a field of a form called.

@@ -1,6 +1,6 @@
 //! The pages of signing in.
 
-use super::{Moment, View};
+use super::{Moment, NewPassword, View};
 use askama::Template;
 use http::StatusCode;
 
@@ -94,8 +94,8 @@ pub struct LinkPage<'a> {
     pub button: &'a str,
     /// Whether a new password is asked for.
     pub asks_password: bool,
-    /// Only in the answer to `do=show`: the password as typed, shown as text.
-    pub show_password: Option<&'a str>,
+    /// Only in the answer to `do=show`: the password as typed.
+    pub show_password: Option<NewPassword<'a>>,
     /// Where the address is asked for, and shown nowhere: as typed.
     pub typed_email: Option<&'a str>,
     /// What is wrong with the address.

@@ -2,8 +2,8 @@
 //! after its state behind a hyphen. The module that takes this in brings the types.
 
 use super::{
-    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, OpenAgainPage, Page, TooManyTriesPage,
-    UnknownLinkPage,
+    AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage, Page,
+    TooManyTriesPage, UnknownLinkPage,
     door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     factors::{FactorsPage, ResetPage, Row},
     frame::{Frame, Place},
@@ -69,7 +69,7 @@ pub(super) fn all() -> Vec<(String, Page)> {
             "accept-provider".to_owned(),
             render(&AcceptPage { providers: &[Provider { value: "sso:1".to_owned(), name: HOSTILE.to_owned() }], ..accept() }),
         ),
-        ("accept-show".to_owned(), render(&AcceptPage { show_password: Some("a \"quoted\" sentence"), ..accept() })),
+        ("accept-show".to_owned(), render(&AcceptPage { show_password: Some(TYPED), ..accept() })),
         ("joined".to_owned(), render(&joined())),
         ("unknown".to_owned(), render(&UnknownLinkPage { base: "" })),
         ("again".to_owned(), render(&OpenAgainPage { base: "" })),
@@ -148,8 +148,11 @@ pub(super) fn passwords() -> Vec<(String, Page)> {
     .to_vec()
 }
 
+/// A password that its person asked to see.
+const TYPED: NewPassword<'static> = NewPassword { text: "a \"quoted\" sentence", strength: "Strong: very hard to guess." };
+
 /// The page of a link that leads to a new password.
-fn password_link(show_password: Option<&'static str>, error: Option<&'static str>) -> LinkPage<'static> {
+fn password_link(show_password: Option<NewPassword<'static>>, error: Option<&'static str>) -> LinkPage<'static> {
     LinkPage {
         base: "",
         action: "/link/x",
@@ -210,7 +213,7 @@ pub(super) fn door() -> Vec<(String, Page)> {
         ("sent".to_owned(), render(&SentPage { base, back: "/sign-in" })),
         ("link".to_owned(), render(&sign_in_link)),
         ("link-password".to_owned(), link(None, None)),
-        ("link-show".to_owned(), link(Some("a sentence"), None)),
+        ("link-show".to_owned(), link(Some(TYPED), None)),
         ("link-weak".to_owned(), link(None, Some("This password is among the first that are tried."))),
         ("moved".to_owned(), render(&MovedPage { base, now: moved, typed: &typed })),
         ("moved-out".to_owned(), render(&MovedPage { base, now: None, typed: &[] })),

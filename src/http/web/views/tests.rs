@@ -110,7 +110,8 @@ fn an_error_keeps_what_was_typed_except_the_password() {
 
 #[test]
 fn do_show_renders_the_password_as_text() {
-    let html = render(&AcceptPage { show_password: Some("a \"quoted\" <sentence>"), ..accept() }).html;
+    let html =
+        render(&AcceptPage { show_password: Some(NewPassword { text: "a \"quoted\" <sentence>", strength: "Good" }), ..accept() }).html;
     assert!(html.contains("name=\"password\" type=\"text\""));
     assert!(html.contains("value=\"a &#34;quoted&#34; &#60;sentence&#62;\""));
     assert!(!html.contains("value=\"show\""));
@@ -133,7 +134,7 @@ fn r_b88_names_are_text_everywhere() {
             providers: &[],
             first_name: HOSTILE,
             last_name: HOSTILE,
-            show_password: Some(HOSTILE),
+            show_password: Some(NewPassword { text: HOSTILE, strength: HOSTILE }),
             errors: &errors,
         }),
         render(&JoinedPage {
