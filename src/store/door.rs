@@ -429,12 +429,12 @@ pub(super) async fn forgive(work: &mut Work, address: [u8; 32], only: Option<Vec
 /// A right password of a stranger was counted before it was compared, and was none in vain.
 async fn take_back(work: &mut Work, address: [u8; 32]) -> Result<(), StoreError> {
     let org = work.org.number;
-    work.tx
-        .query("UPDATE sign_in_tries SET failures = failures - 1 WHERE org = $1 AND address = $2 AND length(browser) = 0 AND failures > 0")
-        .bind(org)
-        .bind(address)
-        .execute()
-        .await?;
+    for sql in [
+        "UPDATE sign_in_tries SET failures = failures - 1 WHERE org = $1 AND address = $2 AND length(browser) = 0",
+        "DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND length(browser) = 0 AND failures <= 0",
+    ] {
+        work.tx.query(sql).bind(org).bind(address).execute().await?;
+    }
     Ok(())
 }
 
