@@ -78,8 +78,8 @@ pub struct Errand {
     pub name: String,
     /// How often it was tried before.
     pub attempts: i64,
-    /// When it was queued.
-    pub created_at: Timestamp,
+    /// Since when it could leave.
+    pub open_since: Timestamp,
 }
 
 /// What became of a try.
@@ -99,7 +99,7 @@ impl Errand {
     /// Another try later, or none where it has been tried for long enough.
     #[must_use]
     pub fn again(&self, now: Timestamp, code: &'static str) -> Verdict {
-        if now.since(self.created_at) > outbox::GIVE_UP_AFTER {
+        if now.since(self.open_since) > outbox::GIVE_UP_AFTER {
             return Verdict::GiveUp(code);
         }
         Verdict::Fate(Fate::Again(now.plus(wait_after(self.attempts)), code))

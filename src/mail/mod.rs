@@ -239,7 +239,7 @@ fn errand(due: &Due) -> Errand {
         user: due.user,
         name: format!("{} {}", due.first_name, due.last_name),
         attempts: due.attempts,
-        created_at: due.created_at,
+        open_since: due.open_since,
     }
 }
 

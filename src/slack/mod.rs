@@ -82,7 +82,7 @@ impl worker::Carrier for Carrier<'_> {
     const CHANNEL: Channel = Channel::Slack;
 
     fn errand(due: &DueLookUp) -> Errand {
-        Errand { id: due.id, org: due.org, user: due.user, name: due.name.clone(), attempts: due.attempts, created_at: due.created_at }
+        Errand { id: due.id, org: due.org, user: due.user, name: due.name.clone(), attempts: due.attempts, open_since: due.open_since }
     }
 
     async fn carry(&mut self, due: &DueLookUp) -> Verdict {

@@ -206,8 +206,14 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeOrganization>) -> R
         changes.push(Change { field: "name", before: group_said(&action.name), after: group_said(name.as_str()) });
     }
     if let Some(suspend) = action.suspend {
-        let since = suspend.then_some(now);
-        work.tx.query("UPDATE organizations SET suspended_at = $2 WHERE number = $1").bind(number).bind(since).execute().await?;
+        let (suspended_at, resumed_at) = if suspend { (Some(now), None) } else { (None, Some(now)) };
+        work.tx
+            .query("UPDATE organizations SET suspended_at = $2, resumed_at = $3 WHERE number = $1")
+            .bind(number)
+            .bind(suspended_at)
+            .bind(resumed_at)
+            .execute()
+            .await?;
         changes.push(Change::set("suspended", Said::Plain(suspend.to_string())));
     }
     audit::append(work, Entry::done(stamp, changes)).await

@@ -15,8 +15,17 @@ use crate::{
     domain::{Asked, By, Channel, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Status, Timestamp, UserId},
 };
 
-/// After which time what nobody took is given up, and a notice that could not leave at all is no news any more.
+/// After which time what nobody took is given up, and a notice that could not leave at all is no news any more. Counted from when
+/// it could leave: what a suspended organization had queued begins anew when it is resumed.
 pub const GIVE_UP_AFTER: i64 = 2 * DAY;
+
+/// Since when a row `b` of an organization `o` could leave.
+macro_rules! open_since {
+    () => {
+        "CASE WHEN o.resumed_at > b.created_at THEN o.resumed_at ELSE b.created_at END"
+    };
+}
+pub(super) use open_since;
 
 /// A mail that is due, with everything its text needs.
 #[derive(Clone, Debug)]
@@ -47,6 +56,8 @@ pub struct Due {
     pub attempts: i64,
     /// When it was queued.
     pub created_at: Timestamp,
+    /// Since when it could leave.
+    pub open_since: Timestamp,
 }
 
 /// What a mail is about.
@@ -126,13 +137,14 @@ impl Lease {
     /// Whether a row is still to be carried, and by this worker.
     pub async fn wants(&self, pool: &Pool, id: OutboxId, now: Timestamp) -> Result<Wanted, StoreError> {
         let row = pool
-            .query(
-                "SELECT l.ended_at, l.expires_at, b.created_at, b.attempts, b.channel, b.letter, b.detail, u.status, u.role,
-                        o.suspended_at
+            .query(concat!(
+                "SELECT l.ended_at, l.expires_at, ",
+                open_since!(),
+                ", b.attempts, b.channel, b.letter, b.detail, u.status, u.role, o.suspended_at
                    FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
                    JOIN organizations o ON o.number = b.org
-                  WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2",
-            )
+                  WHERE b.id = $1 AND b.state = 'queued' AND b.lease_until = $2"
+            ))
             .bind(id.as_uuid())
             .bind(self.until)
             .optional()
@@ -140,13 +152,14 @@ impl Lease {
         let Some(row) = row else { return Ok(Wanted::NotOurs) };
         let mut c = row.columns();
         let (ended_at, expires_at) = (c.maybe_time()?, c.maybe_time()?);
-        let (created_at, attempts): (Timestamp, i64) = (c.time()?, c.take()?);
+        let (open_since, attempts): (Timestamp, i64) = (c.time()?, c.take()?);
         let mail = c.take::<String>()? == Channel::Mail.as_str();
-        // A notice has no end of its own. It is old news only where no mail could leave for long; what was tried is given up.
-        let stale = mail && attempts == 0 && now.since(created_at) > GIVE_UP_AFTER;
         let (letter, detail): (String, Option<String>) = (c.take()?, c.take()?);
         let (status, role) = (c.parse(Status::parse)?, c.parse(Role::parse)?);
         let suspended = c.maybe_time()?.is_some();
+        // A notice has no end of its own. It is old news only where no mail could leave for long; what was tried is given up, and
+        // what a suspended organization has is kept for when it is resumed.
+        let stale = mail && attempts == 0 && !suspended && now.since(open_since) > GIVE_UP_AFTER;
         // What was queued for somebody as what they were then is not for whoever they are now.
         let inner = Notice::parse(&letter, detail.as_deref()).is_some_and(|notice| notice.is_for_administrators());
         let theirs = status != Status::Deactivated && (!inner || (status, role) == (Status::Active, Role::Administrator));
@@ -284,11 +297,14 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
     for id in &lease.held {
         let row = tx
             .query(
-                "SELECT b.id, o.number, o.id, o.name, o.locator, b.letter, b.detail, l.id, l.kind, l.generation, l.expires_at, u.id, u.email,
-                        u.first_name, u.last_name, u.role, i.first_name, i.last_name, b.attempts, b.created_at
-                   FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
+                concat!(
+                    "SELECT b.id, o.number, o.id, o.name, o.locator, b.letter, b.detail, l.id, l.kind, l.generation, l.expires_at, u.id, u.email,
+                        u.first_name, u.last_name, u.role, i.first_name, i.last_name, b.attempts, b.created_at, ",
+                    open_since!(),
+                    " FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
                    JOIN organizations o ON o.number = b.org LEFT JOIN users i ON i.key = l.inviter_key
-                  WHERE b.id = $1",
+                  WHERE b.id = $1"
+                ),
             )
             .bind(id.as_uuid())
             .one()
@@ -316,6 +332,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
             },
             attempts: c.take()?,
             created_at: c.time()?,
+            open_since: c.time()?,
         });
     }
     tx.commit().await?;

@@ -5,7 +5,7 @@
 
 use super::{
     audit::{self, Change, Entry, Outcome, Said},
-    outbox::{self, Fate, Lease},
+    outbox::{self, Fate, Lease, open_since},
     people::{self, Found, group_said},
     sql::{Pool, Row, StoreError},
     work::Work,
@@ -208,8 +208,8 @@ pub struct DueLookUp {
     pub why: Option<LookUp>,
     /// How often it was tried before.
     pub attempts: i64,
-    /// When it was queued.
-    pub created_at: Timestamp,
+    /// Since when it could leave.
+    pub open_since: Timestamp,
 }
 
 /// Leases who is due to be looked up, of organizations whose Slack may be asked now: the few of each organization by themselves.
@@ -218,10 +218,11 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
     let mut leased = Vec::with_capacity(lease.held().len());
     for id in lease.held() {
         let row = tx
-            .query(
-                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, b.letter, b.attempts, b.created_at
-                   FROM outbox b JOIN users u ON u.key = b.user_key JOIN organizations o ON o.number = b.org WHERE b.id = $1",
-            )
+            .query(concat!(
+                "SELECT o.number, o.id, u.id, u.first_name, u.last_name, u.email, b.letter, b.attempts, ",
+                open_since!(),
+                " FROM outbox b JOIN users u ON u.key = b.user_key JOIN organizations o ON o.number = b.org WHERE b.id = $1"
+            ))
             .bind(id.as_uuid())
             .one()
             .await?;
@@ -237,11 +238,11 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
             email: c.take()?,
             why: LookUp::parse(&c.take::<String>()?),
             attempts: c.take()?,
-            created_at: c.time()?,
+            open_since: c.time()?,
         });
     }
     tx.commit().await?;
-    leased.sort_by_key(|due| (due.org.number, due.created_at, due.id.as_uuid()));
+    leased.sort_by_key(|due| (due.org.number, due.open_since, due.id.as_uuid()));
     let of_one = leased.chunk_by(|one, next| one.org.number == next.org.number);
     Ok(of_one.map(|due| (lease.on(due.iter().map(|due| due.id).collect()), due.to_vec())).collect())
 }

@@ -41,6 +41,7 @@ async fn what_a_suspended_organization_has_queued_leaves_once_it_is_resumed() {
         let before = taken(&sink).len();
         sink.heal();
         pass(&server, 3 * DAY).await;
+        assert!(server.tamper(&format!("UPDATE outbox SET created_at = created_at - {} WHERE state = 'queued'", 3 * DAY)).await);
         // The newest of all is another organization's, and the only one that leaves.
         let asked = Browser::of(&server).post(&format!("/sign-in/{second}"), &[("email", "ana@example.com"), ("do", "link")]).await;
         assert_eq!(asked.status, 200);
@@ -54,8 +55,17 @@ async fn what_a_suspended_organization_has_queued_leaves_once_it_is_resumed() {
         let expired = "UPDATE links SET expires_at = 1 WHERE user_key = (SELECT key FROM users WHERE email = 'late@example.com')";
         assert!(server.tamper(expired).await);
         assert!(server.tamper("UPDATE credentials SET expires_at = created_at + 1 WHERE label = 'ended'").await);
+        // What waited for days is tried for as long as what is queued now.
+        sink.control(&json!([{"step": "EHLO", "action": "421"}]));
         turn(&server, "resume").await;
         let queued = "SELECT count(*) FROM outbox WHERE state = 'queued'";
+        let untried = format!("{queued} AND attempts = 0");
+        until("a first try of four", async || {
+            (connection.number(&untried).await == 0 && connection.number(queued).await == 4).then_some(())
+        })
+        .await;
+        sink.heal();
+        pass(&server, DAY / 2).await;
         until("an empty queue", async || (connection.number(queued).await == 0).then_some(())).await;
         connection.close().await;
         let mut told: Vec<_> = since().iter().skip(1).map(|mail| (mail.to[0].clone(), subject(mail))).collect();
