@@ -5,7 +5,7 @@ use super::{Writing, signing_in::LINK_BUDGET};
 use crate::{
     domain::DAY,
     error::{Budget, Error},
-    store::links::{self, Sent},
+    store::links::{self, Sent, Starter},
 };
 
 /// One more invite mail of this organization and inviter.
@@ -36,11 +36,12 @@ pub(crate) async fn one_more_resend(writing: &mut Writing<'_>, user_key: i64) ->
 }
 
 /// One more mail by which somebody else starts a reset for a person: as many as their mailbox gets of links that are asked for
-/// at the door, and counted apart, so that neither uses the other's up.
+/// at the door. What is asked for there, by Administrators and on the host is counted apart, so that nobody uses up another's.
 pub(crate) async fn one_more_reset(writing: &mut Writing<'_>, user_key: i64) -> Result<(), Error> {
+    let by = if writing.call.actor.user().is_some() { Starter::Administrators } else { Starter::Operator };
     for (limit, window) in LINK_BUDGET {
         let since = writing.work.now().plus(-window);
-        let sent = links::resets_started_for(&mut writing.work, user_key, since, limit).await?;
+        let sent = links::resets_started_for(&mut writing.work, user_key, by, since, limit).await?;
         within(Budget::Resets, sent, limit, window, writing)?;
     }
     Ok(())

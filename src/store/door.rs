@@ -46,14 +46,20 @@ pub async fn next_generation(work: &mut Work, user_key: i64, kind: LinkKind) -> 
     row.get(0)
 }
 
-/// Stores a link of somebody's; its end.
-pub(super) async fn insert(work: &mut Work, user_key: i64, kind: LinkKind, link: &NewLink) -> Result<Timestamp, StoreError> {
+/// Stores a link of somebody's, with whom it is asked for by where that is another person; its end.
+pub(super) async fn insert(
+    work: &mut Work,
+    user_key: i64,
+    kind: LinkKind,
+    link: &NewLink,
+    by: Option<UserId>,
+) -> Result<Timestamp, StoreError> {
     let (org, now) = (work.org.number, work.now);
     let expires_at = now.plus(kind.lifetime());
     work.tx
         .query(
-            "INSERT INTO links (id, org, user_key, kind, generation, hash, sent_at, expires_at, browser, known, detail)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO links (id, org, user_key, kind, generation, hash, sent_at, expires_at, browser, known, detail, inviter_key)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, (SELECT key FROM users WHERE id = $12))",
         )
         .bind(link.id.as_uuid())
         .bind(org)
@@ -66,6 +72,7 @@ pub(super) async fn insert(work: &mut Work, user_key: i64, kind: LinkKind, link:
         .bind(link.browser)
         .bind(i64::from(link.known))
         .bind(link.detail.as_deref())
+        .bind(by.map(|id| id.as_uuid()))
         .execute()
         .await?;
     Ok(expires_at)
@@ -76,7 +83,7 @@ pub(super) async fn insert(work: &mut Work, user_key: i64, kind: LinkKind, link:
 pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) -> Result<Timestamp, StoreError> {
     let (action, stamp) = proof.into_parts();
     let key = action.person.person.key;
-    let expires_at = insert(work, key, action.kind, link).await?;
+    let expires_at = insert(work, key, action.kind, link, None).await?;
     if let Some((mail, asked)) = &link.mail {
         outbox::queue(work, *mail, key, Some(link.id), action.kind.as_str(), Some(&asked.detail())).await?;
     }

@@ -327,7 +327,20 @@ pub async fn resent_to(work: &mut Work, user_key: i64, since: Timestamp, up_to: 
     counted(work, counted!("user_key = $1 AND kind = 'invite' AND generation > 1"), user_key, since, up_to).await
 }
 
-/// Resets that somebody else started for one person.
-pub async fn resets_started_for(work: &mut Work, user_key: i64, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
-    counted(work, counted!("user_key = $1 AND kind = 'started_reset'"), user_key, since, up_to).await
+/// Who starts resets of somebody else's password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starter {
+    /// Administrators, all of them together.
+    Administrators,
+    /// Whoever has the host.
+    Operator,
+}
+
+/// Resets that one or the other started for one person.
+pub async fn resets_started_for(work: &mut Work, user_key: i64, by: Starter, since: Timestamp, up_to: i64) -> Result<Sent, StoreError> {
+    let sql = match by {
+        Starter::Administrators => counted!("user_key = $1 AND kind = 'started_reset' AND inviter_key IS NOT NULL"),
+        Starter::Operator => counted!("user_key = $1 AND kind = 'started_reset' AND inviter_key IS NULL"),
+    };
+    counted(work, sql, user_key, since, up_to).await
 }

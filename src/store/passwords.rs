@@ -101,7 +101,7 @@ pub async fn start_reset(work: &mut Work, proof: Authorized<StartReset>, link: &
         .bind(now)
         .execute()
         .await?;
-    let expires_at = door::insert(work, key, kind, link).await?;
+    let expires_at = door::insert(work, key, kind, link, stamp.person).await?;
     if let Some((mail, asked)) = &link.mail {
         let asked = Asked { by: Some(notices::by(&stamp)), ..asked.clone() };
         outbox::queue(work, *mail, key, Some(link.id), kind.as_str(), Some(&asked.detail())).await?;
