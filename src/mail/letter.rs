@@ -99,12 +99,14 @@ pub enum Matter<'a> {
         /// Which browser asked.
         browser: Option<&'a str>,
     },
-    /// A link to set a new password with, which somebody else asked for.
+    /// A link to set a new password with, or a first one, which somebody else asked for.
     StartedReset {
         /// Full name of whoever did, or the words for the operator.
         by: &'a str,
         /// The link, good in any browser.
         link: Link<'a>,
+        /// Whether there is no password yet.
+        first: bool,
     },
     /// A link that connects an identity of a provider with the account, at its first sign-in.
     LinkIdentity {

@@ -334,7 +334,7 @@ fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'
                 LinkKind::StartedReset => {
                     // Without a name nobody could ask back, and should not press the button.
                     let by = whom.as_ref().and_then(|(by, name)| called(by, name.as_deref()))?;
-                    Matter::StartedReset { by, link: carried }
+                    Matter::StartedReset { by, link: carried, first: !due.has_password }
                 }
                 LinkKind::Identity => {
                     Matter::LinkIdentity { provider: provider.as_deref().unwrap_or(nameless.provider), link: carried, browser }

@@ -187,6 +187,8 @@ impl Language {
 /// For everything that a person did not ask for.
 const SENT_TO_THE_OWNER: &str = "Sent because it concerns your account at {organization},\nby usher at {host}";
 const SENT_TO_ADMINISTRATORS: &str = "Sent to every Administrator of {organization},\nby usher at {host}";
+const SENT_TO_WHOM_IT_WAS_ASKED_FOR: &str = "Sent because somebody who looks after {organization} asked for it,\nby usher at {host}";
+const STARTED_ROWS: &[(&str, Fact)] = &[("For", Fact::Person), ("Asked for by", Fact::By), ("Until", Fact::Until)];
 const WHEN_AND_WHERE: &[(&str, Fact)] = &[("When", Fact::When), ("In", Fact::Browser)];
 const WHEN_BY_AND_WHERE: &[(&str, Fact)] = &[("When", Fact::When), ("By", Fact::By), ("In", Fact::Browser)];
 const LINK_ROWS: &[(&str, Fact)] = &[("For", Fact::Person), ("Asked in", Fact::Browser), ("Until", Fact::Until)];
@@ -249,7 +251,7 @@ fn english(matter: &Matter) -> Words {
             ),
             sent: "Sent because somebody gave this address at the sign-in page,\nby usher at {host}",
         },
-        Matter::StartedReset { .. } => Words {
+        Matter::StartedReset { first: false, .. } => Words {
             subject: "{by} started a reset of your password at {organization}",
             title: "{by} started a reset of your password at {organization}",
             preview: "The link works once, until {until}. Not expected? Read on.",
@@ -261,11 +263,29 @@ fn english(matter: &Matter) -> Words {
                 button: "Choose a new password",
                 after: "Your password stays as it is before you choose Save password.",
             }),
-            rows: &[("For", Fact::Person), ("Asked for by", Fact::By), ("Until", Fact::Until)],
+            rows: STARTED_ROWS,
             foot: Some(
                 "The link is for {email} alone: please do not forward it. Not expected? Do not open it; your password stays as it is. Ask whoever is named above, in another way than by this email, and if they know nothing of it tell an Administrator of {organization} at once.",
             ),
-            sent: "Sent because somebody who looks after {organization} asked for it,\nby usher at {host}",
+            sent: SENT_TO_WHOM_IT_WAS_ASKED_FOR,
+        },
+        Matter::StartedReset { first: true, .. } => Words {
+            subject: "{by} had a link to choose a password at {organization} sent to you",
+            title: "{by} had a link to choose a password at {organization} sent to you",
+            preview: "The link works once, until {until}. Not expected? Read on.",
+            paragraphs: &[
+                "You have no password there yet. The link adds one to the ways in which you sign in. It works once, for 60 minutes, in any browser; a newer one takes its place. Nobody but you will see the password: do not tell it to anybody who asks.",
+            ],
+            link: Some(LinkWords {
+                ask: "Open this page, and choose a password",
+                button: "Choose a password",
+                after: "Without Save password there is none, as before.",
+            }),
+            rows: STARTED_ROWS,
+            foot: Some(
+                "The link is for {email} alone: please do not forward it. Not expected? Do not open it; nothing changes then. Ask whoever is named above, in another way than by this email, and if they know nothing of it tell an Administrator of {organization} at once.",
+            ),
+            sent: SENT_TO_WHOM_IT_WAS_ASKED_FOR,
         },
         Matter::LinkIdentity { .. } => Words {
             subject: "Connect {provider} with your account at {organization}",

@@ -58,6 +58,8 @@ pub struct Due {
     pub created_at: Timestamp,
     /// Since when it could leave.
     pub open_since: Timestamp,
+    /// Whether its recipient has a password.
+    pub has_password: bool,
 }
 
 /// What a mail is about.
@@ -301,7 +303,8 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
                     "SELECT b.id, o.number, o.id, o.name, o.locator, b.letter, b.detail, l.id, l.kind, l.generation, l.expires_at, u.id, u.email,
                         u.first_name, u.last_name, u.role, i.first_name, i.last_name, b.attempts, b.created_at, ",
                     open_since!(),
-                    " FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
+                    ", CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT)
+                   FROM outbox b LEFT JOIN links l ON l.id = b.link_id JOIN users u ON u.key = b.user_key
                    JOIN organizations o ON o.number = b.org LEFT JOIN users i ON i.key = l.inviter_key
                   WHERE b.id = $1"
                 ),
@@ -333,6 +336,7 @@ pub async fn lease(pool: &Pool, now: Timestamp, lease: i64, limit: i64) -> Resul
             attempts: c.take()?,
             created_at: c.time()?,
             open_since: c.time()?,
+            has_password: c.take::<i64>()? != 0,
         });
     }
     tx.commit().await?;

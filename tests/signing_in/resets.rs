@@ -126,6 +126,28 @@ async fn a_second_factor_is_asked_for_after_a_reset_that_somebody_else_started()
 }
 
 #[tokio::test]
+async fn whoever_has_no_password_is_told_that_a_first_one_is_added() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let (ana, admin) = (id_of(&server, ANA).await, id_of(&server, "admin@example.com").await);
+        let said = async |id: &str| boss.get(&format!("{PLACE}/{id}")).await.html;
+        let (of_ana, of_admin) = (said(&ana).await, said(&admin).await);
+        assert!(of_ana.contains("choose a new password?") && of_ana.contains("Theirs stays as it is"), "{of_ana}");
+        assert!(of_admin.contains("choose a first password?") && of_admin.contains("They have none yet"), "{of_admin}");
+        assert!(!of_admin.contains("Theirs stays as it is"), "{of_admin}");
+        assert!(mailed(&start(&boss, &admin).await));
+        let link = server.link_to("admin@example.com").await;
+        let mail = newest_mail(&server, "admin@example.com");
+        assert!(mail.contains("had a link to choose a password at My organization sent to you"), "{mail}");
+        assert!(mail.contains("You have no password there yet") && !mail.contains("your password"), "{mail}");
+        assert_eq!(choose(&Browser::of(&server), &link, "admin@example.com", NEW).await.status, 303);
+        // From then on there is one.
+        assert!(said(&admin).await.contains("choose a new password?"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn only_the_newest_link_of_a_reset_works_few_are_mailed_and_a_deactivation_ends_it() {
     on_both(async |engine| {
         let (server, boss) = with_boss(engine).await;

@@ -188,6 +188,7 @@ fn confirm(app: &SharedApp, visitor: &Visitor, of: &Holder, refused: Option<&str
         email: &of.email,
         organization: &session.organization,
         minutes: LinkKind::StartedReset.lifetime() / MINUTE,
+        first: !of.has_password,
         open: obstacle.is_none(),
         error: obstacle.as_deref().or(refused),
         refused: refused.is_some(),

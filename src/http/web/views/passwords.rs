@@ -69,6 +69,8 @@ pub struct ResetPage<'a> {
     pub organization: &'a str,
     /// How long the link is good.
     pub minutes: i64,
+    /// Whether they have no password yet.
+    pub first: bool,
     /// Whether it can be sent at all; otherwise `error` says why not.
     pub open: bool,
     /// Why it cannot be sent, or was not.

@@ -129,18 +129,19 @@ pub(super) fn passwords() -> Vec<(String, Page)> {
     let list = |rows, first, next, said, error| {
         render(&PasswordsPage { base, id, organization: HOSTILE, rows, first, next, said, email: HOSTILE, error })
     };
-    let reset = |open, error: Option<&str>| {
+    let reset = |first, open, error: Option<&str>| {
         let refused = open && error.is_some();
-        render(&people::ResetPage { base, id, of: id, person, email, organization: HOSTILE, minutes: 60, open, error, refused })
+        render(&people::ResetPage { base, id, of: id, person, email, organization: HOSTILE, minutes: 60, first, open, error, refused })
     };
     let link = |email_error, error| render(&LinkPage { typed_email: Some(HOSTILE), email_error, ..password_link(None, error) });
     [
         ("passwords", list(&rows, true, Some(id), Some("A mail with the link is on its way."), None)),
         ("passwords-not-found", list(&rows, false, None, None, Some("Nobody of your organization has this address."))),
         ("passwords-none", list(&[], false, None, None, None)),
-        ("password_reset", reset(true, None)),
-        ("password_reset-refused", reset(true, Some("A reset is started within 10 minutes of signing in."))),
-        ("password_reset-closed", reset(false, Some("They are deactivated, and nothing lets them in."))),
+        ("password_reset", reset(false, true, None)),
+        ("password_reset-first", reset(true, true, None)),
+        ("password_reset-refused", reset(false, true, Some("A reset is started within 10 minutes of signing in."))),
+        ("password_reset-closed", reset(false, false, Some("They are deactivated, and nothing lets them in."))),
         ("link-started", link(None, None)),
         ("link-started-wrong", link(Some("This is not the address that the link was mailed to."), Some("Too short."))),
     ]
