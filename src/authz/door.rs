@@ -71,6 +71,16 @@ impl Via {
             Self::Link => settings.magic_links && !settings.sso_required,
         }
     }
+
+    /// Whether a session that began so goes on, as its person and organization are now. Where SSO is required only those go on
+    /// that began with the provider or on the host, and those of whoever a password lets in beside it.
+    #[must_use]
+    pub fn goes_on(self, settings: &Settings, role: Role) -> bool {
+        match self {
+            Self::Sso | Self::Operator => true,
+            Self::Password | Self::Link | Self::Invite => Self::Password.is_open(settings, role),
+        }
+    }
 }
 
 /// Whether a mailed link may lead to a new password. Where SSO is required it replaces one that is there and makes none: else
@@ -536,6 +546,19 @@ mod tests {
             assert_eq!(via.is_open(&settings, role), open, "{via:?} {role:?}");
         }
         assert!(!Via::Link.is_open(&Settings { magic_links: false, ..Settings::default() }, Role::User));
+    }
+
+    #[test]
+    fn where_sso_is_required_a_session_goes_on_only_as_far_as_its_persons_role_reaches() {
+        let required = Settings { sso_required: true, ..Settings::default() };
+        for via in Via::ALL {
+            let began_beside_it = !matches!(via, Via::Sso | Via::Operator);
+            assert_eq!(via.goes_on(&required, Role::User), !began_beside_it, "{via:?}");
+            assert!(via.goes_on(&required, Role::Administrator), "{via:?}");
+            for role in [Role::User, Role::Administrator] {
+                assert!(via.goes_on(&Settings { magic_links: false, ..Settings::default() }, role), "{via:?} {role:?}");
+            }
+        }
     }
 
     #[test]

@@ -73,9 +73,14 @@ impl Session {
     pub fn full_name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name)
     }
+
+    fn goes_on(&self) -> bool {
+        self.via.goes_on(&self.settings, self.standing.role)
+    }
 }
 
-/// The live sessions of a browser, the account that was chosen last first. One statement, one moment.
+/// The live sessions of a browser, the account that was chosen last first; without those whose way in was shut for their person
+/// since. One statement, one moment.
 pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Result<Vec<Session>, StoreError> {
     let rows = pool
         .query(
@@ -96,7 +101,8 @@ pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Resul
         .bind(now.plus(-IDLE))
         .all()
         .await?;
-    rows.iter().map(read).collect()
+    let sessions = rows.iter().map(read).filter(|session| session.as_ref().map_or(true, Session::goes_on));
+    sessions.collect()
 }
 
 fn read(row: &Row) -> Result<Session, StoreError> {

@@ -250,9 +250,11 @@ async fn requiring_sso_ends_the_sessions_that_came_in_by_a_way_it_closes() {
     on_both(async |engine| {
         let server = super::server(engine).await;
         server.administrator("ana@example.com").await;
+        server.administrator("cy@example.com").await;
         server.member("bo@example.com", &[]).await;
         let idp = provider_for(&server).await;
         let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        let cy = by_password(&server, "cy@example.com").await;
         let (ana, bo) = (by_password(&server, "ana@example.com").await, by_password(&server, "bo@example.com").await);
         let linked = linked_ana(&server, &connection).await;
         let bo_by_mail = browser();
@@ -273,6 +275,10 @@ async fn requiring_sso_ends_the_sessions_that_came_in_by_a_way_it_closes() {
         }
         let log = server.ok("list_audit_events", json!({"action": "sso:required"})).await;
         assert!(log["events"][0]["changes"].to_string().contains("sessions_ended"), "{log}");
+        // A password lets Administrators in beside it: whoever is none any more is out from the next request on.
+        assert!(me(&cy, &server).await.is_some());
+        server.ok("update_user", json!({"user": "cy@example.com", "role": "User"})).await;
+        assert!(me(&cy, &server).await.is_none() && me(&ana, &server).await.is_some());
         assert_eq!(sso(&server, &["require"]).await["sessions_ended"], 0);
         assert_eq!(sso(&server, &["require", "--off"]).await["sessions_ended"], 0);
         assert!(me(&from_the_host, &server).await.is_some());

@@ -62,10 +62,11 @@ impl std::fmt::Debug for OwnForm {
 
 async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Option<&str>, errors: &[FieldError<'_>]) -> Response {
     let session = &visitor.now;
-    let listed = match sessions::of_person(&app.pool, session.person.key, app.clock.now()).await {
+    let mut listed = match sessions::of_person(&app.pool, session.person.key, app.clock.now()).await {
         Ok(listed) => listed,
         Err(error) => return unavailable(app, &error.into()),
     };
+    listed.retain(|listed| listed.via.goes_on(&session.settings, session.standing.role));
     let texts: Vec<_> =
         listed.iter().map(|listed| (listed.id.to_string(), listed.created_at.to_rfc3339(), listed.created_at.short_utc())).collect();
     let rows: Vec<SessionRow<'_>> = listed
