@@ -160,9 +160,11 @@ async fn r_b19_failed_tries_destroy_no_link_and_nobody() {
             let (head, last) = link.split_at(link.len() - 1);
             let wrong = format!("{head}{}", if last == "a" { "b" } else { "a" });
             let guess = [("first_name", "Eve"), ("last_name", "Eve"), ("password", NEW), ("do", "join")];
+            // Without a memory: to the server each guess comes from another browser.
+            let guesser = scanner(false);
             let mut statuses = Vec::new();
             for _ in 0..50 {
-                statuses.push(post(&browser(), &wrong, &guess).await.status);
+                statuses.push(post(&guesser, &wrong, &guess).await.status);
             }
             assert!(statuses.iter().all(|status| matches!(status, 404 | 429)), "{kind:?}: {statuses:?}");
             // A guess comes back every three seconds: where one has meanwhile, the next takes it.
@@ -179,29 +181,31 @@ async fn r_b19_failed_tries_destroy_no_link_and_nobody() {
             // Whoever holds the real link is not slowed down by it, and 50 tries of theirs that fail cost nothing either.
             let shown = get(&person, &link).await;
             assert_eq!(shown.status, 200, "{kind:?}: {}", shown.html);
-            let (by, place, form, refusal) = match kind {
+            let (by, place, form, refusals): (_, _, _, &[u16]) = match kind {
                 Kind::Invite => (
                     &person,
                     shown.place,
                     [("first_name", "Test"), ("last_name", "Person"), ("password", "too short"), ("do", "join")],
-                    422,
+                    &[422],
                 ),
                 Kind::Reset => {
-                    (&person, shown.place, [("first_name", ""), ("last_name", ""), ("password", "too short"), ("do", "go")], 422)
+                    (&person, shown.place, [("first_name", ""), ("last_name", ""), ("password", "too short"), ("do", "go")], &[422])
                 }
                 Kind::StartedReset => {
-                    (&person, shown.place, [("email", ANA.email), ("last_name", ""), ("password", "too short"), ("do", "go")], 422)
+                    (&person, shown.place, [("email", ANA.email), ("last_name", ""), ("password", "too short"), ("do", "go")], &[422])
                 }
                 Kind::Provider => {
                     let back = world.through_the_provider(&person, &shown.place, ANA).await;
-                    (&person, back.place, [("first_name", ""), ("last_name", ""), ("password", "too short"), ("do", "go")], 422)
+                    (&person, back.place, [("first_name", ""), ("last_name", ""), ("password", "too short"), ("do", "go")], &[422])
                 }
                 // In another browser; an operator's link would open there, so that one is tried in a damaged form.
-                Kind::SignIn | Kind::Identity => (&browser(), link.clone(), guess, 403),
-                Kind::Operator => (&browser(), wrong.clone(), guess, 429),
+                Kind::SignIn | Kind::Identity => (&browser(), link.clone(), guess, &[403]),
+                // Mostly too early; where a guess has come back meanwhile it is one more wrong one.
+                Kind::Operator => (&browser(), wrong.clone(), guess, &[404, 429]),
             };
             for _ in 0..50 {
-                assert_eq!(post(by, &place, &form).await.status, refusal, "{kind:?}");
+                let status = post(by, &place, &form).await.status;
+                assert!(refusals.contains(&status), "{kind:?}: {status}");
             }
             assert_eq!(world.status(ANA).await, before, "{kind:?}");
             let newer = world.ask(&person, ANA).await;
