@@ -453,7 +453,7 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: O
         }
     }
     output::result(options.json, &value, &words)?;
-    server::serve(app, routes, listener, interruption).await.map_err(|error| error.to_string())?;
+    server::serve(app, routes, listener, interruption).await;
     Ok(ExitCode::SUCCESS)
 }
 

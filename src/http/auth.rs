@@ -108,7 +108,7 @@ fn tell_of_a_foreign_host(app: &SharedApp) {
     }
 }
 
-fn plain(status: StatusCode, error: &str, message: &str) -> Response {
+pub(super) fn plain(status: StatusCode, error: &str, message: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], serde_json::json!({"error": error, "message": message}).to_string())
         .into_response()
 }

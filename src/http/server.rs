@@ -1,6 +1,10 @@
 //! The router, the background work, and an orderly end.
 
-use super::{auth, web};
+use super::{
+    auth,
+    connections::{self, Patience},
+    web,
+};
 use crate::{
     app::{App, SharedApp},
     domain::{DAY, RequestId},
@@ -20,7 +24,7 @@ use axum::{
     routing::{any, get, post},
 };
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager};
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -226,27 +230,17 @@ fn warn<T>(result: Result<T, StoreError>) {
 const LAST_CALLS: Duration = Duration::from_secs(10);
 
 /// Serves these routes until `stop` ends; calls in flight finish first, up to [`LAST_CALLS`], and what was gathered is written.
-pub async fn serve(
-    app: SharedApp,
-    routes: Router,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+pub async fn serve(app: SharedApp, routes: Router, listener: TcpListener, stop: impl Future<Output = ()>) {
     let token = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(background(Arc::clone(&app), token.clone(), tasks.clone()));
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let stopping = CancellationToken::new();
-    let told = stopping.clone();
-    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move {
-        stop.await;
-        told.cancel();
-    });
     let too_late = async {
-        stopping.cancelled().await;
+        stop.await;
+        stopping.cancel();
         tokio::time::sleep(LAST_CALLS).await;
     };
-    let served = tokio::select! { served = serving => served, () = too_late => Ok(()) };
+    tokio::select! { () = connections::serve(listener, routes, Patience::SERVING, stopping.clone()) => {}, () = too_late => {} }
     token.cancel();
     // A relay or a Slack that does not answer must not hold the end up.
     app.mail.bell.close();
@@ -256,5 +250,4 @@ pub async fn serve(
     app.slack.under_way.close();
     app.slack.under_way.wait().await;
     app.pool.close().await;
-    served
 }
