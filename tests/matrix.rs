@@ -137,10 +137,10 @@ async fn run_all(world: &World, table: &Table, who: &Who) -> Vec<String> {
             reached.insert(section.tool.clone());
         }
         wrong.extend(run(world, section, who, row).await);
-        let after = world.rows().await;
-        let changes: Vec<&String> = before.symmetric_difference(&after).collect();
-        assert!(changes.is_empty(), "{} {}, {who:?}: {changes:#?}\n{}", section.tool, section.variant, wrong.join("\n"));
     }
+    let after = world.rows().await;
+    let changes: Vec<&String> = before.symmetric_difference(&after).collect();
+    assert!(changes.is_empty(), "{who:?}: {changes:#?}\n{}", wrong.join("\n"));
     assert_eq!(world.deeds().await, deeds, "{who:?}: the audit log has refusals only");
     if whole && !reached.is_empty() {
         assert_eq!(world.tools(&world.doors(who)[0]).await, reached, "{who:?}: is shown what they can use");

@@ -108,11 +108,6 @@ class Page {
         return Buffer.from(data, 'base64');
     }
 
-    async shot(width, scheme) {
-        await this.appear(width, scheme);
-        return this.picture();
-    }
-
     async cookies() {
         return (await this.send('Storage.getCookies', {})).cookies.map(({ name, path, httpOnly, sameSite, secure }) =>
             ({ name, path, httpOnly, sameSite: sameSite ?? null, secure }));

@@ -13,11 +13,11 @@ const base = new URL(link).origin;
 async function pictures(page, name) {
     const narrow = {};
     for (const [width, scheme] of [[360, 'light'], [360, 'dark'], [1600, 'light'], [1600, 'dark']]) {
-        const picture = await page.shot(width, scheme);
+        await page.appear(width, scheme);
         narrow[width] = (await page.look()).wide;
         if (shots) {
             mkdirSync(shots, { recursive: true });
-            writeFileSync(join(shots, `${name}-${width}-${scheme}.png`), picture);
+            writeFileSync(join(shots, `${name}-${width}-${scheme}.png`), await page.picture());
         }
     }
     await page.send('Emulation.clearDeviceMetricsOverride');

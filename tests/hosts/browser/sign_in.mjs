@@ -17,11 +17,11 @@ try {
     const page = await browser.page();
     const look = async name => {
         for (const [width, scheme] of [[360, 'light'], [360, 'dark'], [1600, 'light'], [1600, 'dark']]) {
-            const picture = await page.shot(width, scheme);
+            await page.appear(width, scheme);
             if ((await page.look()).wide) seen.wide[`${name} at ${width}`] = true;
             if (shots) {
                 mkdirSync(shots, { recursive: true });
-                writeFileSync(join(shots, `${name}-${width}-${scheme}.png`), picture);
+                writeFileSync(join(shots, `${name}-${width}-${scheme}.png`), await page.picture());
             }
         }
         await page.send('Emulation.clearDeviceMetricsOverride');

@@ -13,11 +13,11 @@ const seen = { wide: {} };
 async function pictures(page, name) {
     seen.wide[name] = {};
     for (const [width, scheme] of [[360, 'light'], [360, 'dark'], [1600, 'light']]) {
-        const picture = await page.shot(width, scheme);
+        await page.appear(width, scheme);
         seen.wide[name][width] = (await page.look()).wide;
         if (shots) {
             mkdirSync(shots, { recursive: true });
-            writeFileSync(join(shots, `${name}-${width}-${scheme}.png`), picture);
+            writeFileSync(join(shots, `${name}-${width}-${scheme}.png`), await page.picture());
         }
     }
     await page.send('Emulation.clearDeviceMetricsOverride');
