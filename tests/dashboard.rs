@@ -1,5 +1,7 @@
 //! The dashboard as an administrator uses it: the roster, inviting from it, and what others find instead.
 
+mod groups;
+
 use crate::{
     common::{Engine, PASSWORD, Server, on_both, until},
     signing_in::{Browser, Seen, drawn_for, second_organization},

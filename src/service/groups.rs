@@ -1,16 +1,16 @@
 //! Access groups: what they give, and who is in them.
 
-use super::{About, Call, Done, Writing, invalid, parse, same_version, view};
+use super::{About, Call, Done, WriteOptions, Writing, invalid, parse, same_version, view};
 use crate::{
     app::App,
     authz::{
-        self, Reason,
+        self, Reason, Visible,
         action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
     },
-    domain::{GroupId, GroupName, Untrusted, builtin},
+    domain::{GroupId, GroupName, Untrusted, UserId, builtin},
     error::Error,
     store::{
-        groups::{self, Which},
+        groups::{self, Remainder, Which},
         people::{self, Found, Who},
     },
 };
@@ -39,6 +39,19 @@ pub async fn list(app: &App, call: &Call, params: &contract::ListAccessGroupsPar
         total: u64::try_from(page.total).unwrap_or_default(),
         next_cursor: parse::next_cursor(app, &call.actor, "list_access_groups", &query, page.next),
     })
+}
+
+/// Who is in a group, newest first and at most `limit`, and what would remain to each without it: what whoever deletes it is told
+/// before. Nobody is named to whom may not see people.
+pub async fn remainders(app: &App, call: &Call, group: &str, limit: i64) -> Result<Vec<Remainder>, Error> {
+    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
+        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
+    }
+    let group = groups::find(&app.pool, call.actor.org(), &parse::which(group)).await?.ok_or(Error::GroupNotFound)?;
+    match authz::visible(&call.actor, &call.standing, false) {
+        Ok(Visible::All) => Ok(groups::remainders(&app.pool, group.key, limit).await?),
+        Ok(Visible::Only(_)) | Err(_) => Ok(Vec::new()),
+    }
 }
 
 /// The group a call names, under the lock.
@@ -238,6 +251,28 @@ pub async fn add(app: &App, call: &Call, params: &contract::AddToAccessGroupPara
         let (users, access_groups) = after(&mut writing, &found, &about).await?;
         let value = contract::AddToAccessGroupOutput { users, access_groups, changed, dry_run: call.options.dry_run };
         Ok(Done { value, changed, about })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Whom of the people that a call names [`add`] refuses, and why: each is asked by the same rule under the lock, and nothing is done.
+pub async fn refused(app: &App, call: &Call, params: &contract::AddToAccessGroupParams) -> Result<Vec<(UserId, Error)>, Error> {
+    let options = WriteOptions { dry_run: true, ..WriteOptions::default() };
+    let call = &Call { options, ..call.clone() };
+    let mut writing = Writing::begin::<AssignGroups>(app, call, false).await?;
+    let result = async {
+        let found = people_of(&mut writing, None, &params.users).await?;
+        let named = groups_of(&mut writing, None, &params.access_groups).await?;
+        let about = about(&found, &named);
+        let mut value = Vec::new();
+        for person in found {
+            let (id, action) = (person.facts.person.id, AssignGroups { person: person.facts, groups: named.clone() });
+            if let Err(error) = writing.ask(action, true) {
+                value.push((id, error));
+            }
+        }
+        Ok(Done { value, changed: false, about })
     }
     .await;
     writing.finish(result).await

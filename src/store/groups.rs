@@ -11,7 +11,7 @@ use crate::{
         Action, Authorized, Org,
         action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
     },
-    domain::{GroupId, PermissionSet, search_fold},
+    domain::{GroupId, PermissionSet, Role, Status, search_fold},
 };
 
 /// By what a group is named in a call.
@@ -133,6 +133,47 @@ pub async fn facts(work: &mut Work, which: &Which) -> Result<Option<GroupFacts>,
             .bind(key.clone()),
     };
     query.optional().await?.map(|row| read(&row)).transpose()
+}
+
+/// Somebody in a group, and what they would hold without it.
+#[derive(Clone, Debug)]
+pub struct Remainder {
+    /// Full name.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Status.
+    pub status: Status,
+    /// What their other groups give them.
+    pub permissions: PermissionSet,
+}
+
+/// Who is in the group with this key, newest first and at most `limit`, and what would remain to each.
+pub async fn remainders(pool: &Pool, group: i64, limit: i64) -> Result<Vec<Remainder>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT u.first_name, u.last_name, u.role, u.status,
+                    (SELECT string_agg(p.permission, ' ') FROM group_members o JOIN group_permissions p ON p.group_key = o.group_key
+                      WHERE o.user_key = u.key AND o.group_key <> m.group_key)
+               FROM group_members m JOIN users u ON u.key = m.user_key
+              WHERE m.group_key = $1 ORDER BY u.key DESC LIMIT $2",
+        )
+        .bind(group)
+        .bind(limit)
+        .all()
+        .await?;
+    rows.iter().map(read_remainder).collect()
+}
+
+fn read_remainder(row: &Row) -> Result<Remainder, StoreError> {
+    let mut c = row.columns();
+    let (first, last): (String, String) = (c.take()?, c.take()?);
+    Ok(Remainder {
+        name: format!("{first} {last}"),
+        role: c.parse(Role::parse)?,
+        status: c.parse(Status::parse)?,
+        permissions: PermissionSet::parse_joined(c.take::<Option<String>>()?.as_deref().unwrap_or_default()),
+    })
 }
 
 fn folded(name: &str, description: &str) -> String {

@@ -50,6 +50,12 @@ impl Row {
         Self { route, path, form: form.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), done }
     }
 
+    /// The same at the address of something that is there.
+    fn at(mut self, path: &str) -> Self {
+        self.path = self.path.replace(self.route, path);
+        self
+    }
+
     /// Whether it is drawn for the account that the browser looks at.
     fn is_drawn_for_an_account(&self) -> bool {
         self.form.iter().any(|(name, _)| *name == "as")
@@ -75,6 +81,8 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
     let out = format!("sso:{connection}");
     let invited = server.ok("invite_user", json!({"email": "new@example.com", "first_name": "N", "last_name": "N"})).await;
     let pending = invited["user"]["id"].as_str().expect("an id").to_owned();
+    let made = server.ok("create_access_group", json!({"name": "Old"})).await;
+    let group = format!("/access-groups/{}", made["access_group"]["id"].as_str().expect("an id"));
     let invite = get(&browser, &server.link_to("new@example.com").await).await;
     let door = format!("{address}/sign-in/{}", server.org);
     let journey = world.through_the_provider(&browser, &door, KIM).await;
@@ -118,6 +126,11 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
             row.path = format!("{address}/users/{pending}/resend");
             row
         },
+        own("/access-groups/new", &[("name", "Typed"), ("description", "Zoë")], 303),
+        own("/access-groups/{id}", &[("name", "Typed too"), ("description", "Zoë"), ("version", "1")], 303).at(&group),
+        own("/access-groups/{id}/add", &[("user", &pending), ("do", "add")], 303).at(&format!("{group}/add")),
+        own("/access-groups/{id}/remove", &[("user", &pending)], 303).at(&format!("{group}/remove")),
+        own("/access-groups/{id}/delete", &[("reason", "Typed")], 303).at(&format!("{group}/delete")),
         own("/me/sessions", &[("end", "others")], 303),
         own("/me/password", &[("current", PASSWORD), ("password", NEW)], 303),
         own("/me/switch", &[("to", &to)], 303),
@@ -199,7 +212,7 @@ async fn a_form_that_was_drawn_for_another_account_does_nothing_and_says_so_with
         let (browser, rows) = hers(&world).await;
         let own: Vec<&Row> = rows.iter().filter(|row| row.is_drawn_for_an_account()).collect();
         for row in &rows {
-            let is_own = ["/me", "/settings", "/sign-out", "/users"].into_iter().any(|own| row.route.starts_with(own));
+            let is_own = ["/me", "/settings", "/sign-out", "/users", "/access-groups"].into_iter().any(|own| row.route.starts_with(own));
             assert_eq!(row.is_drawn_for_an_account(), is_own, "{} says whose it is", row.route);
         }
         let kim = world.call("get_user", json!({"user": KIM.email})).await["user"]["id"].as_str().expect("an id").to_owned();
@@ -217,7 +230,7 @@ async fn a_form_that_was_drawn_for_another_account_does_nothing_and_says_so_with
             assert_eq!((seen.status, seen.heading()), (409, "This browser has moved on"), "{} {drawn:?}: {}", row.route, seen.html);
             assert!(seen.html.contains("Nothing was done with it"), "{}", seen.html);
             assert!(!seen.html.contains(PASSWORD) && !seen.html.contains(NEW), "no password is shown again");
-            if ["/me/name", "/users/invite"].contains(&row.route) {
+            if ["/me/name", "/users/invite", "/access-groups/new"].contains(&row.route) {
                 assert!(seen.html.contains("Zoë") && seen.html.contains("Typed"), "{}", seen.html);
             }
         };

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
 use usher_mcp::http::web::views::{
     ASSETS, AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage,
-    Page, TooManyTriesPage, UnknownLinkPage, door, factors, frame, me, passwords, render, second_factor, sso, users, when,
+    Page, TooManyTriesPage, UnknownLinkPage, door, factors, frame, groups, me, passwords, render, second_factor, sso, users, when,
 };
 
 #[path = "../../src/http/web/views/samples.rs"]

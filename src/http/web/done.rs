@@ -35,6 +35,12 @@ pub(super) enum Done {
     Invited,
     InvitedElsewhere,
     Resent,
+    GroupMade,
+    GroupSaved,
+    GroupGone,
+    PeopleIn,
+    PersonOut,
+    OldForm,
 }
 
 impl Done {
@@ -58,6 +64,10 @@ impl Done {
     /// What the roster says.
     pub(super) const OF_PEOPLE: [Self; 3] = [Self::Invited, Self::InvitedElsewhere, Self::Resent];
 
+    /// What the pages of access groups say.
+    pub(super) const OF_GROUPS: [Self; 6] =
+        [Self::GroupMade, Self::GroupSaved, Self::GroupGone, Self::PeopleIn, Self::PersonOut, Self::OldForm];
+
     const fn word(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -75,6 +85,12 @@ impl Done {
             Self::Invited => "invited",
             Self::InvitedElsewhere => "invited_elsewhere",
             Self::Resent => "resent",
+            Self::GroupMade => "group_made",
+            Self::GroupSaved => "group_saved",
+            Self::GroupGone => "group_gone",
+            Self::PeopleIn => "people_in",
+            Self::PersonOut => "person_out",
+            Self::OldForm => "old_form",
         }
     }
 
@@ -100,6 +116,14 @@ impl Done {
                 "They are invited. The domain of their address is not among those that your organization invites: check that it is the person you mean."
             }
             Self::Resent => "A new invite is on its way. The links of earlier ones open nothing any more.",
+            Self::GroupMade => {
+                "The group is there, and nobody is in it yet. Put people in; what it gives holds on their very next request."
+            }
+            Self::GroupSaved => "The group is saved. It holds for everybody in it on their very next request.",
+            Self::GroupGone => "The group is gone, and with it what it gave. All accounts and other groups stay.",
+            Self::PeopleIn => "They are in the group. What it gives holds on their very next request.",
+            Self::PersonOut => "They are out of the group. What it gave them has ended.",
+            Self::OldForm => "Nothing was done: this form was sent before, and the group has changed since. This is how it stands.",
         }
     }
 

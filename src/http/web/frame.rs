@@ -2,6 +2,7 @@
 
 use super::{
     door::go_to,
+    groups,
     inviting::INVITE,
     me, page, signed_in, unavailable,
     views::{
@@ -20,6 +21,7 @@ const CONTACTS: i64 = 5;
 fn opens(standing: &Standing, place: Place) -> bool {
     match place {
         Place::Users => standing.holds(builtin::USERS_READ),
+        Place::AccessGroups => standing.holds(builtin::ACCESS_GROUPS_READ),
     }
 }
 
@@ -49,8 +51,9 @@ pub(super) async fn start(app: &SharedApp, held: Held) -> Response {
     let frame = frame(app, &visitor, None);
     match frame.places.first() {
         Some(place) => go_to(app, place.path()),
-        // Whoever may invite and no more finds the form that this is for.
+        // Whoever may do one thing and no more finds the form that this is for.
         None if visitor.now.standing.holds(builtin::USERS_INVITE) => go_to(app, INVITE),
+        None if visitor.now.standing.holds(builtin::ACCESS_GROUPS_CREATE) => go_to(app, groups::NEW),
         None => no_access(app, &visitor, &frame).await,
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     done::{self, Done, go_and_say},
     frame::frame,
-    page, said,
+    groups, page, said,
     signed_in::{Bare, Drawn, Fields, Try, named},
     users,
     views::{
@@ -25,7 +25,10 @@ use crate::{
     service::{parse, people, retrying},
 };
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::HeaderMap,
     response::Response,
 };
@@ -97,6 +100,10 @@ async fn draw(
         Ok(_) => Vec::new(),
         Err(error) => return tried.refused(app, &error),
     };
+    let known = match groups::with_ticked(app, call, known, if assigns { &form.groups } else { &[] }).await {
+        Ok(known) => known,
+        Err(error) => return tried.refused(app, &error),
+    };
     let groups: Vec<_> = known
         .into_iter()
         .map(|group| GroupChoice { ticked: form.groups.contains(&group.id), id: group.id, name: group.name, members: group.member_count })
@@ -131,10 +138,16 @@ fn many(organization: &str, administrators: i64) -> Option<String> {
     })
 }
 
-/// `GET /users/invite`.
-pub async fn form(State(app): State<SharedApp>, visitor: Visitor, headers: HeaderMap) -> Response {
+/// `GET /users/invite`, such as with the `access_group` from whose page somebody comes.
+pub async fn form(
+    State(app): State<SharedApp>,
+    visitor: Visitor,
+    asked: Result<Query<InviteForm>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let groups = asked.map(|Query(asked)| asked.groups).unwrap_or_default();
     let just = done::just(&app, &headers, &Done::OF_PEOPLE);
-    done::said(&app, draw(&app, &visitor, &InviteForm::default(), None, &[], just).await, just)
+    done::said(&app, draw(&app, &visitor, &InviteForm { groups, ..InviteForm::default() }, None, &[], just).await, just)
 }
 
 /// Why an invite was not sent, as a field of the form and its sentence; nothing where it is no refusal to mend here.

@@ -9,6 +9,7 @@ mod done;
 pub mod door;
 pub mod factors;
 pub mod frame;
+pub mod groups;
 pub mod inviting;
 pub mod me;
 pub mod passwords;

@@ -104,7 +104,7 @@ impl Asked {
 }
 
 /// Whether a text is one that the contract would take.
-fn fits(text: &str, most: u32) -> bool {
+pub(super) fn fits(text: &str, most: u32) -> bool {
     !text.contains('\0') && text.chars().take(most as usize + 1).count() <= most as usize
 }
 

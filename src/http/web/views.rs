@@ -15,6 +15,7 @@
 pub mod door;
 pub mod factors;
 pub mod frame;
+pub mod groups;
 pub mod me;
 pub mod passwords;
 pub mod second_factor;
@@ -195,6 +196,9 @@ pub fn label(field: &'static str) -> &'static str {
         "email" => "Email",
         "role" => "Role",
         "access_groups" => "Access groups",
+        "name" => "Name",
+        "description" => "Description",
+        "reason" => "Reason",
         other => other,
     }
 }

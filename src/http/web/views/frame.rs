@@ -7,17 +7,20 @@ use super::{hue, initials, me::Other};
 pub enum Place {
     /// The roster.
     Users,
+    /// The access groups.
+    AccessGroups,
 }
 
 impl Place {
     /// Every place, in the order of the sidebar.
-    pub const ALL: [Self; 1] = [Self::Users];
+    pub const ALL: [Self; 2] = [Self::Users, Self::AccessGroups];
 
     /// Path below the base.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
             Self::Users => "/users",
+            Self::AccessGroups => "/access-groups",
         }
     }
 
@@ -26,19 +29,21 @@ impl Place {
     pub fn name(self) -> &'static str {
         match self {
             Self::Users => "Users",
+            Self::AccessGroups => "Access groups",
         }
     }
 
     /// Under which heading it stands.
     fn section(self) -> &'static str {
         match self {
-            Self::Users => "Access",
+            Self::Users | Self::AccessGroups => "Access",
         }
     }
 
     pub(super) fn icon(self) -> &'static str {
         match self {
             Self::Users => "users",
+            Self::AccessGroups => "groups",
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     factors::{FactorsPage, ResetPage, Row},
     frame::{Frame, Place},
+    groups::{self, AddPage, Candidate, DeletePage, Difference, Doable, GroupPage, GroupsPage, Loser, Matrix, Picking, Saved},
     me::{Identity, MePage, MovedPage, Other, Password, SessionRow},
     passwords::{self as people, PasswordsPage},
     render,
@@ -351,6 +352,170 @@ fn inviting(state: &str, holder: Option<&Holder>, errors: &[FieldError<'_>]) -> 
     (format!("invite-{state}"), page)
 }
 
+fn access_groups(state: &str, emptiness: groups::Emptiness, starts: &[groups::Start], said: Option<&str>) -> (String, Page) {
+    let row = |name: &str, description: Option<&str>| groups::Row {
+        id: "01990b1c-7e1a-7000-8000-000000000003".to_owned(),
+        name: name.to_owned(),
+        description: description.map(str::to_owned),
+        members: 61,
+        permissions: 5,
+    };
+    let rows = [row(HOSTILE, Some(HOSTILE)), row("قسم المحاسبة", None), row(&"Dispatch".repeat(12), Some("May invite teammates."))];
+    let page = render(&GroupsPage {
+        frame: &frame(&Place::ALL),
+        query: if emptiness == groups::Emptiness::Nothing { "" } else { HOSTILE },
+        rows: if emptiness == groups::Emptiness::None { &rows } else { &[] },
+        range: "50 of 120 groups, oldest first",
+        first: Some("/access-groups"),
+        next: Some("/access-groups?cursor=c3Vu"),
+        emptiness,
+        starts,
+        said,
+    });
+    (format!("access_groups-{state}"), page)
+}
+
+fn starts() -> Vec<groups::Start> {
+    ["Blank", "Support", "Connectors without billing"]
+        .map(|name| groups::Start { name, href: "/access-groups/new?start=support".to_owned(), chosen: name == "Support" })
+        .to_vec()
+}
+
+fn matrix(open: bool) -> Matrix {
+    let tick = |permission: &str, given, open| groups::Tick {
+        permission: permission.to_owned(),
+        action: permission.to_owned(),
+        about: HOSTILE.to_owned(),
+        given,
+        open,
+    };
+    let line = |resource: &str, about| groups::Line {
+        resource: resource.to_owned(),
+        about,
+        cells: [
+            vec![tick("read", true, true)],
+            vec![tick("create", false, open)],
+            Vec::new(),
+            vec![tick("delete", true, open)],
+            vec![tick("export", false, open), tick("hand over", false, open)],
+        ],
+    };
+    let section = |name, lines| groups::Section { name, lines };
+    Matrix {
+        sections: vec![
+            section("Access", vec![line("Users", "The roster of people"), line("Access groups", "Who may do what")]),
+            section("Product", vec![line("Service desks", "")]),
+        ],
+    }
+}
+
+fn saved() -> Saved {
+    Saved { id: "01990b1c-7e1a-7000-8000-000000000003".to_owned(), name: HOSTILE.to_owned(), members: 61, version: 7 }
+}
+
+const LONG_ADDRESS: &str = "maximiliana-theodora.vonhohenbruck-altendorf@international-operations.larkspur.example";
+
+fn members(rows: bool) -> groups::Members {
+    let member = |name: &str, standing, removable| groups::Member {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        email: LONG_ADDRESS.to_owned(),
+        standing,
+        removable,
+    };
+    groups::Members {
+        rows: rows.then(|| vec![member(HOSTILE, None, true), member("ليلى الحداد", Some("Deactivated"), false)]),
+        first: rows.then(|| "/access-groups/1".to_owned()),
+        next: rows.then(|| "/access-groups/1?cursor=c3Vu".to_owned()),
+        cursor: "c3Vu".to_owned(),
+        roster: rows.then(|| "/users?access_group=1".to_owned()),
+    }
+}
+
+/// The pages of one group.
+fn access_group() -> Vec<(String, Page)> {
+    const ERRORS: [FieldError<'static>; 4] = [
+        FieldError { field: "name", message: "An access group with this name exists already." },
+        FieldError { field: "description", message: "Description may have at most 500 characters." },
+        FieldError { field: "permissions", message: "It would then give what you do not hold yourself: billing:update." },
+        FieldError { field: "form", message: "Nobody was removed." },
+    ];
+    let all = Doable { save: true, assign: true, invite: true, delete: true };
+    let differences = [Difference { field: "Name", now: HOSTILE.to_owned(), typed: "Support".to_owned() }];
+    let (saved, starts) = (saved(), starts());
+    let page =
+        |state: &str, group: Option<(&Saved, &groups::Members)>, may: Doable, differences: &[Difference], errors: &[FieldError<'_>]| {
+            let is_usual = errors.is_empty() && differences.is_empty();
+            let page = render(&GroupPage {
+                frame: &frame(&Place::ALL),
+                saved: group.map(|(saved, _)| saved),
+                back: "/access-groups",
+                typed: &groups::Typed { name: HOSTILE.to_owned(), description: HOSTILE.to_owned() },
+                matrix: &matrix(may.delete),
+                beyond: (!may.delete).then_some("This group gives what you do not hold yourself: billing:update."),
+                starts: &starts,
+                left_out: (!may.delete).then_some("Left out, because you do not hold it yourself: billing:read."),
+                members: group.map(|(_, members)| members),
+                may,
+                differences,
+                said: is_usual.then_some("The group is saved."),
+                gone: state == "gone",
+                errors,
+            });
+            (format!("access_group-{state}"), page)
+        };
+    vec![
+        page("new", None, all, &[], &[]),
+        page("gone", None, all, &[], &ERRORS[3..]),
+        page("errors", None, Doable { delete: false, ..all }, &[], &ERRORS[..3]),
+        page("edit", Some((&saved, &members(true))), all, &[], &[]),
+        page("conflict", Some((&saved, &members(true))), all, &differences, &[]),
+        page("look", Some((&saved, &members(false))), Doable::default(), &[], &ERRORS[3..]),
+    ]
+}
+
+/// The pages that put people into a group, and end one.
+fn group_changes() -> Vec<(String, Page)> {
+    let saved = saved();
+    let candidate = |name: &str, ticked, note| Candidate {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        email: LONG_ADDRESS.to_owned(),
+        ticked,
+        open: note != Some("already in this group"),
+        note,
+    };
+    let list = Picking::List {
+        query: HOSTILE.to_owned(),
+        chosen: vec![candidate("佐藤 美咲", true, None)],
+        found: vec![candidate(HOSTILE, false, Some("Pending")), candidate("ليلى الحداد", false, Some("already in this group"))],
+        range: "25 of 312, newest first. Search to find the others.".to_owned(),
+    };
+    let nobody = Picking::List { query: HOSTILE.to_owned(), chosen: Vec::new(), found: Vec::new(), range: "0 people".to_owned() };
+    let whom = [groups::Refused { name: HOSTILE.to_owned(), email: LONG_ADDRESS.to_owned(), why: "is an Administrator.".to_owned() }];
+    let add = |state: &str, picking: &Picking, refused: Option<&str>| {
+        let whom: &[groups::Refused] = if refused.is_some() { &whom } else { &[] };
+        let page = render(&AddPage { frame: &frame(&Place::ALL), group: &saved, picking, refused, whom, more: whom.len() });
+        (format!("add_people-{state}"), page)
+    };
+    let loser = |loses| Loser { name: HOSTILE.to_owned(), fate: "loses all 11, and is left with nothing.".to_owned(), loses };
+    let delete = |state: &str, group: &Saved, losers: &[Loser], error| {
+        let permissions = ["users:read".to_owned(), "users:invite".to_owned()];
+        let page =
+            render(&DeletePage { frame: &frame(&Place::ALL), group, permissions: &permissions, losers, more: 59, reason: HOSTILE, error });
+        (format!("delete_group-{state}"), page)
+    };
+    vec![
+        add("list", &list, None),
+        add("refused", &list, Some("Nobody was added, because of these.")),
+        add("nobody", &nobody, None),
+        add("address", &Picking::Address(HOSTILE.to_owned()), None),
+        add("closed", &Picking::Closed("This group gives what you do not hold yourself: billing:update.".to_owned()), None),
+        delete("question", &saved, &[loser(true), loser(false)], None),
+        delete("wrong", &Saved { members: 0, ..saved.clone() }, &[], Some("Reason must be one line.")),
+    ]
+}
+
 /// The dashboard.
 fn dashboard() -> Vec<(String, Page)> {
     const ERRORS: [FieldError<'static>; 6] = [
@@ -371,6 +536,10 @@ fn dashboard() -> Vec<(String, Page)> {
         roster("refused", Emptiness::None, (None, Some("They have joined meanwhile."))),
         roster("first", Emptiness::FirstOne, (None, None)),
         roster("none", Emptiness::NoMatch, (None, None)),
+        access_groups("list", groups::Emptiness::None, &starts(), Some("The group is gone.")),
+        access_groups("first", groups::Emptiness::Nothing, &starts(), None),
+        access_groups("nothing", groups::Emptiness::Nothing, &[], None),
+        access_groups("none", groups::Emptiness::NoMatch, &[], None),
         inviting("empty", None, &[]),
         inviting("taken", Some(&holder), &[]),
         inviting("errors", None, &ERRORS),
@@ -381,5 +550,13 @@ fn dashboard() -> Vec<(String, Page)> {
 
 /// All of them.
 pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
-    all().into_iter().chain(door()).chain(second_factor()).chain(passwords()).chain(sso()).chain(dashboard())
+    all()
+        .into_iter()
+        .chain(door())
+        .chain(second_factor())
+        .chain(passwords())
+        .chain(sso())
+        .chain(dashboard())
+        .chain(access_group())
+        .chain(group_changes())
 }
