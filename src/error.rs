@@ -153,6 +153,8 @@ impl From<Reason> for Error {
             | Reason::Administrator
             | Reason::Escalation { .. }
             | Reason::LastAdministrator
+            | Reason::EnoughAdministrators { .. }
+            | Reason::NotProvedAnew
             | Reason::SelfDeactivation => Self::Denied(reason),
         }
     }
@@ -170,7 +172,10 @@ impl Error {
             Self::GroupNotFound => ErrorCode::AccessGroupNotFound,
             Self::NameTaken => ErrorCode::NameTaken,
             Self::Denied(reason) => match reason {
-                Reason::Scope | Reason::Permission(_) | Reason::Administrator | Reason::WayClosed => ErrorCode::PermissionDenied,
+                Reason::Scope | Reason::Permission(_) | Reason::Administrator | Reason::WayClosed | Reason::NotProvedAnew => {
+                    ErrorCode::PermissionDenied
+                }
+                Reason::EnoughAdministrators { .. } => ErrorCode::Conflict,
                 Reason::Escalation { .. } => ErrorCode::EscalationForbidden,
                 Reason::LastAdministrator => ErrorCode::LastAdministrator,
                 Reason::SelfDeactivation => ErrorCode::SelfDeactivation,
@@ -304,5 +309,10 @@ fn denied(reason: &Reason) -> ErrorBody {
         Reason::NotPending | Reason::DeadLink => ErrorBody::new(ErrorCode::InviteNotPending, "There is no invite that waits."),
         Reason::WayClosed => ErrorBody::new(ErrorCode::PermissionDenied, "The organization lets nobody in this way."),
         Reason::Deactivated => ErrorBody::new(ErrorCode::UserDeactivated, "This person is deactivated."),
+        Reason::NotProvedAnew => ErrorBody::new(ErrorCode::PermissionDenied, "This is done within 10 minutes of signing in."),
+        Reason::EnoughAdministrators { most } => {
+            ErrorBody::new(ErrorCode::Conflict, "The organization has as many Administrators as it decided to have at most.")
+                .with_details(json!({"most_administrators": most}))
+        }
     }
 }

@@ -298,6 +298,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// A short text that tells one value from another, and says nothing of either.
+#[must_use]
+pub fn mark(text: &str) -> String {
+    hex(&sha256(text.as_bytes())[..8])
+}
+
 fn parse(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     let mut lines = text.lines();
     if lines.next()? != HEADER {

@@ -1,6 +1,7 @@
 //! The dashboard as an administrator uses it: the roster, inviting from it, and what others find instead.
 
 mod groups;
+mod settings;
 
 use crate::{
     common::{Engine, PASSWORD, Server, on_both, until},

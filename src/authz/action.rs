@@ -108,6 +108,25 @@ fn keeps_an_administrator(person: &PersonFacts, active_administrators: i64) -> R
     }
 }
 
+/// How many Administrators there are, and how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Administrators {
+    /// Those that are Active or Pending. Whoever accepts an invite is counted already.
+    pub count: i64,
+    /// How many the organization decided to have at most; read where one more is made.
+    pub most: Option<u32>,
+}
+
+impl Administrators {
+    /// Whether there may be one more.
+    fn one_more(self) -> Result<(), Reason> {
+        match self.most {
+            Some(most) if self.count >= i64::from(most) => Err(Reason::EnoughAdministrators { most }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// A new person, Pending, with an invite (B07–B10).
 #[derive(Clone, Debug)]
 pub struct InviteUser {
@@ -121,6 +140,8 @@ pub struct InviteUser {
     pub role: Role,
     /// Groups to be in from the start.
     pub groups: Vec<GroupFacts>,
+    /// As they are before it.
+    pub administrators: Administrators,
 }
 
 impl InviteUser {
@@ -146,6 +167,13 @@ impl Action for InviteUser {
         Self::asks(standing, !self.groups.is_empty(), self.role)?;
         let held_then = self.groups.iter().fold(PermissionSet::default(), |set, group| set.union(&group.permissions));
         within_ceiling(standing, &held_then)
+    }
+
+    fn possible(&self, _: &Actor) -> Result<(), Reason> {
+        match self.role {
+            Role::Administrator => self.administrators.one_more(),
+            Role::User => Ok(()),
+        }
     }
 }
 
@@ -193,6 +221,8 @@ pub struct UpdateUser {
     pub folded: String,
     /// By the predicate that authentication uses.
     pub active_administrators: i64,
+    /// As they are before it.
+    pub administrators: Administrators,
 }
 
 impl UpdateUser {
@@ -224,9 +254,13 @@ impl Action for UpdateUser {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        match self.role {
-            Some(Role::User) => keeps_an_administrator(&self.person, self.active_administrators),
-            Some(Role::Administrator) | None => Ok(()),
+        match (self.role, self.person.role, self.person.status) {
+            (Some(Role::User), _, _) => keeps_an_administrator(&self.person, self.active_administrators),
+            (Some(Role::Administrator), Role::User, Status::Pending | Status::Active) => self.administrators.one_more(),
+            // Who is deactivated counts once they are back.
+            (Some(Role::Administrator), Role::Administrator, _)
+            | (Some(Role::Administrator), Role::User, Status::Deactivated)
+            | (None, _, _) => Ok(()),
         }
     }
 }
@@ -268,6 +302,8 @@ pub struct ReactivateUser {
     pub person: PersonFacts,
     /// Whether they had ever joined.
     pub had_joined: bool,
+    /// As they are before it.
+    pub administrators: Administrators,
 }
 
 impl Action for ReactivateUser {
@@ -281,6 +317,13 @@ impl Action for ReactivateUser {
     fn permits(&self, _: &Actor, standing: &Standing) -> Result<(), Reason> {
         only_administrators_touch_administrators(standing, self.person.role)?;
         within_ceiling(standing, &self.person.permissions)
+    }
+
+    fn possible(&self, _: &Actor) -> Result<(), Reason> {
+        match (self.person.role, self.person.status) {
+            (Role::Administrator, Status::Deactivated) => self.administrators.one_more(),
+            (Role::Administrator, Status::Pending | Status::Active) | (Role::User, _) => Ok(()),
+        }
     }
 }
 

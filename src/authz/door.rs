@@ -322,9 +322,24 @@ pub enum PasswordProof {
 /// How long a proof is fresh, in milliseconds.
 pub const FRESH: i64 = 10 * crate::domain::MINUTE;
 
-/// Whether who acts on somebody else's account was proved lately. The host proves nobody, and needs to prove nobody.
-pub(super) fn is_proved_anew(actor: &Actor, proved_at: Option<Timestamp>, now: Timestamp) -> bool {
-    actor.user().is_none() || proved_at.is_some_and(|proved_at| now.since(proved_at) <= FRESH)
+/// When whoever acts was last proved: a person who finds an open browser must not decide with it who gets in.
+#[derive(Clone, Copy, Debug)]
+pub struct Proved {
+    /// When a person was; none on the host, which proves nobody and needs to prove nobody.
+    pub at: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Proved {
+    /// Whether that is not longer ago than [`FRESH`].
+    ///
+    /// # Errors
+    /// [`Reason::NotProvedAnew`].
+    pub fn anew(self, actor: &Actor) -> Result<(), Reason> {
+        let fresh = actor.user().is_none() || self.at.is_some_and(|at| self.now.since(at) <= FRESH);
+        if fresh { Ok(()) } else { Err(Reason::NotProvedAnew) }
+    }
 }
 
 /// A new password. All other sessions end.
@@ -435,10 +450,8 @@ pub struct StartReset {
     pub has_password: bool,
     /// What the organization decides.
     pub settings: Settings,
-    /// When the Administrator who asks was last proved; none on the host.
-    pub proved_at: Option<Timestamp>,
-    /// Now, under the lock.
-    pub now: Timestamp,
+    /// When whoever asks was last proved.
+    pub proved: Proved,
 }
 
 impl Action for StartReset {
@@ -457,8 +470,10 @@ impl Action for StartReset {
     fn possible(&self, actor: &Actor) -> Result<(), Reason> {
         self.person.active()?;
         // Whoever finds an open browser must not send mails in its Administrator's name.
-        let is_open = resets(&self.settings, self.person.role, self.has_password);
-        if is_open && is_proved_anew(actor, self.proved_at, self.now) { Ok(()) } else { Err(Reason::WayClosed) }
+        if !resets(&self.settings, self.person.role, self.has_password) {
+            return Err(Reason::WayClosed);
+        }
+        self.proved.anew(actor)
     }
 }
 
@@ -596,8 +611,8 @@ mod tests {
                 actor.person = Some(PersonRef { key: 2, id: UserId::new(NOW, &Random::seeded(9)) });
             }
             let standing = Standing { role, permissions: PermissionSet::default() };
-            let proved_at = ago.map(|ago| NOW.plus(-ago));
-            let action = StartReset { person, has_password: true, settings: settings.clone(), proved_at, now: NOW };
+            let proved = Proved { at: ago.map(|ago| NOW.plus(-ago)), now: NOW };
+            let action = StartReset { person, has_password: true, settings: settings.clone(), proved };
             authorize(&actor, &standing, action).map(drop)
         };
         let (open, closed) = (Settings::default(), Settings { sso_required: true, ..Settings::default() });
@@ -605,8 +620,8 @@ mod tests {
             (Administrator, Status::Active, false, Some(FRESH), &open, Ok(())),
             (User, Status::Active, false, Some(0), &open, Err(Reason::Administrator)),
             (Administrator, Status::Active, true, Some(0), &open, Err(Reason::WayClosed)),
-            (Administrator, Status::Active, false, Some(FRESH + 1), &open, Err(Reason::WayClosed)),
-            (Administrator, Status::Active, false, None, &open, Err(Reason::WayClosed)),
+            (Administrator, Status::Active, false, Some(FRESH + 1), &open, Err(Reason::NotProvedAnew)),
+            (Administrator, Status::Active, false, None, &open, Err(Reason::NotProvedAnew)),
             (Administrator, Status::Pending, false, Some(0), &open, Err(Reason::NotPending)),
             (Administrator, Status::Deactivated, false, Some(0), &open, Err(Reason::Deactivated)),
             (Administrator, Status::Active, false, Some(0), &closed, Err(Reason::WayClosed)),
@@ -615,7 +630,7 @@ mod tests {
         }
         let person = PersonFacts::of_ana(Status::Active, Administrator);
         let host = Actor::operator_on_the_host(Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) });
-        let action = StartReset { person, has_password: true, settings: closed, proved_at: None, now: NOW };
+        let action = StartReset { person, has_password: true, settings: closed, proved: Proved { at: None, now: NOW } };
         assert_eq!(authorize(&host, &Standing::above_roles(), action).map(drop), Ok(()), "a break-glass Administrator, from the host");
     }
 

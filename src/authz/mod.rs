@@ -415,6 +415,13 @@ pub enum Reason {
     DeadLink,
     /// The organization lets nobody in this way.
     WayClosed,
+    /// Whoever acts was proved too long ago for what decides who gets in.
+    NotProvedAnew,
+    /// There are as many Administrators as the organization decided to have.
+    EnoughAdministrators {
+        /// How many that is.
+        most: u32,
+    },
 }
 
 /// One thing that can be done, with its payload and its target. Its rule is pure.

@@ -6,7 +6,7 @@
 use super::{
     Action, Actor, CredentialKind, Reason, Standing, Target,
     action::PersonFacts,
-    door::{FRESH, WaitsFor, is_proved_anew},
+    door::{FRESH, Proved, WaitsFor},
 };
 use crate::domain::{CredentialId, Timestamp};
 use usher_tools::Needs;
@@ -222,10 +222,8 @@ impl Action for RemoveSecondFactor {
 pub struct ResetSecondFactor {
     /// Whose.
     pub person: PersonFacts,
-    /// When the Administrator who asks was last proved; none on the host.
-    pub proved_at: Option<Timestamp>,
-    /// Now, under the lock.
-    pub now: Timestamp,
+    /// When whoever asks was last proved.
+    pub proved: Proved,
 }
 
 impl Action for ResetSecondFactor {
@@ -243,7 +241,7 @@ impl Action for ResetSecondFactor {
 
     fn possible(&self, actor: &Actor) -> Result<(), Reason> {
         // Whoever finds an open browser must not open the way to somebody else's account with it.
-        if is_proved_anew(actor, self.proved_at, self.now) { Ok(()) } else { Err(Reason::WayClosed) }
+        self.proved.anew(actor)
     }
 }
 
@@ -358,17 +356,17 @@ mod tests {
         let asked = |id: Option<UserId>, role: Role, proved_at: Option<Timestamp>| {
             let person = PersonFacts::of_ana(Status::Active, Role::User);
             let actor = actor(id.unwrap_or(person.person.id));
-            authorize(&actor, &standing(role), ResetSecondFactor { person, proved_at, now: NOW }).map(drop)
+            authorize(&actor, &standing(role), ResetSecondFactor { person, proved: Proved { at: proved_at, now: NOW } }).map(drop)
         };
         let other = UserId::new(NOW, &Random::seeded(9));
         assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH))), Ok(()));
-        assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH - 1))), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH - 1))), Err(Reason::NotProvedAnew));
         assert_eq!(asked(Some(other), Role::Administrator, None), Err(Reason::WayClosed));
         assert_eq!(asked(Some(other), Role::User, Some(NOW)), Err(Reason::Administrator));
         assert_eq!(asked(None, Role::Administrator, Some(NOW)), Err(Reason::WayClosed));
         let person = PersonFacts::of_ana(Status::Active, Role::User);
         let host = Actor::operator_on_the_host(Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) });
-        let action = ResetSecondFactor { person, proved_at: None, now: NOW };
+        let action = ResetSecondFactor { person, proved: Proved { at: None, now: NOW } };
         assert_eq!(authorize(&host, &Standing::above_roles(), action).map(drop), Ok(()));
     }
 }

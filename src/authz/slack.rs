@@ -1,4 +1,5 @@
-//! Who connects an organization to Slack, and when what Slack answered is written.
+//! Who connects an organization to Slack, and when what Slack answered is written. Slack lets nobody in, so that it is set up by
+//! whoever changes settings.
 //!
 //! A look-up never gets in the way of a person's own decision: what was set by hand stays, and what was cleared by hand is
 //! looked up only where somebody asks for it.
@@ -35,7 +36,7 @@ pub struct ConnectSlack {
 
 impl Action for ConnectSlack {
     const NAME: &'static str = builtin::SETTINGS_UPDATE;
-    const NEEDS: Needs = Needs::Administrator;
+    const NEEDS: Needs = Needs::Permission(builtin::SETTINGS_UPDATE);
 
     fn target(&self) -> Target {
         Target::Organization
@@ -63,7 +64,7 @@ pub struct DisconnectSlack {
 
 impl Action for DisconnectSlack {
     const NAME: &'static str = builtin::SETTINGS_UPDATE;
-    const NEEDS: Needs = Needs::Administrator;
+    const NEEDS: Needs = Needs::Permission(builtin::SETTINGS_UPDATE);
 
     fn target(&self) -> Target {
         Target::Organization
@@ -85,7 +86,7 @@ pub struct AskSlack {
 
 impl Action for AskSlack {
     const NAME: &'static str = "slack:asked";
-    const NEEDS: Needs = Needs::Administrator;
+    const NEEDS: Needs = Needs::Permission(builtin::SETTINGS_UPDATE);
 
     fn target(&self) -> Target {
         self.person.as_ref().map_or(Target::Organization, PersonFacts::target)
@@ -201,7 +202,7 @@ mod tests {
     use super::*;
     use crate::{
         authz::{Org, authorize},
-        domain::{OrgId, Random, Role, Timestamp},
+        domain::{OrgId, PermissionSet, Random, Role, Timestamp},
     };
 
     fn org() -> Org {
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn administrators_connect_one_workspace_and_no_other_beside_it() {
+    fn whoever_changes_settings_connects_one_workspace_and_no_other_beside_it() {
         let id = ConnectionId::new(Timestamp::from_millis(1_764_000_000_000), &Random::seeded(5));
         let asked = |standing: &Standing, team: &str, before: Option<SlackFacts>| {
             let action = ConnectSlack { id, workspace: workspace(team), sealed_token: "1.other".to_owned(), before };
@@ -235,7 +236,9 @@ mod tests {
         assert_eq!(asked(&Standing::above_roles(), "T012AB3C4", None), Ok(()));
         assert_eq!(asked(&Standing::above_roles(), "T012AB3C4", Some(facts(id, Some(SlackStop::InvalidAuth)))), Ok(()));
         assert_eq!(asked(&Standing::above_roles(), "T0OTHER", Some(facts(id, None))), Err(Reason::WayClosed));
-        assert_eq!(asked(&Standing::nothing(), "T012AB3C4", None), Err(Reason::Administrator));
+        let holder = Standing { role: Role::User, permissions: PermissionSet::parse_joined("settings:update") };
+        assert_eq!(asked(&holder, "T012AB3C4", None), Ok(()));
+        assert_eq!(asked(&Standing::nothing(), "T012AB3C4", None), Err(Reason::Permission(builtin::SETTINGS_UPDATE)));
     }
 
     #[test]

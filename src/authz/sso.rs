@@ -6,7 +6,7 @@
 use super::{
     Action, Actor, Reason, Standing, Target,
     action::PersonFacts,
-    door::{FRESH, LinkFacts},
+    door::{FRESH, LinkFacts, Proved},
 };
 use crate::domain::{ConnectionId, LinkKind, Timestamp, Untrusted};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub struct ConnectProvider {
     pub sealed_secret: String,
     /// Whether an address counts that the provider does not call verified.
     pub trusts_unverified_email: bool,
+    /// When whoever decides was last proved.
+    pub proved: Proved,
 }
 
 impl Action for ConnectProvider {
@@ -53,6 +55,10 @@ impl Action for ConnectProvider {
     fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
         Ok(())
     }
+
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        self.proved.anew(actor)
+    }
 }
 
 /// Another registration at the same provider, or another secret.
@@ -64,6 +70,8 @@ pub struct ChangeProvider {
     pub client_id: String,
     /// Its secret, sealed for this very row.
     pub sealed_secret: String,
+    /// When whoever decides was last proved.
+    pub proved: Proved,
 }
 
 impl Action for ChangeProvider {
@@ -77,6 +85,10 @@ impl Action for ChangeProvider {
     fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
         Ok(())
     }
+
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        self.proved.anew(actor)
+    }
 }
 
 /// The end of a connection. Its identities stay known, and open nothing.
@@ -88,6 +100,8 @@ pub struct RemoveProvider {
     pub sso_required: bool,
     /// How many others there are.
     pub others: usize,
+    /// When whoever decides was last proved.
+    pub proved: Proved,
 }
 
 impl Action for RemoveProvider {
@@ -102,7 +116,8 @@ impl Action for RemoveProvider {
         Ok(())
     }
 
-    fn possible(&self, _: &Actor) -> Result<(), Reason> {
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        self.proved.anew(actor)?;
         // The last way in stays.
         if self.sso_required && self.others == 0 { Err(Reason::WayClosed) } else { Ok(()) }
     }
@@ -158,6 +173,8 @@ pub struct RequireSso {
     pub footing: Footing,
     /// The connection that was there first, if there is one: what the Administrators are told of.
     pub connection: Option<ConnectionId>,
+    /// When whoever decides was last proved.
+    pub proved: Proved,
 }
 
 impl Action for RequireSso {
@@ -172,7 +189,8 @@ impl Action for RequireSso {
         Ok(())
     }
 
-    fn possible(&self, _: &Actor) -> Result<(), Reason> {
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        self.proved.anew(actor)?;
         if !self.required || self.footing.holds() { Ok(()) } else { Err(Reason::WayClosed) }
     }
 }
@@ -352,7 +370,8 @@ mod tests {
     fn sso_is_required_only_once_an_administrator_came_in_by_it_and_another_way_is_left() {
         let org = Org { number: 1, id: OrgId::new(NOW, &Random::seeded(4)) };
         let asked = |required, proven, break_glass| {
-            let action = RequireSso { required, connection: None, footing: Footing { proven, break_glass } };
+            let proved = Proved { at: None, now: NOW };
+            let action = RequireSso { required, connection: None, footing: Footing { proven, break_glass }, proved };
             authorize(&Actor::operator_on_the_host(org), &Standing::above_roles(), action).map(drop)
         };
         assert_eq!(asked(true, true, true), Ok(()));

@@ -157,6 +157,12 @@ enum Org {
         /// Whether a mailed link signs in. Off, nobody is mailed one: people sign in by password or through a provider.
         #[arg(long, group = "setting", value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"))]
         magic_links: Option<bool>,
+        /// How many Administrators there may be, Pending ones included: 1 to 1000, or `any`. Who is one stays one; no further one is made.
+        #[arg(long, group = "setting", value_name = "N|any")]
+        most_administrators: Option<AtMost>,
+        /// Most days that a personal token lives: 1 to 365. Tokens that are there keep their end.
+        #[arg(long, group = "setting", value_name = "N")]
+        most_token_days: Option<u32>,
     },
     /// Let nobody in until `resume`.
     Suspend {
@@ -206,6 +212,35 @@ enum User {
     ResetSecondFactor(OfUser),
 }
 
+/// A bound, or none.
+#[derive(Clone, Copy, Debug)]
+enum AtMost {
+    /// Any number.
+    Any,
+    /// So many.
+    Number(u32),
+}
+
+impl AtMost {
+    fn number(self) -> Option<u32> {
+        match self {
+            Self::Any => None,
+            Self::Number(number) => Some(number),
+        }
+    }
+}
+
+impl std::str::FromStr for AtMost {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "any" {
+            return Ok(Self::Any);
+        }
+        text.parse().map(Self::Number).map_err(|_| "give a number, or any")
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Token {
     /// Make a token for an Active person. It is shown once, and acts as them.
@@ -215,9 +250,9 @@ enum Token {
         /// What it is called.
         #[arg(long, default_value = "made on the host")]
         label: String,
-        /// Days until it ends, at most 365.
-        #[arg(long, default_value_t = crate::service::tokens::DEFAULT_DAYS)]
-        expires_in_days: u32,
+        /// Days until it ends, at most 365, or what the organization decided [default: 90, or that].
+        #[arg(long)]
+        expires_in_days: Option<u32>,
         /// Only tools that read.
         #[arg(long)]
         read_only: bool,

@@ -1,7 +1,7 @@
 //! Organizations, people and tokens from the host's command line.
 
 use super::{
-    Org, Token, User, output,
+    AtMost, Org, Token, User, output,
     run::{Absent, Outcome, on_the_host, open, organization, said},
 };
 use crate::{
@@ -40,7 +40,8 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
                     json!({"org": o.slug, "name": o.name, "people": o.people, "suspended": o.suspended_at.is_some(),
                            "invite_domains": o.settings.invite_domains, "other_domains": o.settings.other_domains,
                            "second_factor": o.settings.second_factor, "sso_required": o.settings.sso_required,
-                           "magic_links": o.settings.magic_links})
+                           "magic_links": o.settings.magic_links, "most_administrators": o.settings.most_administrators,
+                           "most_token_days": o.settings.most_token_days})
                 })
                 .collect();
             let words: Vec<String> = all
@@ -53,8 +54,11 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
                 .collect();
             output::result(options.json, &json!(value), &words.join("\n"))?;
         }
-        Org::Rename { org, name } => change(&app, options, &org, Some(&name), None).await?,
-        Org::Set { org, invite_domains, other_domains, second_factor, magic_links } => {
+        Org::Rename { org, name } => {
+            let call = on_the_host(&app, &org).await?;
+            changed(options, &org, organizations::rename(&app, &call, &name, None).await.map_err(|error| said(&app, &error))?)?;
+        }
+        Org::Set { org, invite_domains, other_domains, second_factor, magic_links, most_administrators, most_token_days } => {
             let call = on_the_host(&app, &org).await?;
             let new = organizations::NewSettings {
                 invite_domains: invite_domains
@@ -65,23 +69,25 @@ pub(super) async fn org(command: Org, options: &Options) -> Outcome {
                 other_domains: other_domains.as_deref().and_then(OtherDomains::parse),
                 second_factor: second_factor.as_deref().and_then(SecondFactorFor::parse),
                 magic_links,
+                most_administrators: most_administrators.map(AtMost::number),
+                most_token_days,
             };
-            let changed = organizations::set(&app, &call, &new).await.map_err(|error| said(&app, &error))?;
-            let words = if changed { "Done." } else { "It was so before." };
-            output::result(options.json, &json!({"org": org, "changed": changed}), words)?;
+            changed(options, &org, organizations::set(&app, &call, &new, None, None).await.map_err(|error| said(&app, &error))?)?;
         }
-        Org::Suspend { org } => change(&app, options, &org, None, Some(true)).await?,
-        Org::Resume { org } => change(&app, options, &org, None, Some(false)).await?,
+        Org::Suspend { org } => suspend(&app, options, &org, true).await?,
+        Org::Resume { org } => suspend(&app, options, &org, false).await?,
     }
     app.pool.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn change(app: &App, options: &Options, slug: &str, rename: Option<&str>, suspend: Option<bool>) -> Result<(), String> {
+async fn suspend(app: &App, options: &Options, slug: &str, suspend: bool) -> Result<(), String> {
     let call = on_the_host(app, slug).await?;
-    let changed = organizations::change(app, &call, rename, suspend).await.map_err(|error| said(app, &error))?;
-    output::result(options.json, &json!({"org": slug, "changed": changed}), if changed { "Done." } else { "It was so before." })?;
-    Ok(())
+    changed(options, slug, organizations::suspend(app, &call, suspend).await.map_err(|error| said(app, &error))?)
+}
+
+fn changed(options: &Options, slug: &str, changed: bool) -> Result<(), String> {
+    output::result(options.json, &json!({"org": slug, "changed": changed}), if changed { "Done." } else { "It was so before." })
 }
 
 pub(super) async fn user(command: User, options: &Options) -> Outcome {

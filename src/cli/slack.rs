@@ -2,7 +2,7 @@
 
 use super::{
     output,
-    run::{Absent, Outcome, on_the_host, open, organization, said},
+    run::{Absent, Outcome, on_the_host, open, said},
     secret,
 };
 use crate::{
@@ -80,7 +80,7 @@ pub(super) async fn run(command: Slack, options: &Options) -> Outcome {
             let call = on_the_host(&app, &org).await?;
             let text = secret::read("Slack token", token_file.as_deref(), "USHER_SLACK_TOKEN")?;
             let token = Token::parse(&text)?;
-            let workspace = slack::connect(&app, &call, &token).await.map_err(|error| failed(&app, &error, &org))?;
+            let workspace = slack::connect(&app, &call, &token, None).await.map_err(|error| failed(&app, &error, &org))?;
             let value = json!({"org": org, "workspace_id": workspace.id, "workspace": workspace.name.as_str()});
             let words = format!(
                 "Connected to the workspace {} ({}). `usher slack lookup --org {org}` looks up who is here already, and again who was looked up in another workspace.",
@@ -90,7 +90,7 @@ pub(super) async fn run(command: Slack, options: &Options) -> Outcome {
             output::result(options.json, &value, &words)?;
         }
         Slack::Test { org } => {
-            let tested = slack::test(&app, organization(&app, &org).await?.org).await.map_err(|error| said(&app, &error))?;
+            let tested = slack::test(&app, &on_the_host(&app, &org).await?).await.map_err(|error| said(&app, &error))?;
             let facts = &tested.connection.facts;
             if let Err(refusal) = tested.answer {
                 return Err(refused(&refusal, &org));

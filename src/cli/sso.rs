@@ -191,7 +191,7 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
                 client_secret: registration.secret()?,
                 trusts_unverified_email: trust_unverified_email,
             };
-            let id = sso::connect(&app, &call, new).await.map_err(|error| failed(&app, &error))?;
+            let id = sso::connect(&app, &call, &new, None).await.map_err(|error| failed(&app, &error))?;
             let redirect = sso::redirect_uri(&app, &chosen.org, issuer.as_str());
             let value = json!({"id": id.to_string(), "issuer": issuer.as_str(), "redirect_uri": redirect});
             let words = format!("Connected. Its redirect address must be registered at the provider:\n{redirect}");
@@ -215,9 +215,9 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
             output::result(options.json, &json!(value), &words.join("\n"))?;
         }
         Sso::Test(of) => {
-            let organization = organization(&app, &of.org).await?;
-            let found = sso::test(&app, organization.org, of.connection.as_deref()).await.map_err(|error| failed(&app, &error))?;
-            let redirect = sso::redirect_uri(&app, &organization.slug, &found.issuer);
+            let call = on_the_host(&app, &of.org).await?;
+            let found = sso::test(&app, &call, of.connection.as_deref()).await.map_err(|error| failed(&app, &error))?;
+            let redirect = sso::redirect_uri(&app, &of.org, &found.issuer);
             let value = json!({"ok": true, "id": found.id.to_string(), "issuer": found.issuer, "redirect_uri": redirect});
             let words = format!(
                 "The provider answers as itself. Sign in once to try the registration, too; its redirect address there must be:\n{redirect}"
@@ -226,19 +226,19 @@ pub(super) async fn run(command: Sso, options: &Options) -> Outcome {
         }
         Sso::Remove(of) => {
             let call = on_the_host(&app, &of.org).await?;
-            let id = sso::remove(&app, &call, of.connection.as_deref()).await.map_err(|error| said(&app, &error))?;
+            let id = sso::remove(&app, &call, of.connection.as_deref(), None).await.map_err(|error| said(&app, &error))?;
             output::result(options.json, &json!({"id": id.to_string()}), "Removed.")?;
         }
         Sso::Relink { of, registration } => {
             let call = on_the_host(&app, &of.org).await?;
-            let id = sso::relink(&app, &call, of.connection.as_deref(), &registration.client_id, registration.secret()?)
+            let id = sso::relink(&app, &call, of.connection.as_deref(), (&registration.client_id, &registration.secret()?), None, None)
                 .await
                 .map_err(|error| failed(&app, &error))?;
             output::result(options.json, &json!({"id": id.to_string()}), "Changed. Whom the provider names anew confirms once by mail.")?;
         }
         Sso::Require { org, off } => {
             let call = on_the_host(&app, &org).await?;
-            let required = sso::require(&app, &call, !off).await.map_err(|error| said(&app, &error))?;
+            let required = sso::require(&app, &call, !off, None).await.map_err(|error| said(&app, &error))?;
             let (missing, ended) = (required.not_linked, required.sessions_ended);
             let value: Vec<_> = missing.iter().map(|(id, email)| json!({"user_id": id.to_string(), "email": email})).collect();
             let emails: Vec<&str> = missing.iter().map(|(_, email)| email.as_str()).collect();

@@ -45,7 +45,7 @@ pub use notice::{Asked, By, IdentityChange, Notice, SecondFactorChange, SsoChang
 pub use permission::{Catalogue, Permission, PermissionInfo, PermissionSet, builtin};
 pub use random::Random;
 pub use role::Role;
-pub use settings::{SecondFactorFor, Settings};
+pub use settings::{MOST_ADMINISTRATORS, SecondFactorFor, Settings, TOKEN_DAYS};
 pub use slack::{LookUp, SlackBy, SlackId, SlackStop, Workspace};
 pub use status::Status;
 pub use time::{Clock, DAY, HOUR, INVITE_LIFETIME, MINUTE, SECOND, Timestamp};

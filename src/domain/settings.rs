@@ -3,6 +3,14 @@
 use super::{Email, InviteDomains, OtherDomains};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
+
+/// How many Administrators an organization can decide to have at most.
+pub const MOST_ADMINISTRATORS: RangeInclusive<u32> = 1..=1000;
+/// How many days a personal token can live.
+pub const TOKEN_DAYS: RangeInclusive<u32> = 1..=365;
+/// Days that a personal token lives where nothing else is said, and the organization allows as many.
+const USUAL_TOKEN_DAYS: u32 = 90;
 
 /// Who must show a second factor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +40,10 @@ pub struct Settings {
     pub invite_domains: InviteDomains,
     /// What becomes of an invite to another one.
     pub other_domains: OtherDomains,
+    /// How many Administrators there may be, Pending ones included; any number where none is said.
+    pub most_administrators: Option<u32>,
+    /// Most days that a personal token lives.
+    pub most_token_days: u32,
     /// What a newer version wrote.
     #[serde(flatten)]
     pub others: Map<String, Value>,
@@ -45,6 +57,8 @@ impl Default for Settings {
             second_factor: SecondFactorFor::default(),
             invite_domains: InviteDomains::default(),
             other_domains: OtherDomains::default(),
+            most_administrators: None,
+            most_token_days: *TOKEN_DAYS.end(),
             others: Map::new(),
         }
     }
@@ -84,6 +98,12 @@ impl Settings {
         self.invite_domains.is_empty() || self.invite_domains.names(email)
     }
 
+    /// Days that a personal token lives where its maker says nothing.
+    #[must_use]
+    pub fn usual_token_days(&self) -> u32 {
+        USUAL_TOKEN_DAYS.min(self.most_token_days)
+    }
+
     /// As a row holds them.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -108,6 +128,7 @@ mod tests {
     fn an_empty_row_has_the_defaults_and_what_is_unknown_stays() {
         assert_eq!(Settings::parse("{}"), Some(Settings::default()));
         assert!(Settings::default().magic_links);
+        assert_eq!((Settings::default().most_token_days, Settings::default().usual_token_days()), (365, 90));
         let newer = Settings::parse(r#"{"magic_links":false,"of_tomorrow":[1]}"#).unwrap();
         assert!(!newer.magic_links);
         assert_eq!(Settings::parse(&newer.to_text()), Some(newer.clone()));

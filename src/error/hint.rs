@@ -38,6 +38,10 @@ impl Error {
                 Reason::Escalation { .. } => "Leave out what gives the missing permissions, or ask an Administrator.",
                 Reason::LastAdministrator => "Promote somebody else first: update_user with role Administrator.",
                 Reason::SelfDeactivation => "Ask another Administrator.",
+                Reason::NotProvedAnew => "Sign out, sign in again, and do it then.",
+                Reason::EnoughAdministrators { .. } => {
+                    "Pending ones count, too. Make one of them a User first, or let an Administrator raise the bound on the page /settings/invitations."
+                }
                 Reason::NotPending | Reason::DeadLink | Reason::WayClosed | Reason::Deactivated => return None,
             },
             Self::InviteNotPending(status) => match status {
@@ -94,11 +98,15 @@ impl Error {
             Self::UserNotFound => "`usher user list` shows everybody.",
             Self::Denied(reason) => match reason {
                 Reason::LastAdministrator => "Make somebody else one first: `usher user promote`.",
+                Reason::EnoughAdministrators { .. } => {
+                    "Pending ones count, too. Raise the bound with `usher org set --most-administrators`."
+                }
                 Reason::Scope
                 | Reason::Permission(_)
                 | Reason::Administrator
                 | Reason::Escalation { .. }
                 | Reason::SelfDeactivation
+                | Reason::NotProvedAnew
                 | Reason::NotPending
                 | Reason::DeadLink
                 | Reason::WayClosed
@@ -151,6 +159,8 @@ mod tests {
             Error::NameTaken,
             Error::Denied(Reason::LastAdministrator),
             Error::Denied(Reason::Administrator),
+            Error::Denied(Reason::NotProvedAnew),
+            Error::Denied(Reason::EnoughAdministrators { most: 3 }),
             Error::UserDeactivated,
             Error::Conflict("It is so."),
             Error::MailUnavailable,

@@ -1,7 +1,7 @@
-//! Organizations, made and changed on the host.
+//! Organizations: made, suspended and resumed on the host; named, and set as they decide, there and by their Administrators.
 
 use super::{
-    Call, Done, Writing, parse,
+    About, Call, Done, Writing, parse, same_as_seen,
     tokens::{self, NewToken, Wanted},
 };
 use crate::{
@@ -9,9 +9,13 @@ use crate::{
     authn::credential,
     authz::{
         self, Actor, Standing, SystemTask,
-        organization::{ChangeOrganization, ChangeSettings, CreateOrganization},
+        door::Proved,
+        organization::{ChangeSettings, CreateOrganization, RenameOrganization, SuspendOrganization},
     },
-    domain::{Email, InviteDomains, OrgId, OtherDomains, PersonName, RequestId, SecondFactorFor, Slug, Untrusted, UserId},
+    domain::{
+        Email, InviteDomains, MOST_ADMINISTRATORS, OrgId, OtherDomains, PersonName, RequestId, SecondFactorFor, Settings, Slug, TOKEN_DAYS,
+        Timestamp, Untrusted, UserId,
+    },
     error::Error,
     store::{
         Context, Work, door,
@@ -48,7 +52,7 @@ pub async fn create_first(
     let label = parse::line("label", label, 100)?;
     make(app, name, admin, true, async |work, organization, id| {
         let call = Call::on_the_host(app, organization.org);
-        let wanted = Wanted { who: Who::Id(id), label, days: tokens::DEFAULT_DAYS, write: true };
+        let wanted = Wanted { who: Who::Id(id), label, days: None, write: true };
         tokens::issue(app, work, &call.actor, &Standing::above_roles(), wanted).await
     })
     .await
@@ -96,27 +100,48 @@ async fn make<T>(
     }
 }
 
-/// Renames, suspends or resumes an organization; `false` where it was so before.
-pub async fn change(app: &App, call: &Call, rename: Option<&str>, suspend: Option<bool>) -> Result<bool, Error> {
-    let rename = rename.map(|name| Untrusted::parse_name("name", name, 100)).transpose()?;
-    let mut writing = Writing::begin::<ChangeOrganization>(app, call, false).await?;
+/// Gives an organization another name; `false` where it had it before. `seen` is the name as whoever renames it saw it.
+///
+/// # Errors
+/// A name that does not read, and [`Error::Conflict`] where somebody else gave another one since.
+pub async fn rename(app: &App, call: &Call, name: &str, seen: Option<&str>) -> Result<bool, Error> {
+    authz::needs::<RenameOrganization>(&call.actor, &call.standing, false)?;
+    let name = Untrusted::parse_name("name", name, 100)?;
+    let mut writing = Writing::begin::<RenameOrganization>(app, call, false).await?;
     let result = async {
-        let (name, suspended) = organizations::now(&mut writing.work).await?;
-        let rename = rename.filter(|new| new.as_str() != name);
-        let suspend = suspend.filter(|suspend| *suspend != suspended);
-        let changed = rename.is_some() || suspend.is_some();
-        let proof = authz::authorize(&call.actor, &writing.standing, ChangeOrganization { name, rename, suspend })?;
-        if changed {
-            organizations::change(&mut writing.work, proof).await?;
+        if writing.repeats().await?.is_some() {
+            return Ok(Done { value: true, changed: false, about: About::default() });
         }
-        Ok(Done { value: changed, changed, about: super::About::default() })
+        let (before, _) = organizations::now(&mut writing.work).await?;
+        let changed = name.as_str() != before;
+        let proof = authz::authorize(&call.actor, &writing.standing, RenameOrganization { before: before.clone(), name })?;
+        if changed {
+            same_as_seen(seen, before.as_str())?;
+            organizations::rename(&mut writing.work, proof).await?;
+        }
+        Ok(Done { value: changed, changed, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Suspends or resumes an organization, on the host; `false` where it was so before.
+pub async fn suspend(app: &App, call: &Call, suspend: bool) -> Result<bool, Error> {
+    let mut writing = Writing::begin::<SuspendOrganization>(app, call, false).await?;
+    let result = async {
+        let changed = organizations::now(&mut writing.work).await?.1 != suspend;
+        let proof = authz::authorize(&call.actor, &writing.standing, SuspendOrganization { suspend })?;
+        if changed {
+            organizations::suspend(&mut writing.work, proof).await?;
+        }
+        Ok(Done { value: changed, changed, about: About::default() })
     }
     .await;
     writing.finish(result).await
 }
 
 /// New settings; what is `None` stays.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewSettings {
     /// Which email domains are invited; an empty list names none, and opens all.
     pub invite_domains: Option<InviteDomains>,
@@ -126,41 +151,82 @@ pub struct NewSettings {
     pub second_factor: Option<SecondFactorFor>,
     /// Whether a mailed link signs in.
     pub magic_links: Option<bool>,
+    /// How many Administrators there may be, or any number.
+    pub most_administrators: Option<Option<u32>>,
+    /// Most days that a personal token lives.
+    pub most_token_days: Option<u32>,
 }
 
-/// Changes an organization's settings; `false` where they were so already.
-///
-/// Without a named domain there is no other one, and it would be no answer to say that those are refused.
-pub async fn set(app: &App, call: &Call, new: &NewSettings) -> Result<bool, Error> {
-    let mut writing = Writing::begin::<ChangeSettings>(app, call, false).await?;
-    let result = async {
-        let before = door::settings(&mut writing.work).await?;
-        let mut after = before.clone();
-        if let Some(domains) = &new.invite_domains {
-            after.invite_domains.clone_from(domains);
-        }
-        if let Some(other) = new.other_domains {
-            after.other_domains = other;
-        }
-        if let Some(who) = new.second_factor {
-            after.second_factor = who;
-        }
-        if let Some(on) = new.magic_links {
-            after.magic_links = on;
-        }
-        if new.other_domains == Some(OtherDomains::Refuse) && after.invite_domains.is_empty() {
+impl NewSettings {
+    /// What holds once these do.
+    ///
+    /// # Errors
+    /// A number out of its bounds; refusing other domains where none is named.
+    fn over(&self, before: &Settings) -> Result<Settings, Error> {
+        let after = Settings {
+            invite_domains: self.invite_domains.clone().unwrap_or_else(|| before.invite_domains.clone()),
+            other_domains: self.other_domains.unwrap_or(before.other_domains),
+            second_factor: self.second_factor.unwrap_or(before.second_factor),
+            magic_links: self.magic_links.unwrap_or(before.magic_links),
+            most_administrators: self.most_administrators.unwrap_or(before.most_administrators),
+            most_token_days: self.most_token_days.unwrap_or(before.most_token_days),
+            ..before.clone()
+        };
+        // Without a named domain there is no other one, and it would be no answer to say that those are refused.
+        if self.other_domains == Some(OtherDomains::Refuse) && after.invite_domains.is_empty() {
             return Err(super::invalid(
                 "other_domains",
                 "No domain is named yet, so there is no other one to refuse.",
-                "Name those that are invited beside it: --invite-domains example.com,*.example.org.",
+                "Name those that are invited beside it, such as example.com, *.example.org.",
             ));
         }
+        if self.most_administrators.flatten().is_some_and(|most| !MOST_ADMINISTRATORS.contains(&most)) {
+            return Err(super::invalid(
+                "most_administrators",
+                "An organization has 1 to 1000 Administrators at most.",
+                "Give a number from 1 to 1000, or none for any number; two or three are usually enough.",
+            ));
+        }
+        if self.most_token_days.is_some_and(|days| !TOKEN_DAYS.contains(&days)) {
+            return Err(super::invalid("most_token_days", "A personal token lives 1 to 365 days.", "Give a number of days from 1 to 365."));
+        }
+        Ok(after)
+    }
+
+    /// The same settings as they are there.
+    fn as_in(&self, settings: &Settings) -> Self {
+        Self {
+            invite_domains: self.invite_domains.as_ref().map(|_| settings.invite_domains.clone()),
+            other_domains: self.other_domains.map(|_| settings.other_domains),
+            second_factor: self.second_factor.map(|_| settings.second_factor),
+            magic_links: self.magic_links.map(|_| settings.magic_links),
+            most_administrators: self.most_administrators.map(|_| settings.most_administrators),
+            most_token_days: self.most_token_days.map(|_| settings.most_token_days),
+        }
+    }
+}
+
+/// Changes an organization's settings; `false` where they were so already. `seen` are the settings that whoever decides saw: of
+/// those that change, none may be another one by now. `proved_at` is when they were last proved; the host proves nobody.
+///
+/// # Errors
+/// [`authz::Reason::NotProvedAnew`] where that is longer than ten minutes ago; [`Error::Conflict`] where somebody else decided since.
+pub async fn set(app: &App, call: &Call, new: &NewSettings, seen: Option<&Settings>, proved_at: Option<Timestamp>) -> Result<bool, Error> {
+    let mut writing = Writing::begin::<ChangeSettings>(app, call, false).await?;
+    let result = async {
+        if writing.repeats().await?.is_some() {
+            return Ok(Done { value: true, changed: false, about: About::default() });
+        }
+        let before = door::settings(&mut writing.work).await?;
+        let after = new.over(&before)?;
         let changed = before != after;
-        let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before, after })?;
+        let proved = Proved { at: proved_at, now: writing.work.now() };
+        let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before: before.clone(), after, proved })?;
         if changed {
+            same_as_seen(seen.map(|seen| new.as_in(seen)), new.as_in(&before))?;
             organizations::set(&mut writing.work, proof).await?;
         }
-        Ok(Done { value: changed, changed, about: super::About::default() })
+        Ok(Done { value: changed, changed, about: About::default() })
     }
     .await;
     writing.finish(result).await

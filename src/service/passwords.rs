@@ -6,7 +6,7 @@ use crate::{
     app::App,
     authz::{
         self, Reason,
-        door::{StartReset, resets},
+        door::{Proved, StartReset, resets},
     },
     domain::{Asked, LinkKind, Role, Settings, Status, Timestamp, UserId},
     error::Error,
@@ -68,7 +68,7 @@ pub async fn of(app: &App, call: &Call, who: &Who) -> Result<Holder, Error> {
 ///
 /// `proved_at` is when the Administrator was last proved; the host proves nobody.
 ///
-/// Errors: what [`obstacle`] says; [`Error::SignInRefused`] for one's own, and where the proof is older than ten minutes;
+/// Errors: what [`obstacle`] says; [`Error::SignInRefused`] for one's own; [`Reason::NotProvedAnew`] where the proof is older than ten minutes;
 /// [`Error::RateLimited`] where the person was sent several lately; [`Error::MailUnavailable`].
 pub async fn start_reset(app: &App, call: &Call, user: &str, proved_at: Option<Timestamp>) -> Result<Started, Error> {
     let who = parse::who("user", user)?;
@@ -80,7 +80,8 @@ pub async fn start_reset(app: &App, call: &Call, user: &str, proved_at: Option<T
         let settings = door::settings(&mut writing.work).await?;
         let has_password = door::password_hash(&mut writing.work, person.key).await?.is_some();
         let obstacle = obstacle(status, role, has_password, &settings);
-        let action = StartReset { person: found.facts, has_password, settings, proved_at, now: writing.work.now() };
+        let proved = Proved { at: proved_at, now: writing.work.now() };
+        let action = StartReset { person: found.facts, has_password, settings, proved };
         let proof = authz::authorize(&call.actor, &writing.standing, action).map_err(|reason| match reason {
             Reason::NotPending | Reason::Deactivated | Reason::WayClosed => obstacle.unwrap_or_else(|| reason.into()),
             other => other.into(),

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     authz::{
         self, Reason,
-        action::{DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
+        action::{Administrators, DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
         sso::Footing,
     },
     domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackBy, SlackId, Status, UserId},
@@ -156,6 +156,15 @@ fn many_administrators(writing: &Writing<'_>, status: Status) -> Vec<String> {
     }
 }
 
+/// How many Administrators there are, and may be where somebody becomes one.
+async fn administrators_beside(writing: &mut Writing<'_>, then: Option<Role>) -> Result<Administrators, Error> {
+    let most = match then {
+        Some(Role::Administrator) => door::settings(&mut writing.work).await?.most_administrators,
+        Some(Role::User) | None => None,
+    };
+    Ok(Administrators { count: writing.work.administrators(), most })
+}
+
 fn other_domain(settings: &Settings) -> String {
     format!(
         "The domain of this address is not among those that this organization invites ({}): check that it is the person you mean. deactivate_user takes the invite back.",
@@ -167,7 +176,7 @@ fn domain_refused(settings: &Settings) -> Error {
     let message = format!("This organization invites only addresses of these domains: {}.", settings.invite_domains.in_words());
     Error::Invalid(
         Invalid::new("email", message)
-            .with_hint("Invite an address of one of them; whoever runs this server adds a domain with `usher org set --invite-domains`."),
+            .with_hint("Invite an address of one of them; an Administrator adds a domain on the page /settings/invitations."),
     )
 }
 
@@ -194,8 +203,16 @@ pub async fn invite(app: &App, call: &Call, params: &contract::InviteUserParams)
             None => UserId::new(writing.work.now(), &app.random),
         };
         let about = About { users: vec![id], access_groups: groups.iter().map(|group| group.id).collect() };
-        let action = InviteUser { id, email: email.clone(), name: name.clone(), role, groups: groups.clone() };
-        let Some(proof) = writing.ask(action, repeat.is_some())? else {
+        let administrators = administrators_beside(&mut writing, Some(role)).await?;
+        let action = InviteUser { id, email: email.clone(), name: name.clone(), role, groups: groups.clone(), administrators };
+        let asked = match writing.ask(action, repeat.is_some()) {
+            // Who is here already is told so first.
+            Err(full @ Error::Denied(Reason::EnoughAdministrators { .. })) => {
+                return Err(taken(&mut writing, &email).await?.unwrap_or(full));
+            }
+            asked => asked?,
+        };
+        let Some(proof) = asked else {
             let user = shown_by_id(&mut writing, id).await?;
             let value =
                 contract::InviteUserOutput { user, delivery: None, warnings: Vec::new(), changed: false, dry_run: call.options.dry_run };
@@ -349,6 +366,7 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
             slack_id: slack_id.clone(),
             folded,
             active_administrators,
+            administrators: administrators_beside(&mut writing, role).await?,
         };
         let mut warnings = Vec::new();
         if let Some(proof) = writing.ask(action, repeat.is_some())?
@@ -426,7 +444,8 @@ pub async fn reactivate(app: &App, call: &Call, params: &contract::ReactivateUse
                 Status::Deactivated => true,
             };
         let (had_joined, generation) = (found.had_joined, found.facts.invite_generation + 1);
-        let action = ReactivateUser { person: found.facts, had_joined };
+        let administrators = administrators_beside(&mut writing, Some(role)).await?;
+        let action = ReactivateUser { person: found.facts, had_joined, administrators };
         let mut delivery = None;
         let mut warnings = Vec::new();
         if let Some(proof) = writing.ask(action, repeat.is_some())?

@@ -19,6 +19,7 @@ use crate::{
     },
     authz::{
         self, Action as _, Standing,
+        door::Proved,
         second_factor::{
             ConfirmSecondFactor, EnrolSecondFactor, FactorFacts, FactorProof, PassSecondFactor, RemoveSecondFactor, ResetSecondFactor,
         },
@@ -307,13 +308,13 @@ pub async fn of(app: &App, call: &Call, id: UserId) -> Result<Option<Holder>, Er
 ///
 /// `proved_at` is when the Administrator was last proved; the host proves nobody.
 ///
-/// Errors: [`Error::SignInRefused`] for one's own, and where that is longer than ten minutes ago.
+/// Errors: [`Error::SignInRefused`] for one's own; `NotProvedAnew` where that is longer than ten minutes ago.
 pub async fn reset(app: &App, call: &Call, user: &str, proved_at: Option<Timestamp>) -> Result<bool, Error> {
     let who = super::parse::who("user", user)?;
     let mut writing = Writing::begin::<ResetSecondFactor>(app, call, false).await?;
     let result = async {
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
-        let action = ResetSecondFactor { person: found.facts, proved_at, now: writing.work.now() };
+        let action = ResetSecondFactor { person: found.facts, proved: Proved { at: proved_at, now: writing.work.now() } };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         let changed = second_factor::reset(&mut writing.work, proof).await?;
         writing.mails();

@@ -1,10 +1,11 @@
 //! Connecting an organization to its Slack workspace, looking people up there, and what is written of the answers.
 
-use super::{About, Call, Done, Writing, parse};
+use super::{About, Call, Done, Writing, parse, same_as_seen};
 use crate::{
     app::App,
     authz::{
         self, Actor, Reason, Standing,
+        organization::sees_settings,
         slack::{AskSlack, ConnectSlack, DisconnectSlack, FoundInSlack, StopSlack},
     },
     domain::{Channel, ConnectionId, Email, LookUp, SlackBy, SlackId, SlackStop, Workspace},
@@ -40,7 +41,11 @@ impl<E: Into<Error>> From<E> for Failed {
     }
 }
 
-const NOT_CONNECTED: Error = Error::Conflict("No Slack workspace is connected: run `usher slack connect` first.");
+const OTHER_WORKSPACE: Error = Error::Clash {
+    said: "Another workspace is connected, whose ids mean nothing in this one.",
+    hint: "Run `usher slack disconnect` first.",
+};
+const NOT_CONNECTED: Error = Error::Clash { said: "No Slack workspace is connected.", hint: "Run `usher slack connect` first." };
 
 fn cell(org: i64, row: &str) -> Cell<'_> {
     Cell { org, table: "slack_connections", row, column: "token" }
@@ -57,23 +62,28 @@ pub fn token(app: &App, connection: &Connection) -> Option<Token> {
 /// Connects a workspace, or puts another token in place for the one that is connected; who waits to be looked up is looked up.
 ///
 /// # Errors
-/// A token that Slack does not take, or that belongs to another workspace than the one that is connected.
-pub async fn connect(app: &App, call: &Call, token: &Token) -> Result<Workspace, Failed> {
+/// A token that Slack does not take, or that belongs to another workspace than the one that is connected; [`Error::Conflict`]
+/// where somebody put another token in place since `seen`, what [`Connection::registration`] said of the one that was seen.
+pub async fn connect(app: &App, call: &Call, token: &Token, seen: Option<&str>) -> Result<Workspace, Failed> {
     authz::needs::<ConnectSlack>(&call.actor, &call.standing, false)?;
     let workspace = api::whose(&app.outbound, &app.slack.url, token).await?;
     let org = call.actor.org();
     let mut writing = Writing::begin::<ConnectSlack>(app, call, false).await?;
     let result = async {
-        let before = rows::connection_locked(&mut writing.work).await?.map(|connection| connection.facts);
+        if writing.repeats().await?.is_some() {
+            return Ok(Done { value: (), changed: false, about: About::default() });
+        }
+        let connection = rows::connection_locked(&mut writing.work).await?;
+        let registration = connection.as_ref().map(Connection::registration).unwrap_or_default();
+        let before = connection.map(|connection| connection.facts);
         let id = before.as_ref().map_or_else(|| ConnectionId::new(writing.work.now(), &app.random), |before| before.id);
         let sealed_token = app.keyring.seal_cell(&app.random, &cell(org.number, &id.to_string()), token.expose().as_bytes());
         let action = ConnectSlack { id, workspace: workspace.clone(), sealed_token, before };
         let proof = authz::authorize(&call.actor, &writing.standing, action).map_err(|reason| match reason {
-            Reason::WayClosed => {
-                Error::Conflict("Another workspace is connected, whose ids mean nothing in this one: run `usher slack disconnect` first.")
-            }
+            Reason::WayClosed => OTHER_WORKSPACE,
             other => other.into(),
         })?;
+        same_as_seen(seen, registration.as_str())?;
         rows::connect(&mut writing.work, proof).await?;
         Ok(Done { value: (), changed: true, about: About::default() })
     }
@@ -94,11 +104,24 @@ pub struct Tested {
     pub answer: Result<Workspace, Refusal>,
 }
 
+/// The connection of an organization, if it has one, and how many people wait to be looked up, for whoever sees its settings.
+///
+/// # Errors
+/// What no holder of `settings:read` is answered.
+pub async fn state(app: &App, call: &Call) -> Result<Option<(Connection, i64)>, Error> {
+    sees_settings(&call.standing)?;
+    let org = call.actor.org();
+    let Some(connection) = rows::connection(&app.pool, org).await? else { return Ok(None) };
+    Ok(Some((connection, rows::waiting(&app.pool, org).await?)))
+}
+
 /// Asks Slack whose token the organization's is. Changes nothing.
 ///
 /// # Errors
-/// Where no workspace is connected, or the token cannot be opened.
-pub async fn test(app: &App, org: authz::Org) -> Result<Tested, Error> {
+/// Where no workspace is connected, or the token cannot be opened; what nobody without `settings:update` is answered.
+pub async fn test(app: &App, call: &Call) -> Result<Tested, Error> {
+    authz::needs::<ConnectSlack>(&call.actor, &call.standing, false)?;
+    let org = call.actor.org();
     let connection = rows::connection(&app.pool, org).await?.ok_or(NOT_CONNECTED)?;
     let token = token(app, &connection)
         .ok_or_else(|| Error::Internal("the token for Slack cannot be opened: run `usher slack connect` again".to_owned()))?;
@@ -134,7 +157,7 @@ pub async fn ask(app: &App, call: &Call, user: Option<&str>) -> Result<u64, Erro
     let result = async {
         let connection = rows::connection_locked(&mut writing.work).await?.ok_or(NOT_CONNECTED)?;
         if connection.facts.stopped.is_some() {
-            return Err(Error::Conflict("Slack does not take the token any more: `usher slack test` says what to do."));
+            return Err(Error::Clash { said: "Slack does not take the token any more.", hint: "`usher slack test` says what to do." });
         }
         if organizations::now(&mut writing.work).await?.1 {
             return Err(Error::Conflict("This organization is suspended, and nobody of it is looked up: run `usher org resume` first."));

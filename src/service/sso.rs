@@ -9,7 +9,7 @@ mod acting;
 mod connecting;
 
 pub use acting::{ask_mailbox, by_mailbox, enter, join, link_own, unlink_own};
-pub use connecting::{NewConnection, Required, connect, relink, remove, require, test};
+pub use connecting::{NewConnection, Required, connect, connections, outlook, relink, remove, require, test};
 pub(super) use connecting::{footing, keeps_footing};
 
 use self::{

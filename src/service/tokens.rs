@@ -8,13 +8,13 @@ use crate::{
         self, Actor, Standing, Visible,
         action::{CreateToken, RevokeToken},
     },
-    domain::{CredentialId, DAY, Timestamp, Untrusted},
+    domain::{CredentialId, DAY, Invalid, Settings, TOKEN_DAYS, Timestamp, Untrusted},
     error::Error,
     keys::sha256,
     store::{
         Work,
         credentials::{self, Token},
-        organizations,
+        door, organizations,
         people::{self, Who},
     },
 };
@@ -30,16 +30,8 @@ pub struct NewToken {
     pub expires_at: Timestamp,
 }
 
-/// Days a token lives where nothing else is said.
-pub const DEFAULT_DAYS: u32 = 90;
-/// Days a token lives at most.
-pub const MAX_DAYS: u32 = 365;
-
-/// Makes a token for an Active person of an organization that is not suspended.
-pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, read_only: bool) -> Result<NewToken, Error> {
-    if days == 0 || days > MAX_DAYS {
-        return Err(super::invalid("expires_in_days", "A token lives 1 to 365 days.", "Pass a number of days from 1 to 365."));
-    }
+/// Makes a token for an Active person of an organization that is not suspended. Without `days` it lives as long as is usual there.
+pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: Option<u32>, read_only: bool) -> Result<NewToken, Error> {
     let who = parse::who("user", user)?;
     let label = parse::line("label", label, 100)?;
     let mut writing = Writing::begin::<CreateToken>(app, call, false).await?;
@@ -48,12 +40,24 @@ pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: u32, 
     writing.finish(result.map(|value| Done { value, changed: true, about: About::default() })).await
 }
 
+/// How many days a token lives, within what its organization decided.
+fn days(wanted: Option<u32>, settings: &Settings) -> Result<u32, Error> {
+    let days = wanted.unwrap_or_else(|| settings.usual_token_days());
+    let most = settings.most_token_days.min(*TOKEN_DAYS.end());
+    if (*TOKEN_DAYS.start()..=most).contains(&days) {
+        return Ok(days);
+    }
+    let refused = Invalid::new("expires_in_days", format!("A token lives 1 to {most} days here."));
+    Err(refused.with_hint(format!("Pass a number of days from 1 to {most}.")).into())
+}
+
 /// A token to be made.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) who: Who,
     pub(super) label: Untrusted,
-    pub(super) days: u32,
+    /// As long as is usual where none is said.
+    pub(super) days: Option<u32>,
     pub(super) write: bool,
 }
 
@@ -67,11 +71,12 @@ pub(super) async fn issue(app: &App, work: &mut Work, actor: &Actor, standing: &
             hint: "Let people in again with `usher org resume`, then make the token.",
         });
     }
+    let days = days(wanted.days, &door::settings(work).await?)?;
     let locator = organizations::locator(work).await?;
     let token = credential::new_token(&locator, &app.random);
     let now = work.now();
     let id = CredentialId::new(now, &app.random);
-    let expires_at = now.plus(i64::from(wanted.days) * DAY);
+    let expires_at = now.plus(i64::from(days) * DAY);
     let hash = sha256(token.as_bytes());
     let action = CreateToken { person: found.facts, id, label: wanted.label, hash, write: wanted.write, expires_at };
     let proof = authz::authorize(actor, standing, action).map_err(|_| Error::Clash {

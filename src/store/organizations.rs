@@ -10,7 +10,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org,
-        organization::{ChangeOrganization, ChangeSettings, CreateOrganization},
+        organization::{ChangeSettings, CreateOrganization, RenameOrganization, SuspendOrganization},
     },
     domain::{Clock, OrgId, Random, Role, Settings, Slug, Status, Timestamp},
 };
@@ -196,27 +196,28 @@ pub async fn found(work: &mut Work, proof: Authorized<CreateOrganization>, organ
     Ok(key)
 }
 
-/// Renames, suspends or resumes.
-pub async fn change(work: &mut Work, proof: Authorized<ChangeOrganization>) -> Result<(), StoreError> {
+/// Gives another name.
+pub async fn rename(work: &mut Work, proof: Authorized<RenameOrganization>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
-    let mut changes = Vec::new();
-    let (number, now) = (work.org.number, work.now);
-    if let Some(name) = &action.rename {
-        work.tx.query("UPDATE organizations SET name = $2 WHERE number = $1").bind(number).bind(name.as_str()).execute().await?;
-        changes.push(Change { field: "name", before: group_said(&action.name), after: group_said(name.as_str()) });
-    }
-    if let Some(suspend) = action.suspend {
-        let (suspended_at, resumed_at) = if suspend { (Some(now), None) } else { (None, Some(now)) };
-        work.tx
-            .query("UPDATE organizations SET suspended_at = $2, resumed_at = $3 WHERE number = $1")
-            .bind(number)
-            .bind(suspended_at)
-            .bind(resumed_at)
-            .execute()
-            .await?;
-        changes.push(Change::set("suspended", Said::Plain(suspend.to_string())));
-    }
+    let number = work.org.number;
+    work.tx.query("UPDATE organizations SET name = $2 WHERE number = $1").bind(number).bind(action.name.as_str()).execute().await?;
+    let changes = vec![Change { field: "name", before: group_said(&action.before), after: group_said(action.name.as_str()) }];
     audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Suspends or resumes.
+pub async fn suspend(work: &mut Work, proof: Authorized<SuspendOrganization>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let (number, now) = (work.org.number, work.now);
+    let (suspended_at, resumed_at) = if action.suspend { (Some(now), None) } else { (None, Some(now)) };
+    work.tx
+        .query("UPDATE organizations SET suspended_at = $2, resumed_at = $3 WHERE number = $1")
+        .bind(number)
+        .bind(suspended_at)
+        .bind(resumed_at)
+        .execute()
+        .await?;
+    audit::append(work, Entry::done(stamp, vec![Change::set("suspended", Said::Plain(action.suspend.to_string()))])).await
 }
 
 /// Writes other settings; what changed stands in the audit log.
@@ -238,6 +239,13 @@ pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<(
     if before.magic_links != after.magic_links {
         let word = |settings: &Settings| if settings.magic_links { "on" } else { "off" };
         changes.push(Change::plain("magic_links", word(before), word(after)));
+    }
+    if before.most_administrators != after.most_administrators {
+        let said = |settings: &Settings| settings.most_administrators.map_or_else(|| "any".to_owned(), |most| most.to_string());
+        changes.push(Change::plain("most_administrators", said(before), said(after)));
+    }
+    if before.most_token_days != after.most_token_days {
+        changes.push(Change::plain("most_token_days", before.most_token_days.to_string(), after.most_token_days.to_string()));
     }
     audit::append(work, Entry::done(stamp, changes)).await
 }

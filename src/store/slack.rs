@@ -16,6 +16,7 @@ use crate::{
         slack::{AskSlack, ConnectSlack, DisconnectSlack, FoundInSlack, SlackFacts, StopSlack},
     },
     domain::{Channel, ConnectionId, LookUp, OrgId, OutboxId, SlackBy, SlackStop, Status, Timestamp, UserId, Workspace},
+    keys::mark,
 };
 
 /// An organization's connection. `Debug` shows its token sealed only.
@@ -29,9 +30,20 @@ pub struct Connection {
     pub created_at: Timestamp,
     /// Until when Slack asked to be left alone.
     pub held_until: Option<Timestamp>,
+    /// Since when Slack takes the token no longer, if so.
+    pub stopped_at: Option<Timestamp>,
 }
 
-const CONNECTION: &str = "SELECT o.number, o.id, s.id, s.team_id, s.team_name, s.token, s.created_at, s.held_until, s.stopped_as
+impl Connection {
+    /// The token in a short text that is another one once it is; it opens nothing.
+    #[must_use]
+    pub fn registration(&self) -> String {
+        mark(&self.facts.sealed_token)
+    }
+}
+
+const CONNECTION: &str =
+    "SELECT o.number, o.id, s.id, s.team_id, s.team_name, s.token, s.created_at, s.held_until, s.stopped_at, s.stopped_as
    FROM slack_connections s JOIN organizations o ON o.number = s.org WHERE s.org = $1";
 
 fn read(row: &Row) -> Result<Connection, StoreError> {
@@ -42,11 +54,11 @@ fn read(row: &Row) -> Result<Connection, StoreError> {
     let workspace =
         Workspace::answered(&team_id, &team_name).ok_or_else(|| StoreError::Corrupt("the workspace of a connection".to_owned()))?;
     let sealed_token = c.take()?;
-    let (created_at, held_until) = (c.time()?, c.maybe_time()?);
+    let (created_at, held_until, stopped_at) = (c.time()?, c.maybe_time()?, c.maybe_time()?);
     let stopped = c.take::<Option<String>>()?;
     // A code of a newer version is one all the same.
     let stopped = stopped.map(|code| SlackStop::parse(&code).unwrap_or(SlackStop::AccessDenied));
-    Ok(Connection { org, facts: SlackFacts { id, workspace, sealed_token, stopped }, created_at, held_until })
+    Ok(Connection { org, facts: SlackFacts { id, workspace, sealed_token, stopped }, created_at, held_until, stopped_at })
 }
 
 /// The organization's connection, if it has one.

@@ -20,6 +20,7 @@ use crate::{
         },
     },
     domain::{ConnectionId, IdentityChange, Notice, Role, Settings, SsoChange, Status, Timestamp, UserId},
+    keys::mark,
 };
 use uuid::Uuid;
 
@@ -47,6 +48,12 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The registration at the provider in a short text that is another one once it, or its secret, is; it opens nothing.
+    #[must_use]
+    pub fn registration(&self) -> String {
+        mark(&format!("{} {}", self.client_id, self.sealed_secret))
+    }
+
     /// What a rule sees.
     #[must_use]
     pub fn facts(&self) -> ConnectionFacts {
@@ -207,21 +214,24 @@ pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Set
     Ok(ended)
 }
 
+const FOOTING: &str = "SELECT (SELECT count(*) FROM users u JOIN sso_identities i ON i.user_key = u.key JOIN sso_connections c ON c.id = i.connection_id
+                      WHERE u.org = $1 AND u.role = 'administrator' AND u.status = 'active' AND i.last_used_at IS NOT NULL
+                        AND c.removed_at IS NULL),
+                    (SELECT count(*) FROM users WHERE org = $1 AND role = 'administrator' AND status = 'active' AND password_hash IS NOT NULL)";
+
+fn read_footing(row: &Row) -> Result<Footing, StoreError> {
+    Ok(Footing { proven: row.get::<i64>(0)? > 0, break_glass: row.get::<i64>(1)? > 0 })
+}
+
 /// What required single sign-on rests on, under the lock and after what was written so far.
 pub async fn footing(work: &mut Work) -> Result<Footing, StoreError> {
     let org = work.org.number;
-    let row = work
-        .tx
-        .query(
-            "SELECT (SELECT count(*) FROM users u JOIN sso_identities i ON i.user_key = u.key JOIN sso_connections c ON c.id = i.connection_id
-                      WHERE u.org = $1 AND u.role = 'administrator' AND u.status = 'active' AND i.last_used_at IS NOT NULL
-                        AND c.removed_at IS NULL),
-                    (SELECT count(*) FROM users WHERE org = $1 AND role = 'administrator' AND status = 'active' AND password_hash IS NOT NULL)",
-        )
-        .bind(org)
-        .one()
-        .await?;
-    Ok(Footing { proven: row.get::<i64>(0)? > 0, break_glass: row.get::<i64>(1)? > 0 })
+    read_footing(&work.tx.query(FOOTING).bind(org).one().await?)
+}
+
+/// The same at this moment.
+pub async fn footing_now(pool: &Pool, org: Org) -> Result<Footing, StoreError> {
+    read_footing(&pool.query(FOOTING).bind(org.number).one().await?)
 }
 
 /// Active people whom no identity at a live connection opens: id and address, oldest first.

@@ -166,6 +166,13 @@ impl Work {
         self.head.people[row][column]
     }
 
+    /// How many Administrators are Active or Pending.
+    #[must_use]
+    pub fn administrators(&self) -> i64 {
+        let (row, column) = slot(Status::Pending, Role::Administrator);
+        self.head.people[row][column] + self.active_administrators()
+    }
+
     pub(in crate::store) fn touch_head(&mut self) {
         self.changed = true;
     }

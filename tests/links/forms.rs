@@ -120,6 +120,24 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
             row.path = format!("{address}/settings/second-factor/{other}");
             row
         },
+        own("/settings", &[("name", "Typed"), ("seen", "My organization")], 303),
+        own("/settings/sign-in", &[("seen", "{}"), ("second_factor", "nobody"), ("magic_links", "on")], 303),
+        own("/settings/invitations", &[("seen", "{}"), ("other_domains", "warn"), ("most_administrators", "9")], 303),
+        own("/settings/ai-tools", &[("seen", "{}"), ("most_token_days", "90")], 303),
+        own("/settings/sso", &[("do", "open")], 303),
+        {
+            let mut row = own("/settings/sso/{id}", &[("do", "test")], 303);
+            row.path = format!("{address}/settings/sso/{connection}");
+            row
+        },
+        {
+            let mut row = own("/settings/sso/{id}/remove", &[], 303);
+            row.path = format!("{address}/settings/sso/{connection}/remove");
+            row
+        },
+        own("/settings/slack/disconnect", &[], 303),
+        // Slack is asked nothing with what is no token.
+        own("/settings/slack", &[("token", "none")], 422),
         own("/users/invite", &[("email", "typed@example.com"), ("first_name", "Zoë"), ("last_name", "Typed"), ("do", "invite")], 303),
         {
             let mut row = own("/users/{id}/resend", &[], 303);

@@ -41,6 +41,18 @@ pub(super) enum Done {
     PeopleIn,
     PersonOut,
     OldForm,
+    SettingsSaved,
+    SettingsAsBefore,
+    ProviderConnected,
+    ProviderAnswers,
+    ProviderChanged,
+    ProviderRemoved,
+    SsoRequired,
+    SsoOpen,
+    SlackConnected,
+    SlackAnswers,
+    SlackAsked,
+    SlackEnded,
 }
 
 impl Done {
@@ -67,6 +79,21 @@ impl Done {
     /// What the pages of access groups say.
     pub(super) const OF_GROUPS: [Self; 6] =
         [Self::GroupMade, Self::GroupSaved, Self::GroupGone, Self::PeopleIn, Self::PersonOut, Self::OldForm];
+    /// What the settings say.
+    pub(super) const OF_SETTINGS: [Self; 12] = [
+        Self::SettingsSaved,
+        Self::SettingsAsBefore,
+        Self::ProviderConnected,
+        Self::ProviderAnswers,
+        Self::ProviderChanged,
+        Self::ProviderRemoved,
+        Self::SsoRequired,
+        Self::SsoOpen,
+        Self::SlackConnected,
+        Self::SlackAnswers,
+        Self::SlackAsked,
+        Self::SlackEnded,
+    ];
 
     const fn word(self) -> &'static str {
         match self {
@@ -91,6 +118,18 @@ impl Done {
             Self::PeopleIn => "people_in",
             Self::PersonOut => "person_out",
             Self::OldForm => "old_form",
+            Self::SettingsSaved => "settings_saved",
+            Self::SettingsAsBefore => "settings_as_before",
+            Self::ProviderConnected => "provider_connected",
+            Self::ProviderAnswers => "provider_answers",
+            Self::ProviderChanged => "provider_changed",
+            Self::ProviderRemoved => "provider_removed",
+            Self::SsoRequired => "sso_required",
+            Self::SsoOpen => "sso_open",
+            Self::SlackConnected => "slack_connected",
+            Self::SlackAnswers => "slack_answers",
+            Self::SlackAsked => "slack_asked",
+            Self::SlackEnded => "slack_ended",
         }
     }
 
@@ -124,6 +163,20 @@ impl Done {
             Self::PeopleIn => "They are in the group. What it gives holds on their very next request.",
             Self::PersonOut => "They are out of the group. What it gave them has ended.",
             Self::OldForm => "Nothing was done: this form was sent before, and the group has changed since. This is how it stands.",
+            Self::SettingsSaved => "It is saved, and holds from the next request on.",
+            Self::SettingsAsBefore => "It was so before; nothing was changed.",
+            Self::ProviderConnected => {
+                "The provider is connected. Register its redirect address there, then sign in through it once yourself."
+            }
+            Self::ProviderAnswers => "The provider answers as itself. Sign in once to try the registration, too.",
+            Self::ProviderChanged => "The registration is saved. Whom the provider names anew confirms once by mail.",
+            Self::ProviderRemoved => "The connection has ended, and its secret is forgotten.",
+            Self::SsoRequired => "Single sign-on is required. Sessions that came in another way have ended.",
+            Self::SsoOpen => "The other ways in are open again.",
+            Self::SlackConnected => "Slack is connected. Who is here already is looked up once you choose it.",
+            Self::SlackAnswers => "Slack takes the token.",
+            Self::SlackAsked => "Everybody without a Slack ID is looked up, as fast as Slack allows.",
+            Self::SlackEnded => "Slack is disconnected, and its token forgotten.",
         }
     }
 

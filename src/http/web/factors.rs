@@ -5,17 +5,21 @@
 use super::{
     done::{self, Done, go_and_say},
     door::go_to,
-    fault, page,
+    fault,
+    frame::frame,
+    page,
     signed_in::{Bare, Drawn, Part, Try, named},
     views::{
         Fault, Moment,
         factors::{FactorsPage, ResetPage, Row},
+        frame::Place,
+        settings::{Section, Top},
     },
     visitor::Visitor,
 };
 use crate::{
     app::SharedApp,
-    authz::{Action as _, second_factor::ResetSecondFactor},
+    authz::{Action as _, Reason, second_factor::ResetSecondFactor},
     domain::{SecondFactorFor, Timestamp, UserId},
     error::Error,
     service::{retrying, second_factor},
@@ -64,8 +68,8 @@ pub async fn list(
     let shown = page(
         &app,
         &FactorsPage {
-            base: app.public_url.base(),
-            organization: &session.organization,
+            frame: &frame(&app, &visitor, Some(Place::Settings)),
+            top: Top::of(Section::SigningIn),
             demanded: match session.settings.second_factor {
                 SecondFactorFor::Nobody => "Nobody must have one; whoever has set one up is asked for it.",
                 SecondFactorFor::Administrators => "Administrators must have one.",
@@ -129,7 +133,7 @@ pub async fn reset(State(app): State<SharedApp>, segment: Result<Path<String>, P
     match retrying(|| second_factor::reset(&app, &tried.call, &id, Some(visitor.now.proved_at))).await {
         Ok(true) => go_and_say(&app, PLACE, Done::FactorReset),
         Ok(false) => go_and_say(&app, PLACE, Done::NoFactorLeft),
-        Err(error @ Error::SignInRefused) => {
+        Err(error @ Error::Denied(Reason::NotProvedAnew)) => {
             tried.note(&app, &error);
             let message = "A second factor is reset within 10 minutes of signing in. Sign out, sign in again, and reset it then.";
             confirm(&app, visitor, &of, since, Some(message))

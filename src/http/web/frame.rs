@@ -11,7 +11,13 @@ use super::{
     },
     visitor::{Held, Visitor},
 };
-use crate::{app::SharedApp, authn::credential::base62, authz::Standing, domain::builtin, service::people};
+use crate::{
+    app::SharedApp,
+    authn::credential::base62,
+    authz::{Standing, organization::sees_settings},
+    domain::builtin,
+    service::people,
+};
 use axum::response::Response;
 
 /// How many Administrators are named to who has no access yet.
@@ -22,6 +28,7 @@ fn opens(standing: &Standing, place: Place) -> bool {
     match place {
         Place::Users => standing.holds(builtin::USERS_READ),
         Place::AccessGroups => standing.holds(builtin::ACCESS_GROUPS_READ),
+        Place::Settings => sees_settings(standing).is_ok(),
     }
 }
 

@@ -163,6 +163,12 @@ fn trouble(error: &Error) -> Option<(&'static str, String)> {
             "access_groups",
             format!("These groups give more than you hold yourself: {}. Leave them out, or ask an Administrator.", missing.join(", ")),
         )),
+        Error::Denied(Reason::EnoughAdministrators { most }) => Some((
+            "role",
+            format!(
+                "Your organization decided to have {most} Administrators at most, Pending ones included. Choose User, or raise the bound in the settings."
+            ),
+        )),
         Error::GroupNotFound => Some(("access_groups", "One of these groups is gone. Choose again.".to_owned())),
         other => Some(("form", passing(other)?)),
     }

@@ -14,6 +14,7 @@ pub mod inviting;
 pub mod me;
 pub mod passwords;
 pub mod second_factor;
+pub mod settings;
 pub mod signed_in;
 pub mod sso;
 pub mod users;

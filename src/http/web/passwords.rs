@@ -6,18 +6,22 @@
 use super::{
     done::{self, Done, go_and_say},
     door::go_to,
-    fault, page,
+    fault,
+    frame::frame,
+    page,
     signed_in::{Bare, Drawn, Fields, Part, Try, named},
     views::{
         Fault,
+        frame::Place,
         passwords::{PasswordsPage, ResetPage, Row},
+        settings::{Section, Top},
     },
     visitor::Visitor,
 };
 use crate::{
     app::SharedApp,
     authz::{
-        Action as _,
+        Action as _, Reason,
         door::{FRESH, StartReset},
     },
     domain::{LinkKind, MINUTE, UserId},
@@ -94,9 +98,8 @@ async fn show(app: &SharedApp, visitor: &Visitor, after: Option<UserId>, said: &
     page(
         app,
         &PasswordsPage {
-            base: app.public_url.base(),
-            id: &session.person.id.to_string(),
-            organization: &session.organization,
+            frame: &frame(app, visitor, Some(Place::Settings)),
+            top: Top::of(Section::SigningIn),
             rows: &rows,
             first: after.is_none(),
             next: next.as_deref(),
@@ -152,7 +155,7 @@ fn in_the_way(error: &Error) -> Option<String> {
         Error::Clash { said, .. } => {
             Some(format!("{said} They sign in with the provider; whoever runs that helps with the account there."))
         }
-        Error::SignInRefused => {
+        Error::Denied(Reason::NotProvedAnew) => {
             Some(format!("A reset is started within {} minutes of signing in. Sign out, sign in again, and start it then.", FRESH / MINUTE))
         }
         Error::RateLimited { retry_after_ms, .. } => Some(format!(
@@ -169,6 +172,7 @@ fn in_the_way(error: &Error) -> Option<String> {
         | Error::NameTaken
         | Error::Denied(_)
         | Error::Conflict(_)
+        | Error::SignInRefused
         | Error::DeadLink
         | Error::Unauthenticated
         | Error::Unavailable(_)

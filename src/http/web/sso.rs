@@ -95,7 +95,7 @@ pub(super) async fn set_out(
 fn failing(app: &SharedApp, caller: CallerAddress, failed: Failed) -> Response {
     let fault = match failed {
         Failed::Ours(Error::RateLimited { retry_after_ms, .. }) => return too_many(app, retry_after_ms),
-        Failed::Ours(Error::Conflict(_)) => return super::fault(app, Page::NotFound),
+        Failed::Ours(Error::Conflict(_) | Error::Clash { .. }) => return super::fault(app, Page::NotFound),
         Failed::Ours(error) => return unavailable(app, &error),
         Failed::Provider(fault) => fault,
     };

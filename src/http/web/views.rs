@@ -19,6 +19,7 @@ pub mod groups;
 pub mod me;
 pub mod passwords;
 pub mod second_factor;
+pub mod settings;
 pub mod sso;
 pub mod users;
 pub mod when;
@@ -199,6 +200,11 @@ pub fn label(field: &'static str) -> &'static str {
         "name" => "Name",
         "description" => "Description",
         "reason" => "Reason",
+        "issuer" => "Issuer",
+        "tenants" => "Directory (tenant) ID",
+        "client_id" => "Client ID",
+        "client_secret" => "Client secret",
+        "invite_domains" => "Email domains",
         other => other,
     }
 }

@@ -5,12 +5,14 @@ use crate::{
     app::App,
     authn::sso::{self, Issuer, Provider, Secret},
     authz::{
-        self, Org,
+        self, Action, Org, Reason,
+        door::Proved,
+        organization::sees_settings,
         sso::{ChangeProvider, ConnectProvider, Footing, Lost, RemoveProvider, RequireSso},
     },
-    domain::{ConnectionId, Untrusted, UserId},
+    domain::{ConnectionId, Timestamp, Untrusted, UserId},
     error::Error,
-    service::{About, Call, Done, Writing},
+    service::{About, Call, Done, Writing, same_as_seen},
     store::{
         door,
         sso::{self as rows, Connection},
@@ -21,8 +23,14 @@ fn seal(app: &App, org: Org, id: ConnectionId, secret: &str) -> String {
     app.keyring.seal_cell(&app.random, &cell(org.number, &rows::row_of(id)), secret.as_bytes())
 }
 
+/// Asked before a provider is: whether whoever decides may, and was proved lately. The write asks again.
+fn may_ask<A: Action>(app: &App, call: &Call, proved_at: Option<Timestamp>) -> Result<(), Error> {
+    authz::needs::<A>(&call.actor, &call.standing, false)?;
+    Ok(Proved { at: proved_at, now: app.clock.now() }.anew(&call.actor)?)
+}
+
 /// A connection to be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewConnection {
     /// What people read on the button.
     pub name: String,
@@ -36,27 +44,36 @@ pub struct NewConnection {
     pub trusts_unverified_email: bool,
 }
 
-/// Connects a provider, after it was seen to answer as itself.
+/// Connects a provider, after it was seen to answer as itself. `proved_at` is when whoever decides was last proved; the host
+/// proves nobody.
 ///
 /// # Errors
-/// A value that does not read, or a provider that does not answer.
-pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<ConnectionId, Failed> {
+/// A value that does not read, a provider that does not answer, or [`Reason::NotProvedAnew`].
+pub async fn connect(app: &App, call: &Call, new: &NewConnection, proved_at: Option<Timestamp>) -> Result<ConnectionId, Failed> {
+    may_ask::<ConnectProvider>(app, call, proved_at)?;
     let name = Untrusted::parse_name("name", &new.name, 40)?;
     let provider = Provider::new(new.issuer.clone(), &new.client_id, new.client_secret.clone(), new.trusts_unverified_email)?;
     sso::test(&app.outbound, &provider).await?;
     let org = call.actor.org();
     let mut writing = Writing::begin::<ConnectProvider>(app, call, false).await?;
     let result = async {
+        // What a second click would connect is what the first did.
+        if writing.repeats().await?.is_some()
+            && let Some(newest) = rows::connections_locked(&mut writing.work).await?.pop()
+        {
+            return Ok(Done { value: newest.id, changed: false, about: About::default() });
+        }
         let id = ConnectionId::new(writing.work.now(), &app.random);
         let tenants: Vec<String> = new.issuer.tenants().iter().map(ToString::to_string).collect();
         let action = ConnectProvider {
             id,
-            name,
+            name: name.clone(),
             issuer: new.issuer.as_str().to_owned(),
             tenants: (!tenants.is_empty()).then(|| tenants.join(",")),
             client_id: new.client_id.clone(),
             sealed_secret: seal(app, org, id, new.client_secret.expose()),
             trusts_unverified_email: new.trusts_unverified_email,
+            proved: Proved { at: proved_at, now: writing.work.now() },
         };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
         rows::connect(&mut writing.work, proof).await?;
@@ -67,6 +84,9 @@ pub async fn connect(app: &App, call: &Call, new: NewConnection) -> Result<Conne
     Ok(writing.finish(result).await?)
 }
 
+const NOT_CONNECTED: Error =
+    Error::Clash { said: "There is no such connection, or several and none was named.", hint: "`usher sso list` shows their ids." };
+
 /// The connection that a command or a form names, or the only one.
 pub(super) fn named(connections: Vec<Connection>, id: Option<&str>) -> Result<Connection, Error> {
     let wanted = id.map(|id| ConnectionId::parse(id.trim()));
@@ -75,15 +95,35 @@ pub(super) fn named(connections: Vec<Connection>, id: Option<&str>) -> Result<Co
         None => count == 1,
         Some(id) => id == Some(connection.id),
     });
-    found.next().ok_or(Error::Conflict("There is no such connection, or several and none was named: `usher sso list` shows their ids."))
+    found.next().ok_or(NOT_CONNECTED)
+}
+
+/// The connections of an organization, for whoever sees its settings, oldest first.
+///
+/// # Errors
+/// What no holder of `settings:read` is answered.
+pub async fn connections(app: &App, call: &Call) -> Result<Vec<Connection>, Error> {
+    sees_settings(&call.standing)?;
+    Ok(rows::connections(&app.pool, call.actor.org()).await?)
+}
+
+/// What required single sign-on rests on, or would rest on, and how many Active people no connection opens yet.
+///
+/// # Errors
+/// As [`connections`].
+pub async fn outlook(app: &App, call: &Call) -> Result<(Footing, usize), Error> {
+    sees_settings(&call.standing)?;
+    let org = call.actor.org();
+    Ok((rows::footing_now(&app.pool, org).await?, rows::not_linked(&app.pool, org).await?.len()))
 }
 
 /// Whether a connection's provider answers as itself.
 ///
 /// # Errors
-/// No such connection, or what is wrong with it.
-pub async fn test(app: &App, org: Org, id: Option<&str>) -> Result<Connection, Failed> {
-    let connection = named(rows::connections(&app.pool, org).await?, id)?;
+/// No such connection, or what is wrong with it; what no Administrator is answered.
+pub async fn test(app: &App, call: &Call, id: Option<&str>) -> Result<Connection, Failed> {
+    authz::needs::<ChangeProvider>(&call.actor, &call.standing, false)?;
+    let connection = named(rows::connections(&app.pool, call.actor.org()).await?, id)?;
     sso::test(&app.outbound, &provider(app, &connection)?).await?;
     Ok(connection)
 }
@@ -117,8 +157,17 @@ pub(in crate::service) async fn keeps_footing(writing: &mut Writing<'_>, before:
 ///
 /// # Errors
 /// No such connection, a provider that does not answer, or another client while SSO is required and nobody came in by another
-/// connection.
-pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, client_secret: Secret) -> Result<ConnectionId, Failed> {
+/// connection; [`Error::Conflict`] where somebody put another registration in place since `seen`, the one that whoever decides
+/// saw; [`Reason::NotProvedAnew`].
+pub async fn relink(
+    app: &App,
+    call: &Call,
+    id: Option<&str>,
+    (client_id, client_secret): (&str, &Secret),
+    seen: Option<&str>,
+    proved_at: Option<Timestamp>,
+) -> Result<ConnectionId, Failed> {
+    may_ask::<ChangeProvider>(app, call, proved_at)?;
     let org = call.actor.org();
     let before = named(rows::connections(&app.pool, org).await?, id)?;
     let issuer = provider(app, &before)?.issuer().clone();
@@ -126,10 +175,15 @@ pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, c
     sso::test(&app.outbound, &after).await?;
     let mut writing = Writing::begin::<ChangeProvider>(app, call, false).await?;
     let result = async {
+        if writing.repeats().await?.is_some() {
+            return Ok(Done { value: before.id, changed: false, about: About::default() });
+        }
         let connection = named(rows::connections_locked(&mut writing.work).await?, Some(&before.id.to_string()))?;
         let sealed_secret = seal(app, org, connection.id, client_secret.expose());
-        let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret };
+        let proved = Proved { at: proved_at, now: writing.work.now() };
+        let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret, proved };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
+        same_as_seen(seen, connection.registration().as_str())?;
         let footing = footing(&mut writing).await?;
         rows::change(&mut writing.work, proof).await?;
         keeps_footing(&mut writing, footing).await?;
@@ -140,20 +194,32 @@ pub async fn relink(app: &App, call: &Call, id: Option<&str>, client_id: &str, c
     Ok(writing.finish(result).await?)
 }
 
+const LAST_CONNECTION: Error = Error::Clash {
+    said: "Single sign-on is required here, and this is its last connection.",
+    hint: "Run `usher sso require --off` first.",
+};
+
 /// Ends a connection.
 ///
 /// # Errors
-/// No such connection, or while SSO is required the last one, or the one by which the Administrators came in.
-pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<ConnectionId, Error> {
+/// No such connection, or while SSO is required the last one, or the one by which the Administrators came in;
+/// [`Reason::NotProvedAnew`].
+pub async fn remove(app: &App, call: &Call, id: Option<&str>, proved_at: Option<Timestamp>) -> Result<ConnectionId, Error> {
     let mut writing = Writing::begin::<RemoveProvider>(app, call, false).await?;
     let result = async {
+        if let (Some(_), Some(id)) = (writing.repeats().await?, id.and_then(ConnectionId::parse)) {
+            return Ok(Done { value: id, changed: false, about: About::default() });
+        }
         let all = rows::connections_locked(&mut writing.work).await?;
         let others = all.len().saturating_sub(1);
         let connection = named(all, id)?;
         let sso_required = door::settings(&mut writing.work).await?.sso_required;
-        let action = RemoveProvider { connection: connection.facts(), sso_required, others };
-        let proof = authz::authorize(&call.actor, &writing.standing, action)
-            .map_err(|_| Error::Conflict("SSO is required, and this is its last connection: run `usher sso require --off` first."))?;
+        let proved = Proved { at: proved_at, now: writing.work.now() };
+        let action = RemoveProvider { connection: connection.facts(), sso_required, others, proved };
+        let proof = authz::authorize(&call.actor, &writing.standing, action).map_err(|reason| match reason {
+            Reason::WayClosed => LAST_CONNECTION,
+            other => other.into(),
+        })?;
         let footing = footing(&mut writing).await?;
         rows::remove(&mut writing.work, proof).await?;
         keeps_footing(&mut writing, footing).await?;
@@ -162,6 +228,15 @@ pub async fn remove(app: &App, call: &Call, id: Option<&str>) -> Result<Connecti
     }
     .await;
     writing.finish(result).await
+}
+
+/// Why single sign-on cannot be required yet.
+fn no_footing(footing: Footing) -> Error {
+    Error::Conflict(if footing.proven {
+        "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
+    } else {
+        "No active Administrator has signed in through a connection yet: let one do so first."
+    })
 }
 
 /// What requiring single sign-on came to.
@@ -177,20 +252,19 @@ pub struct Required {
 /// Administrators who have a password.
 ///
 /// # Errors
-/// While no Administrator came in through it, or none has a password for the day on which it is broken.
-pub async fn require(app: &App, call: &Call, required: bool) -> Result<Required, Error> {
+/// While no Administrator came in through it, or none has a password for the day on which it is broken; [`Reason::NotProvedAnew`].
+pub async fn require(app: &App, call: &Call, required: bool, proved_at: Option<Timestamp>) -> Result<Required, Error> {
     let mut writing = Writing::begin::<RequireSso>(app, call, false).await?;
     let result = async {
         let settings = door::settings(&mut writing.work).await?;
         let footing = rows::footing(&mut writing.work).await?;
         let connection = rows::connections_locked(&mut writing.work).await?.first().map(|connection| connection.id);
         let changed = settings.sso_required != required;
-        let proof = authz::authorize(&call.actor, &writing.standing, RequireSso { required, footing, connection }).map_err(|_| {
-            Error::Conflict(if footing.proven {
-                "No active Administrator has a password, the way in when the provider is broken: let one set it on their own page first."
-            } else {
-                "No active Administrator has signed in through a connection yet: let one do so first."
-            })
+        let proved = Proved { at: proved_at, now: writing.work.now() };
+        let action = RequireSso { required, footing, connection, proved };
+        let proof = authz::authorize(&call.actor, &writing.standing, action).map_err(|reason| match reason {
+            Reason::WayClosed => no_footing(footing),
+            other => other.into(),
         })?;
         let ended = if changed { rows::require(&mut writing.work, proof, settings).await? } else { 0 };
         writing.mails();

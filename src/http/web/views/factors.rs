@@ -1,6 +1,10 @@
 //! The pages about everybody's second factors, for Administrators.
 
-use super::{Moment, View};
+use super::{
+    Moment, View,
+    frame::Frame,
+    settings::{Section, Top},
+};
 use askama::Template;
 use http::StatusCode;
 
@@ -25,10 +29,10 @@ pub struct Row {
 #[derive(Debug, Template)]
 #[template(path = "factors.html")]
 pub struct FactorsPage<'a> {
-    /// Path of the public URL.
-    pub base: &'a str,
-    /// Name of the organization.
-    pub organization: &'a str,
+    /// What stands around it.
+    pub frame: &'a Frame,
+    /// What is at its top.
+    pub top: Top<'a>,
     /// Of whom one is demanded, in a sentence.
     pub demanded: &'a str,
     /// The people of this part of the list.

@@ -9,11 +9,13 @@ pub enum Place {
     Users,
     /// The access groups.
     AccessGroups,
+    /// What the organization decides.
+    Settings,
 }
 
 impl Place {
     /// Every place, in the order of the sidebar.
-    pub const ALL: [Self; 2] = [Self::Users, Self::AccessGroups];
+    pub const ALL: [Self; 3] = [Self::Users, Self::AccessGroups, Self::Settings];
 
     /// Path below the base.
     #[must_use]
@@ -21,6 +23,7 @@ impl Place {
         match self {
             Self::Users => "/users",
             Self::AccessGroups => "/access-groups",
+            Self::Settings => "/settings",
         }
     }
 
@@ -30,6 +33,7 @@ impl Place {
         match self {
             Self::Users => "Users",
             Self::AccessGroups => "Access groups",
+            Self::Settings => "Settings",
         }
     }
 
@@ -37,6 +41,7 @@ impl Place {
     fn section(self) -> &'static str {
         match self {
             Self::Users | Self::AccessGroups => "Access",
+            Self::Settings => "Organization",
         }
     }
 
@@ -44,6 +49,7 @@ impl Place {
         match self {
             Self::Users => "users",
             Self::AccessGroups => "groups",
+            Self::Settings => "gear",
         }
     }
 }
@@ -120,7 +126,7 @@ mod tests {
             here: Some(Place::Users),
         };
         let headings: Vec<_> = frame.entries().iter().filter_map(|entry| entry.heading).collect();
-        assert_eq!(headings, ["Access"]);
+        assert_eq!(headings, ["Access", "Organization"]);
         assert_eq!(frame.entries().iter().filter(|entry| entry.here).count(), 1);
         assert_eq!(frame.initials(), "AR");
     }

@@ -1,6 +1,10 @@
 //! The pages on which an Administrator has somebody mailed a link to choose a new password.
 
-use super::View;
+use super::{
+    View,
+    frame::Frame,
+    settings::{Section, Top},
+};
 use askama::Template;
 use http::StatusCode;
 
@@ -25,12 +29,10 @@ pub struct Row {
 #[derive(Debug, Template)]
 #[template(path = "passwords.html")]
 pub struct PasswordsPage<'a> {
-    /// Path of the public URL.
-    pub base: &'a str,
-    /// Id of the Administrator, which the form carries.
-    pub id: &'a str,
-    /// Name of the organization.
-    pub organization: &'a str,
+    /// What stands around it.
+    pub frame: &'a Frame,
+    /// What is at its top.
+    pub top: Top<'a>,
     /// The people of this part of the list.
     pub rows: &'a [Row],
     /// Whether this is its first part.
