@@ -327,6 +327,12 @@ impl PublicUrl {
         self.url.origin().ascii_serialization()
     }
 
+    /// Where an organization's AI tools connect. It holds no secret.
+    #[must_use]
+    pub fn mcp(&self, slug: &str) -> String {
+        format!("{}/mcp/{slug}", self.as_str())
+    }
+
     /// The path before every route: empty, or `/path`.
     #[must_use]
     pub fn base(&self) -> &str {

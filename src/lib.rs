@@ -12,6 +12,7 @@ pub mod domain;
 pub mod error;
 pub mod failpoint;
 pub mod gather;
+pub mod hosts;
 pub mod http;
 pub mod keys;
 pub mod mail;

@@ -419,7 +419,7 @@ async fn serve(app: SharedApp, listener: TcpListener, options: &Options, made: O
         organization.is_some() || store::organizations::first(&app.pool).await.map_err(|error| error.to_string())?.is_some();
     let slug = organization.map(|organization| organization.slug);
     let mcp_url = match &slug {
-        Some(slug) => format!("{}/mcp/{slug}", app.public_url.as_str()),
+        Some(slug) => app.public_url.mcp(slug),
         None => format!("{}/mcp", app.public_url.as_str()),
     };
     let value = json!({

@@ -1,6 +1,6 @@
 //! What a person reads once the server answers: where it is, and what to paste where.
 
-use serde_json::{Value, json};
+use crate::hosts::{self, Host, Token};
 
 /// What the words are about.
 pub(super) struct Welcome<'a> {
@@ -16,21 +16,13 @@ pub(super) struct Welcome<'a> {
     pub(super) organizations: bool,
 }
 
-/// What stands in Cursor's `mcp.json`.
-fn cursor(mcp_url: &str, token: &str) -> Value {
-    json!({"mcpServers": {"usher": {"url": mcp_url, "headers": {"Authorization": format!("Bearer {token}")}}}})
-}
-
-/// What stands in VS Code's `mcp.json`, a file that projects share: it asks for the token, and keeps it elsewhere.
-fn vscode(mcp_url: &str) -> Value {
-    json!({
-        "inputs": [{"type": "promptString", "id": "usher-token", "description": "usher token", "password": true}],
-        "servers": {"usher": {"type": "http", "url": mcp_url, "headers": {"Authorization": "Bearer ${input:usher-token}"}}},
-    })
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+/// What goes where, with a heading.
+fn paragraph(host: &Host) -> String {
+    let Host { name, place, text, .. } = host;
+    let then = host.then.map(|then| format!("; {then}")).unwrap_or_default();
+    // A command is set apart, as one's own text is; what is a file stands as it will stand there.
+    let margin = if text.contains('\n') { "" } else { "  " };
+    format!("{name}, in {place}{then}:\n\n{margin}{text}\n\n")
 }
 
 impl Welcome<'_> {
@@ -39,7 +31,7 @@ impl Welcome<'_> {
         let Self { mcp_url, mail, .. } = self;
         let Some(token) = self.token else {
             let next = if self.organizations {
-                "A person's token: usher token create --org SLUG --user EMAIL"
+                "A person's token: on their own page, or usher token create --org SLUG --user EMAIL"
             } else {
                 "There is no organization yet: usher org create --help"
             };
@@ -49,7 +41,7 @@ impl Welcome<'_> {
             .sign_in_url
             .map(|url| format!("\n\nYour page in a browser; this link signs you in once, within 10 minutes:\n\n  {url}"))
             .unwrap_or_default();
-        let (cursor, vscode) = (pretty(&cursor(mcp_url, token)), pretty(&vscode(mcp_url)));
+        let hosts: String = hosts::all(mcp_url, Token::Itself(token)).iter().map(paragraph).collect();
         format!(
             "usher serves {mcp_url}
 {mail}
@@ -58,19 +50,7 @@ Your token, shown this once:
 
   {token}{sign_in}
 
-Claude Code, in a terminal:
-
-  claude mcp add --transport http usher {mcp_url} --header 'Authorization: Bearer {token}'
-
-Cursor, in ~/.cursor/mcp.json:
-
-{cursor}
-
-VS Code, in .vscode/mcp.json; it asks for the token:
-
-{vscode}
-
-Then ask: \"Invite Ana Ruiz, ana@example.com, as a User.\" Ctrl-C ends the server; `usher serve` starts it again."
+{hosts}Then ask: \"Invite Ana Ruiz, ana@example.com, as a User.\" Ctrl-C ends the server; `usher serve` starts it again."
         )
     }
 }
