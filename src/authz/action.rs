@@ -5,8 +5,7 @@
 
 use super::{Action, Actor, PersonRef, Reason, Standing, Target, ceiling::missing, sso::NewIdentity};
 use crate::domain::{
-    Channel, CredentialId, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, SlackId, Status, Timestamp, Untrusted,
-    UserId, builtin,
+    Channel, Email, GroupId, GroupName, LinkId, PermissionSet, PersonName, Role, SlackId, Status, Timestamp, Untrusted, UserId, builtin,
 };
 use usher_tools::Needs;
 
@@ -535,64 +534,6 @@ impl Action for AcceptInvite {
             Joining::Identity { connected, same_address, .. } => *connected && *same_address,
         };
         if open { Ok(()) } else { Err(Reason::WayClosed) }
-    }
-}
-
-/// A new personal MCP token, made on the host for an Active person.
-#[derive(Clone, Debug)]
-pub struct CreateToken {
-    /// Whose.
-    pub person: PersonFacts,
-    /// Id of the token to be.
-    pub id: CredentialId,
-    /// What it is called.
-    pub label: Untrusted,
-    /// SHA-256 of the secret.
-    pub hash: [u8; 32],
-    /// Whether it may change anything.
-    pub write: bool,
-    /// When it ends.
-    pub expires_at: Timestamp,
-}
-
-impl Action for CreateToken {
-    const NAME: &'static str = "token:created";
-    const NEEDS: Needs = Needs::Administrator;
-
-    fn target(&self) -> Target {
-        Target::Credential { id: self.id, user: self.person.person.id, label: self.label.as_str().to_owned() }
-    }
-
-    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
-        Ok(())
-    }
-
-    fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        self.person.active()
-    }
-}
-
-/// The end of one token.
-#[derive(Clone, Debug)]
-pub struct RevokeToken {
-    /// Which.
-    pub id: CredentialId,
-    /// Whose.
-    pub user: UserId,
-    /// What it is called.
-    pub label: String,
-}
-
-impl Action for RevokeToken {
-    const NAME: &'static str = "token:revoked";
-    const NEEDS: Needs = Needs::Permission(builtin::MCP_TOKENS_REVOKE);
-
-    fn target(&self) -> Target {
-        Target::Credential { id: self.id, user: self.user, label: self.label.clone() }
-    }
-
-    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
-        Ok(())
     }
 }
 

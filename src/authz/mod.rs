@@ -41,6 +41,7 @@ pub mod organization;
 pub mod second_factor;
 pub mod slack;
 pub mod sso;
+pub mod tokens;
 
 pub use ceiling::missing;
 

@@ -1,4 +1,4 @@
-//! What is done to an organization itself: making it, changing it, and deciding how its people get in.
+//! What is done to an organization itself: making it, changing it, deciding how its people get in, and putting its first steps away.
 
 use super::{Action, Actor, Reason, Standing, Target, door::Proved};
 use crate::domain::{Email, PersonName, Settings, Untrusted, UserId, builtin};
@@ -162,5 +162,26 @@ mod tests {
         let asked = |actor: &Actor| authorize(actor, &Standing::above_roles(), SuspendOrganization { suspend: true }).map(drop);
         assert_eq!(asked(&Actor::operator_on_the_host(org())), Ok(()));
         assert_eq!(asked(&person()), Err(Reason::WayClosed));
+    }
+}
+
+/// The list of first steps is put away, for all Administrators.
+#[derive(Clone, Debug)]
+pub struct HideSteps {
+    /// What the organization decides, the list put away.
+    pub settings: Settings,
+}
+
+impl Action for HideSteps {
+    const NAME: &'static str = builtin::SETTINGS_UPDATE;
+    // The list is theirs alone.
+    const NEEDS: Needs = Needs::Administrator;
+
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
     }
 }

@@ -161,8 +161,9 @@ pub(super) async fn token(command: Token, options: &Options) -> Outcome {
     match command {
         Token::Create { of, label, expires_in_days, read_only } => {
             let call = on_the_host(&app, &of.org).await?;
-            let made =
-                tokens::create(&app, &call, &of.user, &label, expires_in_days, read_only).await.map_err(|error| said(&app, &error))?;
+            let asked = tokens::Asked { label: &label, days: expires_in_days, read_only, proved_at: None };
+            let made = tokens::create(&app, &call, &of.user, &asked).await.map_err(|error| said(&app, &error))?;
+            let Some(made) = made else { return Err("this token was made before".to_owned()) };
             let value = json!({"token": made.token, "id": made.id.to_string(), "expires_at": made.expires_at.to_rfc3339()});
             output::result(options.json, &value, &made.token)?;
         }

@@ -29,6 +29,7 @@ mod role;
 mod settings;
 mod slack;
 mod status;
+mod step;
 mod text;
 mod time;
 mod untrusted;
@@ -48,6 +49,7 @@ pub use role::Role;
 pub use settings::{MOST_ADMINISTRATORS, SecondFactorFor, Settings, TOKEN_DAYS};
 pub use slack::{LookUp, SlackBy, SlackId, SlackStop, Workspace};
 pub use status::Status;
+pub use step::Step;
 pub use time::{Clock, DAY, HOUR, INVITE_LIFETIME, MINUTE, SECOND, Timestamp};
 pub use untrusted::{GroupName, Slug, Untrusted};
 

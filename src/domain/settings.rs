@@ -1,4 +1,4 @@
-//! What an organization decides about how its people get in.
+//! What an organization decides about how its people get in, and what its Administrators are shown first.
 
 use super::{Email, InviteDomains, OtherDomains};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub enum SecondFactorFor {
     Everybody,
 }
 
-/// An organization's settings about getting in, as its row holds them in JSON. What is not there has its default; what this version does
+/// An organization's settings, as its row holds them in JSON. What is not there has its default; what this version does
 /// not know stays as it is, for a newer node may have written it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,6 +44,8 @@ pub struct Settings {
     pub most_administrators: Option<u32>,
     /// Most days that a personal token lives.
     pub most_token_days: u32,
+    /// Whether its Administrators have put the list of first steps away.
+    pub steps_hidden: bool,
     /// What a newer version wrote.
     #[serde(flatten)]
     pub others: Map<String, Value>,
@@ -59,6 +61,7 @@ impl Default for Settings {
             other_domains: OtherDomains::default(),
             most_administrators: None,
             most_token_days: *TOKEN_DAYS.end(),
+            steps_hidden: false,
             others: Map::new(),
         }
     }

@@ -1,12 +1,18 @@
-//! Budgets for mail: invites per organization and inviter, resends and started resets per recipient. Counted in the database, under
-//! the lock, so that they survive a restart and hold over nodes and surfaces (R-B151).
+//! Budgets for mail: invites per organization and inviter, resends and started resets per recipient; and how many tokens work at a
+//! time. Counted in the database, under the lock, so that they survive a restart and hold over nodes and surfaces (R-B151).
 
 use super::{Writing, signing_in::LINK_BUDGET};
 use crate::{
     domain::DAY,
     error::{Budget, Error},
-    store::links::{self, Sent, Starter},
+    store::{
+        credentials,
+        links::{self, Sent, Starter},
+    },
 };
+
+/// Tokens of one person that work at a time, of those that they make themselves.
+const TOKENS: i64 = 50;
 
 /// One more invite mail of this organization and inviter.
 pub(crate) async fn one_more_invite(writing: &mut Writing<'_>) -> Result<(), Error> {
@@ -45,6 +51,15 @@ pub(crate) async fn one_more_reset(writing: &mut Writing<'_>, user_key: i64) -> 
         within(Budget::Resets, sent, limit, window, writing)?;
     }
     Ok(())
+}
+
+/// One more token that somebody makes for themselves. What is made on the host is counted there, and not bounded.
+pub(crate) async fn one_more_token(writing: &mut Writing<'_>) -> Result<(), Error> {
+    let Some(person) = writing.call.actor.user() else { return Ok(()) };
+    if credentials::count_live(&mut writing.work, person.key, TOKENS).await? < TOKENS {
+        return Ok(());
+    }
+    Err(Error::Clash { said: "Fifty tokens of yours work already.", hint: "Revoke one that is not used any more, then make the new one." })
 }
 
 fn within(budget: Budget, sent: Sent, limit: i64, window: i64, writing: &Writing<'_>) -> Result<(), Error> {

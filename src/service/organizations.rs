@@ -10,7 +10,7 @@ use crate::{
     authz::{
         self, Actor, Standing, SystemTask,
         door::Proved,
-        organization::{ChangeSettings, CreateOrganization, RenameOrganization, SuspendOrganization},
+        organization::{ChangeSettings, CreateOrganization, HideSteps, RenameOrganization, SuspendOrganization},
     },
     domain::{
         Email, InviteDomains, MOST_ADMINISTRATORS, OrgId, OtherDomains, PersonName, RequestId, SecondFactorFor, Settings, Slug, TOKEN_DAYS,
@@ -52,7 +52,7 @@ pub async fn create_first(
     let label = parse::line("label", label, 100)?;
     make(app, name, admin, true, async |work, organization, id| {
         let call = Call::on_the_host(app, organization.org);
-        let wanted = Wanted { who: Who::Id(id), label, days: None, write: true };
+        let wanted = Wanted { who: Who::Id(id), label, days: None, write: true, proved_at: None };
         tokens::issue(app, work, &call.actor, &Standing::above_roles(), wanted).await
     })
     .await
@@ -227,6 +227,23 @@ pub async fn set(app: &App, call: &Call, new: &NewSettings, seen: Option<&Settin
             organizations::set(&mut writing.work, proof).await?;
         }
         Ok(Done { value: changed, changed, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Puts the list of first steps away, for all Administrators; `false` where it was so before.
+pub async fn hide_steps(app: &App, call: &Call) -> Result<bool, Error> {
+    let mut writing = Writing::begin::<HideSteps>(app, call, false).await?;
+    let result = async {
+        let before = door::settings(&mut writing.work).await?;
+        let changed = !before.steps_hidden;
+        let settings = Settings { steps_hidden: true, ..before };
+        let proof = authz::authorize(&call.actor, &writing.standing, HideSteps { settings })?;
+        if changed {
+            organizations::hide_steps(&mut writing.work, proof).await?;
+        }
+        Ok(Done { value: changed, changed, about: super::About::default() })
     }
     .await;
     writing.finish(result).await

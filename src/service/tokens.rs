@@ -1,14 +1,14 @@
-//! Personal MCP tokens, made and ended on the host.
+//! Personal MCP tokens: made by their owners on a page of theirs, or on the host; ended by them and by whoever may.
 
-use super::{About, Call, Done, Writing, parse};
+use super::{About, Call, Done, Writing, limits, parse};
 use crate::{
     app::App,
     authn::credential,
     authz::{
         self, Actor, Standing, Visible,
-        action::{CreateToken, RevokeToken},
+        tokens::{CreateToken, RevokeToken},
     },
-    domain::{CredentialId, DAY, Invalid, Settings, TOKEN_DAYS, Timestamp, Untrusted},
+    domain::{CredentialId, DAY, Invalid, Settings, Status, TOKEN_DAYS, Timestamp, Untrusted, UserId, builtin},
     error::Error,
     keys::sha256,
     store::{
@@ -18,6 +18,7 @@ use crate::{
         people::{self, Who},
     },
 };
+use usher_tools::Needs;
 
 /// A new token; its text is shown once and kept nowhere.
 #[derive(Debug)]
@@ -30,14 +31,50 @@ pub struct NewToken {
     pub expires_at: Timestamp,
 }
 
-/// Makes a token for an Active person of an organization that is not suspended. Without `days` it lives as long as is usual there.
-pub async fn create(app: &App, call: &Call, user: &str, label: &str, days: Option<u32>, read_only: bool) -> Result<NewToken, Error> {
+/// Characters of what a token is called, at most.
+pub const MAX_LABEL: usize = 100;
+/// How many tokens of one person are shown.
+const SHOWN: i64 = 100;
+
+/// What a token is to be, as somebody asks for it.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// What it is called.
+    pub label: &'a str,
+    /// After how many days it ends; without any it lives as long as is usual there.
+    pub days: Option<u32>,
+    /// Whether it only reads.
+    pub read_only: bool,
+    /// When whoever asks was last proved; none on the host.
+    pub proved_at: Option<Timestamp>,
+}
+
+/// Makes a token for an Active person of an organization that is not suspended: one's own, or anybody's on the host.
+///
+/// `None` for a form that comes a second time: it has made its token, whose text nobody has any more. Errors:
+/// [`Error::SignInRefused`] where whoever asks was not proved lately.
+pub async fn create(app: &App, call: &Call, user: &str, asked: &Asked<'_>) -> Result<Option<NewToken>, Error> {
     let who = parse::who("user", user)?;
-    let label = parse::line("label", label, 100)?;
+    let label = parse::line("label", asked.label, MAX_LABEL)?;
+    if label.is_empty() {
+        return Err(super::invalid(
+            "label",
+            "A token needs a name, by which it is known later.",
+            "Say where it will live, such as a laptop.",
+        ));
+    }
     let mut writing = Writing::begin::<CreateToken>(app, call, false).await?;
-    let wanted = Wanted { who, label, days, write: !read_only };
-    let result = issue(app, &mut writing.work, &call.actor, &writing.standing, wanted).await;
-    writing.finish(result.map(|value| Done { value, changed: true, about: About::default() })).await
+    let wanted = Wanted { who, label, days: asked.days, write: !asked.read_only, proved_at: asked.proved_at };
+    let result = async {
+        if writing.repeats().await?.is_some() {
+            return Ok(Done { value: None, changed: false, about: About::default() });
+        }
+        limits::one_more_token(&mut writing).await?;
+        let made = issue(app, &mut writing.work, &call.actor, &writing.standing, wanted).await?;
+        Ok(Done { value: Some(made), changed: true, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
 }
 
 /// How many days a token lives, within what its organization decided.
@@ -59,6 +96,7 @@ pub(super) struct Wanted {
     /// As long as is usual where none is said.
     pub(super) days: Option<u32>,
     pub(super) write: bool,
+    pub(super) proved_at: Option<Timestamp>,
 }
 
 /// Makes a token within a unit of work.
@@ -77,11 +115,23 @@ pub(super) async fn issue(app: &App, work: &mut Work, actor: &Actor, standing: &
     let now = work.now();
     let id = CredentialId::new(now, &app.random);
     let expires_at = now.plus(i64::from(days) * DAY);
-    let hash = sha256(token.as_bytes());
-    let action = CreateToken { person: found.facts, id, label: wanted.label, hash, write: wanted.write, expires_at };
-    let proof = authz::authorize(actor, standing, action).map_err(|_| Error::Clash {
-        said: "Only an Active person can have a token.",
-        hint: "Let them accept their invite first; `usher user reactivate` lets a deactivated person back in.",
+    let (hash, status) = (sha256(token.as_bytes()), found.facts.status);
+    let action = CreateToken {
+        person: found.facts,
+        id,
+        label: wanted.label,
+        hash,
+        write: wanted.write,
+        expires_at,
+        proved_at: wanted.proved_at,
+        now,
+    };
+    let proof = authz::authorize(actor, standing, action).map_err(|reason| match status {
+        Status::Active => reason.into(),
+        Status::Pending | Status::Deactivated => Error::Clash {
+            said: "Only an Active person can have a token.",
+            hint: "Let them accept their invite first; `usher user reactivate` lets a deactivated person back in.",
+        },
     })?;
     credentials::create(work, proof).await?;
     Ok(NewToken { token, id, expires_at })
@@ -89,6 +139,7 @@ pub(super) async fn issue(app: &App, work: &mut Work, actor: &Actor, standing: &
 
 /// All tokens of the organization, or of one person in it; newest first.
 pub async fn list(app: &App, call: &Call, user: Option<&str>) -> Result<Vec<Token>, Error> {
+    authz::holds(&call.standing, Needs::Permission(builtin::MCP_TOKENS_READ), false)?;
     let org = call.actor.org();
     let key = match user {
         None => None,
@@ -100,16 +151,29 @@ pub async fn list(app: &App, call: &Call, user: Option<&str>) -> Result<Vec<Toke
     Ok(credentials::list(&app.pool, org, key).await?)
 }
 
-/// Ends a token; `false` when it had ended before.
+/// The tokens of one person that work now, newest first: one's own, or anybody's for whoever may know of them.
+pub async fn live_of(app: &App, call: &Call, user: UserId) -> Result<Vec<Token>, Error> {
+    let own = call.actor.is(user);
+    authz::holds(&call.standing, Needs::PermissionUnlessSelf(builtin::MCP_TOKENS_READ), own)?;
+    let key = match call.actor.user().filter(|_| own) {
+        Some(person) => person.key,
+        None => people::find(&app.pool, call.actor.org(), &Who::Id(user), Visible::All).await?.ok_or(Error::UserNotFound)?.key,
+    };
+    Ok(credentials::live_of(&app.pool, key, app.clock.now(), SHOWN).await?)
+}
+
+/// Ends a token; `false` when it had ended before. Whose it is decides whether it needs a permission, so that is looked at first.
 pub async fn revoke(app: &App, call: &Call, id: &str) -> Result<bool, Error> {
     let id = CredentialId::parse(id.trim())
         .ok_or_else(|| super::invalid("id", "This is not a token's id.", "Pass the id that `usher token list` shows."))?;
-    let mut writing = Writing::begin::<RevokeToken>(app, call, false).await?;
+    let owner = credentials::owner(&app.pool, call.actor.org(), id).await?;
+    let own = owner.is_some_and(|owner| call.actor.is(owner));
+    let mut writing = Writing::begin::<RevokeToken>(app, call, own).await?;
     let result = async {
-        let (user, label) = credentials::facts(&mut writing.work, id)
+        let (user, role, label) = credentials::facts(&mut writing.work, id)
             .await?
             .ok_or_else(|| super::invalid("id", "There is no such token in this organization.", "`usher token list` shows all."))?;
-        let proof = authz::authorize(&call.actor, &writing.standing, RevokeToken { id, user, label })?;
+        let proof = authz::authorize(&call.actor, &writing.standing, RevokeToken { id, user, role, label })?;
         let changed = credentials::revoke(&mut writing.work, proof).await?;
         Ok(Done { value: changed, changed, about: About::default() })
     }

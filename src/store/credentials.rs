@@ -5,14 +5,14 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    sql::{Columns, Pool, StoreError, Tx},
+    sql::{Columns, Pool, Row, StoreError, Tx},
     work::Work,
 };
 use crate::{
     authz::{
         Authorized, Org, PersonRef, Scopes, Standing,
-        action::{CreateToken, RevokeToken},
         door::demands_second_factor,
+        tokens::{CreateToken, RevokeToken},
     },
     domain::{CredentialId, OrgId, PermissionSet, Role, Settings, Timestamp, UserId},
 };
@@ -186,6 +186,8 @@ pub struct Token {
     pub email: String,
     /// What it is called.
     pub label: String,
+    /// Name of the client that last said `initialize` with it; programs call themselves what they like.
+    pub client: Option<String>,
     /// What it may be used for.
     pub scopes: Scopes,
     /// When it was made.
@@ -202,7 +204,7 @@ pub struct Token {
 pub async fn list(pool: &Pool, org: Org, user: Option<i64>) -> Result<Vec<Token>, StoreError> {
     let rows = pool
         .query(
-            "SELECT c.id, u.id, u.email, c.label, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
+            "SELECT c.id, u.id, u.email, c.label, c.client, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
                FROM credentials c JOIN users u ON u.key = c.user_key
               WHERE c.org = $1 AND c.kind = 'token' AND ($2 IS NULL OR c.user_key = $2)
               ORDER BY c.created_at DESC, c.id DESC",
@@ -211,34 +213,85 @@ pub async fn list(pool: &Pool, org: Org, user: Option<i64>) -> Result<Vec<Token>
         .bind(user)
         .all()
         .await?;
-    rows.iter()
-        .map(|row| {
-            let mut c = row.columns();
-            Ok(Token {
-                id: CredentialId::from_uuid(c.take()?),
-                user: UserId::from_uuid(c.take()?),
-                email: c.take()?,
-                label: c.take()?,
-                scopes: c.parse(Scopes::parse)?,
-                created_at: c.time()?,
-                expires_at: c.time()?,
-                last_used_at: c.maybe_time()?,
-                revoked_at: c.maybe_time()?,
-            })
-        })
-        .collect()
+    rows.iter().map(listed).collect()
 }
 
-/// A token under the lock: whose and what it is called.
-pub async fn facts(work: &mut Work, id: CredentialId) -> Result<Option<(UserId, String)>, StoreError> {
+fn listed(row: &Row) -> Result<Token, StoreError> {
+    let mut c = row.columns();
+    Ok(Token {
+        id: CredentialId::from_uuid(c.take()?),
+        user: UserId::from_uuid(c.take()?),
+        email: c.take()?,
+        label: c.take()?,
+        client: c.take()?,
+        scopes: c.parse(Scopes::parse)?,
+        created_at: c.time()?,
+        expires_at: c.time()?,
+        last_used_at: c.maybe_time()?,
+        revoked_at: c.maybe_time()?,
+    })
+}
+
+/// The tokens of one person that work now, newest first, up to `limit`.
+pub async fn live_of(pool: &Pool, user: i64, now: Timestamp, limit: i64) -> Result<Vec<Token>, StoreError> {
+    let rows = pool
+        .query(
+            "SELECT c.id, u.id, u.email, c.label, c.client, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
+               FROM credentials c JOIN users u ON u.key = c.user_key
+              WHERE c.user_key = $1 AND c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $2
+              ORDER BY c.created_at DESC, c.id DESC LIMIT $3",
+        )
+        .bind(user)
+        .bind(now)
+        .bind(limit)
+        .all()
+        .await?;
+    rows.iter().map(listed).collect()
+}
+
+/// How many tokens of a person work under the lock; counted up to `limit`.
+pub async fn count_live(work: &mut Work, user: i64, limit: i64) -> Result<i64, StoreError> {
+    let now = work.now;
     let row = work
         .tx
-        .query("SELECT u.id, c.label FROM credentials c JOIN users u ON u.key = c.user_key WHERE c.org = $1 AND c.id = $2 AND c.kind = 'token'")
+        .query(
+            "SELECT count(*) FROM (SELECT 1 FROM credentials
+              WHERE user_key = $1 AND kind = 'token' AND revoked_at IS NULL AND expires_at > $2 LIMIT $3) live",
+        )
+        .bind(user)
+        .bind(now)
+        .bind(limit)
+        .one()
+        .await?;
+    row.get(0)
+}
+
+/// Whose a token is; it never becomes anybody else's.
+pub async fn owner(pool: &Pool, org: Org, id: CredentialId) -> Result<Option<UserId>, StoreError> {
+    let row = pool
+        .query("SELECT u.id FROM credentials c JOIN users u ON u.key = c.user_key WHERE c.org = $1 AND c.id = $2 AND c.kind = 'token'")
+        .bind(org.number)
+        .bind(id.as_uuid())
+        .optional()
+        .await?;
+    row.map(|row| Ok(UserId::from_uuid(row.get(0)?))).transpose()
+}
+
+/// A token under the lock: whose, in which role they are, and what it is called.
+pub async fn facts(work: &mut Work, id: CredentialId) -> Result<Option<(UserId, Role, String)>, StoreError> {
+    let row = work
+        .tx
+        .query(
+            "SELECT u.id, u.role, c.label FROM credentials c JOIN users u ON u.key = c.user_key
+              WHERE c.org = $1 AND c.id = $2 AND c.kind = 'token'",
+        )
         .bind(work.org.number)
         .bind(id.as_uuid())
         .optional()
         .await?;
-    row.map(|row| Ok((UserId::from_uuid(row.get(0)?), row.get(1)?))).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let mut c = row.columns();
+    Ok(Some((UserId::from_uuid(c.take()?), c.parse(Role::parse)?, c.take()?)))
 }
 
 /// Writes gathered uses: credentials and their people, exact to a minute, in two statements outside any lock.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org,
-        organization::{ChangeSettings, CreateOrganization, RenameOrganization, SuspendOrganization},
+        organization::{ChangeSettings, CreateOrganization, HideSteps, RenameOrganization, SuspendOrganization},
     },
     domain::{Clock, OrgId, Random, Role, Settings, Slug, Status, Timestamp},
 };
@@ -248,4 +248,11 @@ pub async fn set(work: &mut Work, proof: Authorized<ChangeSettings>) -> Result<(
         changes.push(Change::plain("most_token_days", before.most_token_days.to_string(), after.most_token_days.to_string()));
     }
     audit::append(work, Entry::done(stamp, changes)).await
+}
+
+/// Puts the list of first steps away.
+pub async fn hide_steps(work: &mut Work, proof: Authorized<HideSteps>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    door::write_settings(work, action.settings).await?;
+    audit::append(work, Entry::done(stamp, vec![Change::plain("first_steps", "shown", "hidden")])).await
 }

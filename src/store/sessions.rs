@@ -14,7 +14,7 @@ use crate::{
         door::{EndSessions, Proof, SignIn, Via, WaitsFor, Which, demands_second_factor},
         second_factor::asked_for,
     },
-    domain::{CredentialId, DAY, HOUR, OrgId, PermissionSet, Role, Settings, Timestamp, UserId},
+    domain::{CredentialId, DAY, HOUR, OrgId, PermissionSet, Role, Settings, Step, Timestamp, UserId},
     keys::sha256,
 };
 
@@ -65,6 +65,8 @@ pub struct Session {
     pub settings: Settings,
     /// Number of its last entry in the audit log.
     pub audit_seq: i64,
+    /// The first steps that are done, as far as an Administrator is concerned; that a token was used is written within a minute.
+    pub steps_done: Vec<Step>,
 }
 
 impl Session {
@@ -89,7 +91,14 @@ pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Resul
                     CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT),
                     (SELECT count(*) FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL), u.role, o.number, o.id, o.slug, o.name, o.settings,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
-                      WHERE m.user_key = u.key), h.audit_seq
+                      WHERE m.user_key = u.key), h.audit_seq,
+                    CAST(CASE WHEN u.role = 'administrator' AND h.pending_administrators + h.pending_users + h.active_administrators
+                      + h.active_users + h.deactivated_administrators + h.deactivated_users > 1 THEN 1 ELSE 0 END AS BIGINT),
+                    CAST(CASE WHEN u.role = 'administrator' AND h.access_groups > 0 THEN 1 ELSE 0 END AS BIGINT),
+                    CAST(CASE WHEN u.role = 'administrator' AND EXISTS (SELECT 1 FROM credentials t
+                      WHERE t.user_key = u.key AND t.kind = 'token' AND t.last_used_at IS NOT NULL) THEN 1 ELSE 0 END AS BIGINT),
+                    CAST(CASE WHEN u.role = 'administrator' AND EXISTS (SELECT 1 FROM sso_connections s
+                      WHERE s.org = c.org AND s.removed_at IS NULL) THEN 1 ELSE 0 END AS BIGINT)
                FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
                JOIN org_heads h ON h.org = c.org
               WHERE c.browser = $1 AND c.kind = 'session' AND c.revoked_at IS NULL AND c.expires_at > $2
@@ -125,6 +134,13 @@ fn read(row: &Row) -> Result<Session, StoreError> {
     let permissions: Option<String> = c.take()?;
     let permissions = PermissionSet::parse_joined(permissions.as_deref().unwrap_or_default());
     let audit_seq = c.take()?;
+    // The statement asks for the steps in this order.
+    let mut steps_done = Vec::new();
+    for step in Step::ALL {
+        if c.take::<i64>()? != 0 {
+            steps_done.push(step);
+        }
+    }
     Ok(Session {
         id,
         via,
@@ -145,6 +161,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
         organization,
         settings,
         audit_seq,
+        steps_done,
     })
 }
 
