@@ -327,7 +327,7 @@ async fn quickstart_prints_one_line_with_all_keys_and_the_token_only_once() {
         assert!(!log.contains(&token), "{log}");
 
         let again = Started::with(quickstart()).await;
-        assert_eq!((&again.said["token"], &again.said["org"]), (&Value::Null, &json!(slug)));
+        assert_eq!((&again.said["token"], &again.said["sign_in_url"], &again.said["org"]), (&Value::Null, &Value::Null, &json!(slug)));
         again.stop().await;
         let mut command = usher(folder.path(), &["serve", "--json", "--listen", "127.0.0.1:0"]);
         command.env("USHER_DATABASE_URL", &url);

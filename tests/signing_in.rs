@@ -23,6 +23,8 @@ pub struct Seen {
     pub status: u16,
     pub location: Option<String>,
     pub cookies: Vec<String>,
+    /// Whether nothing may keep it.
+    pub no_store: bool,
     pub html: String,
 }
 
@@ -33,6 +35,7 @@ impl Seen {
             status: response.status().as_u16(),
             location: response.headers().get("location").map(text),
             cookies: response.headers().get_all("set-cookie").iter().map(text).collect(),
+            no_store: response.headers().get("cache-control").is_some_and(|value| value == "no-store"),
             html: response.text().await.expect("a body"),
         }
     }
@@ -62,6 +65,12 @@ impl Browser {
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Seen {
         Seen::of(self.http.post(self.place(path)).form(form).send().await.expect("an answer")).await
+    }
+
+    /// The same from a page, as browsers tell.
+    pub async fn post_from(&self, page: &str, path: &str, form: &[(&str, &str)]) -> Seen {
+        let request = self.http.post(self.place(path)).header("referer", self.place(page));
+        Seen::of(request.form(form).send().await.expect("an answer")).await
     }
 
     /// The page of who one is, if one is in.

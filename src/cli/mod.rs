@@ -48,8 +48,8 @@ pub struct Cli {
 enum Command {
     /// Make what is absent (database, keys, organization, first Administrator, token), then serve.
     ///
-    /// Prints the MCP URL, the token (the first time only) and what to paste into Claude Code, Cursor and VS Code.
-    /// Run again it makes nothing new, and serves.
+    /// Prints the MCP URL, a token and a link that signs the first Administrator in (both the first time only), and what to paste
+    /// into Claude Code, Cursor and VS Code. Run again it makes nothing new, and serves.
     Quickstart {
         /// Name of the organization.
         #[arg(long, default_value = FIRST_ORGANIZATION)]

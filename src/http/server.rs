@@ -87,6 +87,11 @@ pub fn router(app: SharedApp) -> Router {
         .route("/settings/sso/{id}/remove", get(web::settings::sso::ask_removal).post(web::settings::sso::remove))
         .route("/settings/slack", get(web::settings::slack::look).post(web::settings::slack::act))
         .route("/settings/slack/disconnect", get(web::settings::slack::ask_disconnection).post(web::settings::slack::disconnect))
+        .route("/start", get(web::start::look).post(web::start::hide))
+        .route("/theme", post(web::theme::choose))
+        .route("/me/tools", get(web::tools::list))
+        .route("/me/tools/new", get(web::tools::form).post(web::tools::create))
+        .route("/me/tools/{id}/revoke", get(web::tools::look).post(web::tools::revoke))
         .route("/users", get(web::users::list))
         .route("/users/invite", get(web::inviting::form).post(web::inviting::invite))
         .route("/users/{id}/resend", post(web::inviting::resend))
@@ -109,7 +114,8 @@ pub fn router(app: SharedApp) -> Router {
         .method_not_allowed_fallback(web::method_not_allowed)
         .layer(CatchPanicLayer::custom(move |_| web::panicked(&host)))
         .layer(DefaultBodyLimit::max(64 * 1024))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), web::visitor::same_site));
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), web::visitor::same_site))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), web::theme::follow));
     let routes = pages.merge(mcp);
     // A proxy may keep the public URL's path or strip it: both reach the same routes. Nesting leaves the slash at its end out.
     let routes = if base.is_empty() {

@@ -415,7 +415,7 @@ fn english(matter: &Matter) -> Words {
             title: "A token of yours at {organization} ends soon",
             preview: "It ends on {ends}; the AI tool that uses it then gets no answer any more.",
             paragraphs: &[
-                "The AI tool that uses it gets no answer any more from then on. If you still need it, ask whoever runs usher at {host} for a new token, and put it in the place of this one. If you do not, there is nothing to do.",
+                "The AI tool that uses it gets no answer any more from then on. If you still need it, sign in to usher at {host}, make a new token on the page for AI tools, and put it in the place of this one. If you do not, there is nothing to do.",
                 "If you do not know this token, tell an Administrator of {organization}: they can see what was done with it.",
             ],
             link: None,

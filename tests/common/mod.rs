@@ -40,6 +40,8 @@ pub struct Server {
     pub engine: Engine,
     /// The slug of the organization that quickstart made.
     pub org: String,
+    /// The link that it printed.
+    pub sign_in_url: Option<String>,
     database: Option<String>,
     mail_dir: String,
     child: Child,
@@ -168,6 +170,7 @@ impl Server {
             data_dir,
             engine,
             org,
+            sign_in_url: said["sign_in_url"].as_str().map(str::to_owned),
             database,
             child,
         }

@@ -76,6 +76,8 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
                   SELECT key, 'x', created_at, created_at FROM users WHERE email_key = 'admin@example.com'";
     assert!(server.tamper(factor).await);
     let other = server.ok("whoami", json!({})).await["user"]["id"].as_str().expect("an id").to_owned();
+    let token = server.cli(&["token", "create", "--org", &server.org, "--user", ANA.email, "--json"]).await;
+    let token = token["id"].as_str().expect("an id").to_owned();
     let browser = browser();
     let connection = &world.provider.as_ref().expect("a provider").1;
     let out = format!("sso:{connection}");
@@ -138,6 +140,14 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
         own("/settings/slack/disconnect", &[], 303),
         // Slack is asked nothing with what is no token.
         own("/settings/slack", &[("token", "none")], 422),
+        own("/start", &[], 303),
+        Row::new("/theme", format!("{address}/theme"), &[("theme", "dark")], 303),
+        own("/me/tools/new", &[("label", "laptop"), ("expires_in_days", "30")], 200),
+        {
+            let mut row = own("/me/tools/{id}/revoke", &[], 303);
+            row.path = format!("{address}/me/tools/{token}/revoke");
+            row
+        },
         own("/users/invite", &[("email", "typed@example.com"), ("first_name", "Zoë"), ("last_name", "Typed"), ("do", "invite")], 303),
         {
             let mut row = own("/users/{id}/resend", &[], 303);
@@ -230,7 +240,8 @@ async fn a_form_that_was_drawn_for_another_account_does_nothing_and_says_so_with
         let (browser, rows) = hers(&world).await;
         let own: Vec<&Row> = rows.iter().filter(|row| row.is_drawn_for_an_account()).collect();
         for row in &rows {
-            let is_own = ["/me", "/settings", "/sign-out", "/users", "/access-groups"].into_iter().any(|own| row.route.starts_with(own));
+            let places = ["/me", "/settings", "/sign-out", "/start", "/users", "/access-groups"];
+            let is_own = places.into_iter().any(|own| row.route.starts_with(own));
             assert_eq!(row.is_drawn_for_an_account(), is_own, "{} says whose it is", row.route);
         }
         let kim = world.call("get_user", json!({"user": KIM.email})).await["user"]["id"].as_str().expect("an id").to_owned();

@@ -195,7 +195,7 @@ async fn through_the_provider(world: &World, secrets: &mut Secrets, heard: &Path
     }
     let back = oidc::sign_in(&oidc::browser(), &out.onward(), KIM.login).await;
     let shown = get(&browser, back.as_str()).await;
-    assert_eq!(post(&browser, &shown.place, &[("do", "go")]).await.location.as_deref(), Some("/me"), "{}", shown.html);
+    assert_eq!(post(&browser, &shown.place, &[("do", "go")]).await.location.as_deref(), Some("/"), "{}", shown.html);
     assert_eq!(get(&browser, back.as_str()).await.status, 403, "it works once");
     secrets.add("client secret", Idp::SECRET);
     let mut journeys = 0;

@@ -31,7 +31,7 @@ async fn b16_a_mailed_link_signs_in_once_and_only_where_it_was_asked_for() {
         assert!(shown.status == 200 && shown.html.contains("Nothing happens until you choose Sign in"), "{}", shown.html);
         assert_eq!(connection.digest(&["security_events"]).await, before, "GET changes nothing, and the wrong browser neither");
         connection.close().await;
-        assert_eq!(ana.post(&place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
+        assert_eq!(ana.post(&place, &[("do", "go")]).await.location.as_deref(), Some("/"));
         assert!(ana.me().await.is_some_and(|page| page.contains("by a mailed link")));
         let again = ana.post(&link, &[("do", "go")]).await;
         assert!(again.status == 410 && again.html.contains("This link was used"), "{}", again.html);
@@ -98,7 +98,7 @@ async fn a_reset_link_sets_a_new_password_ends_all_sessions_and_tells_of_it() {
         assert!(weak.status == 422 && weak.html.contains("fewer than 15 characters"), "{}", weak.html);
         let new = "nine quiet herons read the tide";
         let seen = ana.post(&place, &[("password", new), ("do", "go")]).await;
-        assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/me")));
+        assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/")));
         assert!(ana.me().await.is_some() && before.me().await.is_none());
         assert!(super::refused(&before.by_password(&server.org, "ana@example.com", PASSWORD).await));
         assert_eq!(before.by_password(&server.org, "ana@example.com", new).await.status, 303);
@@ -130,7 +130,7 @@ async fn requirement_46_a_reset_opens_the_account_whatever_strangers_tried() {
             let place = ana.get(&server.newest_link_to("ana@example.com", n).await).await.location.expect("a place");
             let new = passwords.next().expect("a password");
             let seen = ana.post(&place, &[("password", new), ("do", "go")]).await;
-            assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/me")), "{}", seen.html);
+            assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/")), "{}", seen.html);
             assert!(ana.me().await.is_some());
             // Elsewhere it opens once the wait is over that strangers made.
             assert!(server.tamper("UPDATE sign_in_tries SET failed_at = 0").await);
@@ -253,7 +253,7 @@ async fn an_operators_link_opens_any_browser_once() {
         let token = url.rsplit('/').next().expect("a token");
         // The command derived its address from the recorded public URL.
         let link = format!("{}/link/{token}", server.address());
-        assert_eq!(admin.open(&link).await.location.as_deref(), Some("/me"));
+        assert_eq!(admin.open(&link).await.location.as_deref(), Some("/"));
         assert!(admin.me().await.is_some_and(|page| page.contains("by a link of the operator")));
         assert_eq!(Browser::of(&server).get(&link).await.status, 410);
         let events = server.ok("list_audit_events", json!({"action": "sign_in:operator_link_made"})).await;

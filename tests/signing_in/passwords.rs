@@ -14,7 +14,7 @@ async fn b16_a_password_signs_in_and_everything_ends_with_a_deactivation() {
         let door = ana.get(&format!("/sign-in/{}", server.org)).await;
         assert!(door.status == 200 && door.html.contains("type=\"password\"") && door.html.contains("Email me a sign-in link"));
         let seen = ana.by_password(&server.org, " ANA@example.com ", PASSWORD).await;
-        assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/me")));
+        assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/")));
         let session = seen.cookies.iter().find(|cookie| cookie.starts_with("usher_session=")).expect("a session");
         for part in ["HttpOnly", "SameSite=Lax", "Path=/;"] {
             assert!(session.contains(part), "{session}");

@@ -95,7 +95,7 @@ async fn requirement_48_an_administrator_starts_a_reset_and_its_person_alone_cho
         assert!(weak.status == 422 && weak.html.contains("fewer than 15 characters") && weak.html.contains("value=\"ana@example.com\""));
         assert!(ana.me().await.is_some());
         let done = choose(&fresh, &link, " Ana@Example.com", NEW).await;
-        assert_eq!((done.status, done.location.as_deref()), (303, Some("/me")), "{}", done.html);
+        assert_eq!((done.status, done.location.as_deref()), (303, Some("/")), "{}", done.html);
         assert!(fresh.me().await.is_some() && ana.me().await.is_none(), "all other sessions end");
         assert!(refused(&ana.by_password(&server.org, ANA, PASSWORD).await));
         assert_eq!(ana.by_password(&server.org, ANA, NEW).await.status, 303);
@@ -363,7 +363,7 @@ async fn requirement_47_whoever_came_in_without_the_password_has_a_link_mailed_i
         let link = server.newest_link_to(ANA, 2).await;
         assert_eq!(Browser::of(&server).get(&link).await.status, 403, "good in the browser that asked");
         let place = ana.get(&link).await.location.expect("a place");
-        assert_eq!(ana.post(&place, &[("password", NEW), ("do", "go")]).await.location.as_deref(), Some("/me"));
+        assert_eq!(ana.post(&place, &[("password", NEW), ("do", "go")]).await.location.as_deref(), Some("/"));
         assert!(ana.me().await.is_some());
         assert_eq!(Browser::of(&server).by_password(&server.org, ANA, NEW).await.status, 303);
         // Whoever has none chooses a first one there, and is offered no such mail.

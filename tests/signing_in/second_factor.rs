@@ -33,7 +33,7 @@ fn wrong(seen: &Seen) -> bool {
 }
 
 fn passed(seen: &Seen) -> bool {
-    (seen.status, seen.location.as_deref()) == (303, Some("/me"))
+    (seen.status, seen.location.as_deref()) == (303, Some("/"))
 }
 
 impl Browser {

@@ -304,7 +304,7 @@ async fn what_required_sso_rests_on_is_not_taken_away() {
         let come_in = async |connection: &str| {
             let browser = browser();
             let back = sign_in_at(&browser, &server, &server.org, connection, "ana").await;
-            assert_eq!(post(&browser, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me"), "{}", back.html);
+            assert_eq!(post(&browser, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/"), "{}", back.html);
         };
         link_own(&first).await;
         assert!(not_done(&server, &["require"]).await.contains("has signed in through a connection"));

@@ -50,7 +50,7 @@ async fn b10_an_invite_leads_to_the_organizations_provider_and_joins_only_after_
         let back = through_the_door(&elsewhere, &server, &connection, "ana").await;
         assert_eq!((back.status, back.heading()), (200, "Sign in"), "{}", back.html);
         assert!(me(&elsewhere, &server).await.is_none(), "nothing before the button");
-        assert_eq!(post(&elsewhere, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
+        assert_eq!(post(&elsewhere, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/"));
         assert!(me(&elsewhere, &server).await.unwrap().contains("Ana Lena"));
         assert!(get(&super::oidc::browser(), &link).await.html.contains("You have already joined"));
         assert_eq!(server.verified().await["ok"], true);
@@ -176,7 +176,7 @@ async fn r_b118_what_a_provider_says_of_somebody_is_a_suggestion_within_our_rule
             let said = json!({"email": "kim@example.com", "email_verified": verified, "given_name": "Kim", "family_name": "Vale"});
             let back = claims(&browser, &world, said).await;
             assert_eq!(back.heading(), "Sign in", "{}", back.html);
-            assert_eq!(post(&browser, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/me"));
+            assert_eq!(post(&browser, &back.place, &[("do", "go")]).await.location.as_deref(), Some("/"));
             let user = server.ok("get_user", json!({"user": "ana@example.com"})).await["user"].clone();
             assert_eq!((&user["first_name"], &user["last_name"], &user["status"]), (&json!("Ana"), &json!("Ruiz"), &json!("active")));
             assert_eq!(status(server, "kim@example.com").await, "pending");

@@ -31,7 +31,7 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         let browser = browser();
         let door = format!("{}/sign-in/{}", server.address(), server.org);
         let by_password = [("email", "ana@example.com"), ("password", PASSWORD), ("do", "password")];
-        assert_eq!(post(&browser, &door, &by_password).await.location.as_deref(), Some("/me"));
+        assert_eq!(post(&browser, &door, &by_password).await.location.as_deref(), Some("/"));
 
         // Whatever address the identity has.
         let value = format!("sso:{connection}");

@@ -4,10 +4,13 @@ use crate::common::{Options, PASSWORD, Server, hosts, on_both, smtp::Sink, until
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
-use usher_mcp::http::web::views::{
-    ASSETS, AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage,
-    Page, TooManyTriesPage, UnknownLinkPage, door, factors, frame, groups, me, passwords, render, second_factor, settings, sso, users,
-    when,
+use usher_mcp::{
+    hosts as snippets,
+    http::web::views::{
+        ASSETS, AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword,
+        OpenAgainPage, Page, TooManyTriesPage, UnknownLinkPage, door, factors, frame, groups, me, passwords, render, second_factor,
+        settings, sso, start, tools, users, when,
+    },
 };
 
 #[path = "../../src/http/web/views/samples.rs"]

@@ -53,6 +53,8 @@ pub(super) enum Done {
     SlackAnswers,
     SlackAsked,
     SlackEnded,
+    StepsHidden,
+    TokenRevoked,
 }
 
 impl Done {
@@ -74,7 +76,9 @@ impl Done {
     pub(super) const OF_FACTORS: [Self; 2] = [Self::FactorReset, Self::NoFactorLeft];
 
     /// What the roster says.
-    pub(super) const OF_PEOPLE: [Self; 3] = [Self::Invited, Self::InvitedElsewhere, Self::Resent];
+    pub(super) const OF_PEOPLE: [Self; 4] = [Self::Invited, Self::InvitedElsewhere, Self::Resent, Self::StepsHidden];
+    /// What the page of one's AI tools says.
+    pub(super) const OF_TOOLS: [Self; 1] = [Self::TokenRevoked];
 
     /// What the pages of access groups say.
     pub(super) const OF_GROUPS: [Self; 6] =
@@ -130,6 +134,8 @@ impl Done {
             Self::SlackAnswers => "slack_answers",
             Self::SlackAsked => "slack_asked",
             Self::SlackEnded => "slack_ended",
+            Self::StepsHidden => "steps_hidden",
+            Self::TokenRevoked => "token_revoked",
         }
     }
 
@@ -177,6 +183,8 @@ impl Done {
             Self::SlackAnswers => "Slack takes the token.",
             Self::SlackAsked => "Everybody without a Slack ID is looked up, as fast as Slack allows.",
             Self::SlackEnded => "Slack is disconnected, and its token forgotten.",
+            Self::StepsHidden => "The next steps are put away, for all Administrators.",
+            Self::TokenRevoked => "That token is revoked. Whatever used it is answered 401 from its next call on.",
         }
     }
 

@@ -240,7 +240,7 @@ pub async fn enter(
     let mark = visitor::marked(&app, &mut browser);
     let request_id = RequestId::new(app.clock.now(), &app.random);
     match signing_in::by_password(&app, &organization, &sent.email, password, &browser, request_id).await {
-        Ok(session) => with_cookies(go_to(&app, "/me"), [mark, opened(&app, &session)]),
+        Ok(session) => with_cookies(go_to(&app, "/"), [mark, opened(&app, &session)]),
         Err(Error::SignInRefused) => {
             app.evidence.stranger(app.clock.now(), "wrong_password", "web", gather::hashed(&app, caller.0));
             let said = Said { email: &sent.email, error: Some(REFUSED), ..Said::default() };
@@ -420,7 +420,7 @@ pub async fn open(
         signing_in::by_link(&app, &shown.token, &browser, request_id).await
     };
     match done {
-        Ok(session) => with_cookies(go_to(&app, "/me"), [mark, opened(&app, &session)]),
+        Ok(session) => with_cookies(go_to(&app, "/"), [mark, opened(&app, &session)]),
         Err(Error::Invalid(invalid)) => {
             // Whose mailbox a link was found in is guessed as a link is.
             let guess = (invalid.field == "email").then(|| guesses_too_much(&app, caller)).flatten();

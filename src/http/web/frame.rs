@@ -4,7 +4,7 @@ use super::{
     door::go_to,
     groups,
     inviting::INVITE,
-    me, page, signed_in, unavailable,
+    me, page, signed_in, start, unavailable,
     views::{
         frame::{Frame, Place},
         users::{Contact, NoAccessPage},
@@ -12,11 +12,8 @@ use super::{
     visitor::{Held, Visitor},
 };
 use crate::{
-    app::SharedApp,
-    authn::credential::base62,
-    authz::{Standing, organization::sees_settings},
-    domain::builtin,
-    service::people,
+    app::SharedApp, authn::credential::base62, authz::organization::sees_settings, domain::builtin, service::people,
+    store::sessions::Session,
 };
 use axum::response::Response;
 
@@ -24,8 +21,10 @@ use axum::response::Response;
 const CONTACTS: i64 = 5;
 
 /// Whether a page is of any use to somebody. The page itself asks again, and so does what it shows.
-fn opens(standing: &Standing, place: Place) -> bool {
+fn opens(session: &Session, place: Place) -> bool {
+    let standing = &session.standing;
     match place {
+        Place::Start => start::left(session) > 0,
         Place::Users => standing.holds(builtin::USERS_READ),
         Place::AccessGroups => standing.holds(builtin::ACCESS_GROUPS_READ),
         Place::Settings => sees_settings(standing).is_ok(),
@@ -44,19 +43,24 @@ pub(super) fn frame(app: &SharedApp, visitor: &Visitor, here: Option<Place>) -> 
         role: session.standing.role.shown(),
         organization: session.organization.clone(),
         others: visitor.others.iter().map(me::other).collect(),
-        places: Place::ALL.into_iter().filter(|place| opens(&session.standing, *place)).collect(),
+        places: Place::ALL.into_iter().filter(|place| opens(session, *place)).collect(),
+        steps_left: start::left(session),
         here,
     }
 }
 
-/// `GET /` of somebody who is signed in: the first page that is open to them, or why there is none (B04).
-pub(super) async fn start(app: &SharedApp, held: Held) -> Response {
+/// `GET /` of somebody who is signed in: the first page that is open to them, or why there is none (B04). Whoever is alone begins with
+/// the first steps; for others they are no more than an entry of the sidebar.
+pub(super) async fn begin(app: &SharedApp, held: Held) -> Response {
     let visitor = match signed_in::open(app, held) {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
+    if start::is_first(&visitor.now) {
+        return go_to(app, Place::Start.path());
+    }
     let frame = frame(app, &visitor, None);
-    match frame.places.first() {
+    match frame.places.iter().find(|place| **place != Place::Start) {
         Some(place) => go_to(app, place.path()),
         // Whoever may do one thing and no more finds the form that this is for.
         None if visitor.now.standing.holds(builtin::USERS_INVITE) => go_to(app, INVITE),

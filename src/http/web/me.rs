@@ -110,7 +110,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             role: session.standing.role.shown(),
             is_administrator: session.standing.role == Role::Administrator,
             organization: &session.organization,
-            mcp_url: &format!("{}/mcp/{}", app.public_url.as_str(), session.slug),
+            mcp_url: &app.public_url.mcp(&session.slug),
             password: what_password(session),
             has_second_factor: session.has_second_factor,
             others: &others,

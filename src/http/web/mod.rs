@@ -17,6 +17,9 @@ pub mod second_factor;
 pub mod settings;
 pub mod signed_in;
 pub mod sso;
+pub mod start;
+pub mod theme;
+pub mod tools;
 pub mod users;
 pub mod views;
 pub mod visitor;
@@ -53,7 +56,7 @@ use zeroize::Zeroizing;
 const COOKIE_SECONDS: i64 = 1800;
 
 fn page(app: &SharedApp, view: &impl View) -> Response {
-    let page = views::render(view);
+    let page = views::render_in(view, theme::chosen());
     let mut response = (page.status, page.html).into_response();
     for (name, value) in PAGE_HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -80,7 +83,7 @@ fn failed(app: &SharedApp, request_id: RequestId, error: &Error) -> Response {
 /// What this server is; for who is signed in, where they may go.
 pub async fn index(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
     match Held::read(&app, &headers).await {
-        Ok(Some(held)) => return frame::start(&app, held).await,
+        Ok(Some(held)) => return frame::begin(&app, held).await,
         Ok(None) => {}
         Err(error) => return unavailable(&app, &error.into()),
     }
@@ -341,12 +344,11 @@ pub async fn accept(
     let acceptance = Acceptance { first_name: sent.first_name.clone(), last_name: sent.last_name.clone(), password };
     match retrying(|| joining::accept(&app, &shown.token, request_id, &acceptance)).await {
         Ok(joined) => {
-            let mcp_url = format!("{}/mcp/{}", app.public_url.as_str(), joined.slug);
+            let mcp_url = app.public_url.mcp(&joined.slug);
             let person = format!("{} {}", acceptance.first_name.trim(), acceptance.last_name.trim());
             let view = JoinedPage {
                 base: app.public_url.base(),
                 organization: &joined.organization,
-                slug: &joined.slug,
                 person: &person,
                 email: &joined.email,
                 role: joined.role.shown(),

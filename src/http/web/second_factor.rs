@@ -189,7 +189,7 @@ async fn confirm(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress
 
 async fn pass(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
     match second_factor::pass(app, &held.chosen, &held.browser, code).await {
-        Ok(session) => with_cookies(go_to(app, "/me"), [opened(app, &session)]),
+        Ok(session) => with_cookies(go_to(app, "/"), [opened(app, &session)]),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }
 }

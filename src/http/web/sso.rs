@@ -359,7 +359,7 @@ pub async fn act(
     let request_id = RequestId::new(app.clock.now(), &app.random);
     let done = match &met.meeting {
         Meeting::Enter(linked) => {
-            sso::enter(&app, &met, linked, &browser, request_id).await.map(|session| (go_to(&app, "/me"), opened(&app, &session)))
+            sso::enter(&app, &met, linked, &browser, request_id).await.map(|session| (go_to(&app, "/"), opened(&app, &session)))
         }
         Meeting::Join(link) => sso::join(&app, &met, link, (&form.first_name, &form.last_name), &browser, request_id)
             .await

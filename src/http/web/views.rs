@@ -21,11 +21,15 @@ pub mod passwords;
 pub mod second_factor;
 pub mod settings;
 pub mod sso;
+pub mod start;
+pub mod tools;
 pub mod users;
 pub mod when;
 
+use super::theme::Theme;
 use askama::Template;
 use http::StatusCode;
+use std::any::Any;
 
 /// The policy that every page keeps: nothing but this server's own style sheet and icon, forms only to this
 /// server, no script, no frame around it (SECURITY-REQUIREMENTS 63).
@@ -111,7 +115,13 @@ pub trait View: Template {
 /// 500 that depends on no template.
 #[must_use]
 pub fn render(view: &impl View) -> Page {
-    match view.render() {
+    render_in(view, None)
+}
+
+/// The same, in a theme that the browser chose; the templates look it up as `theme`.
+#[must_use]
+pub fn render_in(view: &impl View, theme: Option<Theme>) -> Page {
+    match view.render_with_values(&("theme", theme.as_ref().map(|theme| theme as &dyn Any))) {
         Ok(html) => Page { status: view.status(), html },
         Err(error) => {
             tracing::error!(%error, "a page could not be rendered");
@@ -205,6 +215,8 @@ pub fn label(field: &'static str) -> &'static str {
         "client_id" => "Client ID",
         "client_secret" => "Client secret",
         "invite_domains" => "Email domains",
+        "label" => "Label",
+        "expires_in_days" => "Ends after",
         other => other,
     }
 }
@@ -269,8 +281,6 @@ pub struct JoinedPage<'a> {
     pub base: &'a str,
     /// Name of the organization.
     pub organization: &'a str,
-    /// Its slug.
-    pub slug: &'a str,
     /// Full name as just accepted.
     pub person: &'a str,
     /// Address of the account.
@@ -281,24 +291,10 @@ pub struct JoinedPage<'a> {
     pub mcp_url: &'a str,
 }
 
-impl JoinedPage<'_> {
-    /// The line for whoever runs the server, ready to paste. An address may hold characters that a shell acts
-    /// on (`$`, `` ` ``, `&` and `'` are legal in RFC 5322), so anything unusual is quoted.
-    fn token_command(&self) -> String {
-        format!("usher token create --org {} --user {}", shell_word(self.slug), shell_word(self.email))
-    }
-}
-
 impl View for JoinedPage<'_> {
     fn status(&self) -> StatusCode {
         StatusCode::OK
     }
-}
-
-/// One word of a POSIX shell.
-fn shell_word(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._+-".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Why a genuine link opens nothing any more.
@@ -368,7 +364,7 @@ impl DeadLink {
                 text: "If you think that this is a mistake, ask the person who invited you, or an Administrator, to invite you again.",
             }],
             Self::Used => &[
-                Advice { icon: "key", text: "To connect an AI tool, ask an Administrator for a token of your own." },
+                Advice { icon: "key", text: "To connect an AI tool, sign in, and make a token of your own on the page for it." },
                 Advice { icon: "alert", text: "It was not you? Tell an Administrator now: somebody else may have read this email." },
             ],
             Self::Suspended => &[Advice {

@@ -28,8 +28,10 @@ try {
         await page.send('Emulation.clearDeviceMetricsOverride');
         seen.pages[name] = await page.look();
     };
+    const { origin } = new URL(process.argv[2]);
     await page.open(process.argv[2]);
     await page.loading(() => page.click('form button.primary'));
+    await page.open(`${origin}/me`);
     await page.loading(() => page.click('a[href$="/settings/second-factor"]'));
     await look('factors');
     await page.loading(() => page.click('a.danger'));
@@ -55,6 +57,7 @@ try {
     await page.type('#em', process.argv[4]);
     await page.type('#np', 'nine quiet herons read the tide');
     await page.loading(() => page.click('form button.primary'));
+    await page.open(`${origin}/me`);
     await look('me');
     seen.complaints = page.complaints;
 } finally {

@@ -40,6 +40,8 @@ try {
     await page.open(link);
     seen.link = await look('link');
     await page.loading(() => page.click('form button.primary'));
+    seen.start = await page.look();
+    await page.open(`${base}/me`);
     seen.me = await look('me');
     seen.cookies = await page.cookies();
     await page.open(link);

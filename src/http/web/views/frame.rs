@@ -5,6 +5,8 @@ use super::{hue, initials, me::Other};
 /// A page of the sidebar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
+    /// The first steps.
+    Start,
     /// The roster.
     Users,
     /// The access groups.
@@ -15,12 +17,13 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order of the sidebar.
-    pub const ALL: [Self; 3] = [Self::Users, Self::AccessGroups, Self::Settings];
+    pub const ALL: [Self; 4] = [Self::Start, Self::Users, Self::AccessGroups, Self::Settings];
 
     /// Path below the base.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
+            Self::Start => "/start",
             Self::Users => "/users",
             Self::AccessGroups => "/access-groups",
             Self::Settings => "/settings",
@@ -31,22 +34,25 @@ impl Place {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Start => "Next steps",
             Self::Users => "Users",
             Self::AccessGroups => "Access groups",
             Self::Settings => "Settings",
         }
     }
 
-    /// Under which heading it stands.
-    fn section(self) -> &'static str {
+    /// Under which heading it stands; none for what stands above all of them.
+    fn section(self) -> Option<&'static str> {
         match self {
-            Self::Users | Self::AccessGroups => "Access",
-            Self::Settings => "Organization",
+            Self::Start => None,
+            Self::Users | Self::AccessGroups => Some("Access"),
+            Self::Settings => Some("Organization"),
         }
     }
 
     pub(super) fn icon(self) -> &'static str {
         match self {
+            Self::Start => "next",
             Self::Users => "users",
             Self::AccessGroups => "groups",
             Self::Settings => "gear",
@@ -57,9 +63,12 @@ impl Place {
 /// A link of the sidebar, and the heading above it where a section begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
+    pub(super) begins: bool,
     pub(super) heading: Option<&'static str>,
     pub(super) place: Place,
     pub(super) here: bool,
+    /// How many things are left to do there.
+    pub(super) left: Option<usize>,
 }
 
 /// The frame of a page: who looks, at which organization, and where they may go.
@@ -83,17 +92,24 @@ pub struct Frame {
     pub others: Vec<Other>,
     /// Where they may go; empty for whom nothing is open (B04).
     pub places: Vec<Place>,
+    /// How many of the first steps are left.
+    pub steps_left: usize,
     /// Where they are, if it is one of those.
     pub here: Option<Place>,
 }
 
 impl Frame {
     pub(super) fn entries(&self) -> Vec<Entry> {
-        let mut section = "";
+        let mut before = None;
         let entry = |place: &Place| {
-            let heading = (place.section() != section).then(|| place.section());
-            section = place.section();
-            Entry { heading, place: *place, here: self.here == Some(*place) }
+            let section = place.section();
+            let begins = before != Some(section);
+            before = Some(section);
+            let left = match place {
+                Place::Start => Some(self.steps_left),
+                Place::Users => None,
+            };
+            Entry { begins, heading: section.filter(|_| begins), place: *place, here: self.here == Some(*place), left }
         };
         self.places.iter().map(entry).collect()
     }
@@ -123,10 +139,12 @@ mod tests {
             organization: "Larkspur".to_owned(),
             others: Vec::new(),
             places: Place::ALL.to_vec(),
+            steps_left: 2,
             here: Some(Place::Users),
         };
         let headings: Vec<_> = frame.entries().iter().filter_map(|entry| entry.heading).collect();
         assert_eq!(headings, ["Access", "Organization"]);
+        assert_eq!(frame.entries().iter().filter(|entry| entry.begins).count(), 2);
         assert_eq!(frame.entries().iter().filter(|entry| entry.here).count(), 1);
         assert_eq!(frame.initials(), "AR");
     }

@@ -16,9 +16,12 @@ use super::{
         Connected, DisconnectPage, InvitationsPage, Listed, NewProvider, OrganizationPage, PermissionsPage, ProviderPage,
         RemoveProviderPage, Save, Section, SigningInPage, SlackPage, SlackState, SsoPage, TokensPage, Top, Trouble, Workspace,
     },
+    snippets,
     sso::{GoPage, MeetPage, Provider, StopPage},
+    start::{StartPage, Step},
+    tools::{self, New, RevokePage, Shown, TokenPage, TokenRow, ToolsPage},
     users::{self, Choice, Contact, Emptiness, GroupChoice, Holder, InvitePage, NoAccessPage, Standing, Typed, UsersPage},
-    when::When,
+    when::{Until, When},
 };
 
 pub(super) const UNTIL: Moment<'static> = Moment { iso: "2026-12-02T14:00:00.000Z", words: "2 Dec 2026, 14:00 UTC" };
@@ -47,7 +50,6 @@ pub(super) fn joined() -> JoinedPage<'static> {
     JoinedPage {
         base: "",
         organization: "Larkspur Freight",
-        slug: "larkspur-freight",
         person: "Oksana Petrenko",
         email: "oksana.petrenko@larkspur.example",
         role: "User",
@@ -283,6 +285,7 @@ fn frame(places: &[Place]) -> Frame {
         organization: HOSTILE.to_owned(),
         others: vec![Other { session: "01990b1c-7e1a-7000-8000-000000000002".to_owned(), organization: HOSTILE.to_owned() }],
         places: places.to_vec(),
+        steps_left: 2,
         here: places.first().copied(),
     }
 }
@@ -703,6 +706,50 @@ fn settings() -> Vec<(String, Page)> {
     deciding(&frame).into_iter().chain(connecting(&frame)).collect()
 }
 
+/// The first steps, and one's own AI tools.
+fn own_tools() -> Vec<(String, Page)> {
+    let start = |done: &[Step]| {
+        let mail = "mails lie in a folder there, until whoever runs it names a relay with --smtp-url.";
+        render(&StartPage { frame: &frame(&Place::ALL), first_name: HOSTILE, host: "usher.larkspur.example", mail, done })
+    };
+    let row = |writes: bool| TokenRow {
+        id: "01990b1c-7e1a-7000-8000-000000000003".to_owned(),
+        label: if writes { HOSTILE.to_owned() } else { "night-report ".repeat(7) },
+        client: writes.then(|| HOSTILE.to_owned()),
+        writes,
+        used: writes.then(|| When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() }),
+        ends: Until { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "in 5 days".to_owned() },
+        soon: !writes,
+    };
+    let mcp_url = "https://usher.larkspur.example/mcp/larkspur-freight";
+    let all = [row(true), row(false)];
+    let page = |new, tokens: &[TokenRow], said| {
+        let hosts = &snippets::all(mcp_url, snippets::Token::Variable);
+        render(&ToolsPage { frame: &frame(&[]), mcp_url, new, tokens, hosts, said })
+    };
+    let form = |prove, errors: &[FieldError<'_>]| {
+        let typed = tools::Typed { label: HOSTILE.to_owned(), days: "90".to_owned(), writes: errors.is_empty() };
+        render(&TokenPage { frame: &frame(&[]), typed: &typed, prove, errors })
+    };
+    let errors = ["label", "expires_in_days", "form"].map(|field| FieldError { field, message: "This cannot be so." });
+    let token = "usher_pat_x7Kq2b4mZQe8Yt1RkVb7Hn0sLwPcXa29uJdG5oFiT3y0pQ2rX9sd";
+    [
+        ("start-none", start(&[])),
+        ("start-some", start(&[Step::Invite, Step::Group])),
+        ("tools-empty", page(New::Nothing, &[], None)),
+        ("tools-some", page(New::Nothing, &all, Some("That token is revoked."))),
+        ("tools-new", page(New::Made(Shown { label: HOSTILE, token }), &all, None)),
+        ("tools-again", page(New::MadeBefore, &all, None)),
+        ("tool_token", form(None, &[])),
+        ("tool_token-errors", form(None, &errors)),
+        ("tool_token-late", form(Some("/sign-in/larkspur-freight"), &[])),
+        ("tool_token-too-late", form(Some("/sign-in/larkspur-freight"), &errors[2..])),
+        ("tool_revoke", render(&RevokePage { frame: &frame(&[]), token: &all[0] })),
+    ]
+    .map(|(name, page)| (name.to_owned(), page))
+    .to_vec()
+}
+
 /// All of them.
 pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
     all()
@@ -715,4 +762,5 @@ pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
         .chain(access_group())
         .chain(group_changes())
         .chain(settings())
+        .chain(own_tools())
 }

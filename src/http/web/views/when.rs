@@ -27,6 +27,39 @@ impl When {
     }
 }
 
+/// A moment that lies ahead, or a deadline that is over: its exact time, and beside it how long there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Until {
+    /// RFC 3339 with `Z`, for programs.
+    pub iso: String,
+    /// Date, time and zone.
+    pub exact: String,
+    /// `in 3 days`, or how long ago, for who points at it.
+    pub words: String,
+}
+
+impl Until {
+    /// `at` as seen from `now`.
+    #[must_use]
+    pub fn new(at: Timestamp, now: Timestamp) -> Self {
+        let left = |count: i64, unit: &str| if count == 1 { format!("in 1 {unit}") } else { format!("in {count} {unit}s") };
+        let words = match at.since(now) {
+            ..0 => words(at, now),
+            0..MINUTE => "in a moment".to_owned(),
+            span @ MINUTE..HOUR => left(span / MINUTE, "minute"),
+            span @ HOUR..DAY => left(span / HOUR, "hour"),
+            span => left(span / DAY, "day"),
+        };
+        Self { iso: at.to_rfc3339(), exact: at.short_utc(), words }
+    }
+
+    /// The same for what the contract wrote; `None` for what it did not.
+    #[must_use]
+    pub fn read(text: &str, now: Timestamp) -> Option<Self> {
+        Timestamp::parse_rfc3339(text).map(|at| Self::new(at, now))
+    }
+}
+
 fn words(at: Timestamp, now: Timestamp) -> String {
     let ago = |count: i64, unit: &str| if count == 1 { format!("1 {unit} ago") } else { format!("{count} {unit}s ago") };
     match now.since(at) {
@@ -64,5 +97,18 @@ mod tests {
         assert_eq!(said(400 * DAY), "21 Oct 2025");
         assert_eq!(When::new(now, now).exact, "25 Nov 2026, 14:02 UTC");
         assert_eq!(When::read("no time", now), None);
+    }
+
+    #[test]
+    fn what_lies_ahead_has_its_exact_time_and_how_long_there_is() {
+        let now = Timestamp::parse_rfc3339("2026-11-25T14:02:00Z").unwrap();
+        let said = |span: i64| Until::new(now.plus(span), now).words;
+        assert_eq!(said(30 * SECOND), "in a moment");
+        assert_eq!(said(MINUTE), "in 1 minute");
+        assert_eq!(said(5 * HOUR), "in 5 hours");
+        assert_eq!(said(7 * DAY), "in 7 days");
+        assert_eq!(said(-2 * HOUR), "2 hours ago");
+        assert_eq!(Until::new(now.plus(DAY), now).exact, "26 Nov 2026, 14:02 UTC");
+        assert_eq!(Until::read("no time", now), None);
     }
 }
