@@ -3,7 +3,7 @@
 //! A token acts as its owner, for months and beside any second factor. So nobody makes one for somebody else, whatever their role;
 //! only whoever has the host does.
 
-use super::{Action, Actor, CredentialKind, Reason, Standing, Target, action::PersonFacts, door::is_proved_anew};
+use super::{Action, Actor, CredentialKind, Reason, Standing, Target, action::PersonFacts, door::Proved};
 use crate::domain::{CredentialId, Role, Timestamp, Untrusted, UserId, builtin};
 use usher_tools::Needs;
 
@@ -22,10 +22,8 @@ pub struct CreateToken {
     pub write: bool,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// When whoever asks was last proved; none on the host.
-    pub proved_at: Option<Timestamp>,
-    /// Now, under the lock.
-    pub now: Timestamp,
+    /// When whoever asks was last proved.
+    pub proved: Proved,
 }
 
 impl Action for CreateToken {
@@ -60,7 +58,7 @@ impl Action for CreateToken {
     fn possible(&self, actor: &Actor) -> Result<(), Reason> {
         self.person.active()?;
         // Whoever finds an open browser must not take a key away that works long after it is shut.
-        if is_proved_anew(actor, self.proved_at, self.now) { Ok(()) } else { Err(Reason::WayClosed) }
+        self.proved.anew(actor)
     }
 }
 
@@ -128,8 +126,7 @@ mod tests {
             hash: [1; 32],
             write: true,
             expires_at: NOW.plus(1),
-            proved_at: ago.map(|ago| NOW.plus(-ago)),
-            now: NOW,
+            proved: Proved { at: ago.map(|ago| NOW.plus(-ago)), now: NOW },
         }
     }
 
@@ -143,8 +140,8 @@ mod tests {
         };
         let (user, boss, closed) = (Role::User, Role::Administrator, Err(Reason::WayClosed));
         assert_eq!(asked(Session, true, user, Status::Active, Some(FRESH)), Ok(()));
-        assert_eq!(asked(Session, true, user, Status::Active, Some(FRESH + 1)), closed);
-        assert_eq!(asked(Session, true, user, Status::Active, None), closed);
+        assert_eq!(asked(Session, true, user, Status::Active, Some(FRESH + 1)), Err(Reason::NotProvedAnew));
+        assert_eq!(asked(Session, true, user, Status::Active, None), Err(Reason::NotProvedAnew));
         assert_eq!(asked(Session, false, boss, Status::Active, Some(0)), closed, "nobody for somebody else");
         assert_eq!(asked(Session, true, user, Status::Deactivated, Some(0)), Err(Reason::Deactivated));
         for kind in [Token, WaitingSession, InviteLink, Password, Link, Identity] {

@@ -6,6 +6,7 @@ use crate::{
     authn::credential,
     authz::{
         self, Actor, Standing, Visible,
+        door::Proved,
         tokens::{CreateToken, RevokeToken},
     },
     domain::{CredentialId, DAY, Invalid, Settings, Status, TOKEN_DAYS, Timestamp, Untrusted, UserId, builtin},
@@ -52,7 +53,7 @@ pub struct Asked<'a> {
 /// Makes a token for an Active person of an organization that is not suspended: one's own, or anybody's on the host.
 ///
 /// `None` for a form that comes a second time: it has made its token, whose text nobody has any more. Errors:
-/// [`Error::SignInRefused`] where whoever asks was not proved lately.
+/// [`authz::Reason::NotProvedAnew`] where whoever asks was not proved lately.
 pub async fn create(app: &App, call: &Call, user: &str, asked: &Asked<'_>) -> Result<Option<NewToken>, Error> {
     let who = parse::who("user", user)?;
     let label = parse::line("label", asked.label, MAX_LABEL)?;
@@ -123,8 +124,7 @@ pub(super) async fn issue(app: &App, work: &mut Work, actor: &Actor, standing: &
         hash,
         write: wanted.write,
         expires_at,
-        proved_at: wanted.proved_at,
-        now,
+        proved: Proved { at: wanted.proved_at, now },
     };
     let proof = authz::authorize(actor, standing, action).map_err(|reason| match status {
         Status::Active => reason.into(),

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::SharedApp,
     authz::{
-        Action as _,
+        Action as _, Reason,
         door::FRESH,
         tokens::{CreateToken, RevokeToken},
     },
@@ -122,12 +122,21 @@ fn draw(app: &SharedApp, visitor: &Visitor, typed: &Typed, errors: &[FieldError<
     let session = &visitor.now;
     let door = format!("/sign-in/{}", session.slug);
     let is_late = app.clock.now().since(session.proved_at) > FRESH;
-    page(app, &TokenPage { frame: &frame(app, visitor, None), typed, prove: is_late.then_some(door.as_str()), errors })
+    page(
+        app,
+        &TokenPage {
+            frame: &frame(app, visitor, None),
+            typed,
+            most_days: session.settings.most_token_days,
+            prove: is_late.then_some(door.as_str()),
+            errors,
+        },
+    )
 }
 
 /// `GET /me/tools/new`.
 pub async fn form(State(app): State<SharedApp>, visitor: Visitor) -> Response {
-    let typed = Typed { label: String::new(), days: tokens::DEFAULT_DAYS.to_string(), writes: false };
+    let typed = Typed { label: String::new(), days: visitor.now.settings.usual_token_days().to_string(), writes: false };
     draw(&app, &visitor, &typed, &[])
 }
 
@@ -139,7 +148,7 @@ pub async fn create(State(app): State<SharedApp>, drawn: Drawn<TokenForm>) -> Re
     let asked = Asked {
         label: &form.label,
         // What is no number is out of bounds, and told as such.
-        days: form.expires_in_days.trim().parse().unwrap_or_default(),
+        days: Some(form.expires_in_days.trim().parse().unwrap_or_default()),
         read_only: !typed.writes,
         proved_at: Some(visitor.now.proved_at),
     };
@@ -151,7 +160,7 @@ pub async fn create(State(app): State<SharedApp>, drawn: Drawn<TokenForm>) -> Re
     };
     match &error {
         Error::Invalid(invalid) => draw(&app, visitor, &typed, &[FieldError { field: invalid.field, message: &said(invalid) }]),
-        Error::SignInRefused => {
+        Error::Denied(Reason::NotProvedAnew) => {
             tried.note(&app, &error);
             draw(&app, visitor, &typed, &[FieldError { field: "form", message: "A token is made within 10 minutes of signing in." }])
         }

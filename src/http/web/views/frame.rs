@@ -107,7 +107,7 @@ impl Frame {
             before = Some(section);
             let left = match place {
                 Place::Start => Some(self.steps_left),
-                Place::Users => None,
+                Place::Users | Place::AccessGroups | Place::Settings => None,
             };
             Entry { begins, heading: section.filter(|_| begins), place: *place, here: self.here == Some(*place), left }
         };

@@ -729,7 +729,7 @@ fn own_tools() -> Vec<(String, Page)> {
     };
     let form = |prove, errors: &[FieldError<'_>]| {
         let typed = tools::Typed { label: HOSTILE.to_owned(), days: "90".to_owned(), writes: errors.is_empty() };
-        render(&TokenPage { frame: &frame(&[]), typed: &typed, prove, errors })
+        render(&TokenPage { frame: &frame(&[]), typed: &typed, most_days: 365, prove, errors })
     };
     let errors = ["label", "expires_in_days", "form"].map(|field| FieldError { field, message: "This cannot be so." });
     let token = "usher_pat_x7Kq2b4mZQe8Yt1RkVb7Hn0sLwPcXa29uJdG5oFiT3y0pQ2rX9sd";

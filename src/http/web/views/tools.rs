@@ -97,6 +97,8 @@ pub struct TokenPage<'a> {
     pub frame: &'a Frame,
     /// The form as typed.
     pub typed: &'a Typed,
+    /// Days that a token lives here at most.
+    pub most_days: u32,
     /// Where whoever was proved too long ago signs in anew; then there is no form.
     pub prove: Option<&'a str>,
     /// What was not taken.
