@@ -85,6 +85,19 @@ impl Timestamp {
         self.in_words(if year(self) == year(now) { "%-d %b" } else { "%-d %b %Y" })
     }
 
+    /// For a day's heading: `Wednesday 25 November`, with the year where it is not that of `now`.
+    #[must_use]
+    pub fn weekday_utc(self, now: Self) -> String {
+        let year = |at: Self| at.in_words("%Y");
+        self.in_words(if year(self) == year(now) { "%A %-d %B" } else { "%A %-d %B %Y" })
+    }
+
+    /// The time of day: `14:00`.
+    #[must_use]
+    pub fn clock_utc(self) -> String {
+        self.in_words("%H:%M")
+    }
+
     fn in_words(self, format: &str) -> String {
         jiff::tz::Offset::UTC.to_datetime(self.calendar()).strftime(format).to_string()
     }

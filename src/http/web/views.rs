@@ -12,6 +12,7 @@
 //! assert!(page.html.contains("This link opens nothing"));
 //! ```
 
+pub mod audit;
 pub mod door;
 pub mod factors;
 pub mod frame;
