@@ -8,7 +8,7 @@ use crate::{
     keys::Keyring,
     mail::Mailer,
     outbound::Outbound,
-    service::signing_in::Knock,
+    service::{audit::checks::Checks, signing_in::Knock},
     slack::Slack,
     store::Pool,
 };
@@ -58,6 +58,8 @@ pub struct App {
     pub seen: Seen,
     /// Refusals, gathered.
     pub evidence: Evidence,
+    /// Checks of the audit chains, under way and over.
+    pub checks: Checks,
     /// Calls per credential.
     pub calls: Limiter<CredentialId>,
     /// Unknown invite links per address.

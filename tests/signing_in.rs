@@ -64,7 +64,12 @@ impl Browser {
     }
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Seen {
-        Seen::of(self.http.post(self.place(path)).form(form).send().await.expect("an answer")).await
+        Seen::of(self.send(path, form).await).await
+    }
+
+    /// The same with the answer as it came.
+    pub async fn send(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        self.http.post(self.place(path)).form(form).send().await.expect("an answer")
     }
 
     /// The same from a page, as browsers tell.

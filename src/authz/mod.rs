@@ -35,6 +35,7 @@
 //! ```
 
 pub mod action;
+pub mod audit;
 mod ceiling;
 pub mod door;
 pub mod organization;

@@ -19,7 +19,9 @@ use crate::{
     mail::Mailer,
     outbound::Outbound,
     service::{
-        Call, mail,
+        Call,
+        audit::checks::Checks,
+        mail,
         organizations::{self, FirstAdministrator},
         signing_in,
     },
@@ -302,6 +304,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         hasher: Hasher::default(),
         seen: Seen::default(),
         evidence: Evidence::default(),
+        checks: Checks::default(),
     };
     Ok((Arc::new(app), record))
 }

@@ -17,7 +17,7 @@ use super::{
     work::Work,
 };
 use crate::{
-    authz::{CredentialKind, Org, Stamp, Target},
+    authz::{Authorized, CredentialKind, Org, Stamp, Target, audit::ExportAuditLog},
     domain::{EntryId, OrgId, RequestId, Timestamp},
     keys::hex,
 };
@@ -383,37 +383,75 @@ macro_rules! event_columns {
 }
 use event_columns;
 
-macro_rules! list_sql {
-    ($driver:literal) => {
+/// The filters that every entry of a list holds; whose entries, and between which times, stands beside them.
+macro_rules! holds {
+    ($entry:literal) => {
         concat!(
-            "SELECT ",
-            event_columns!(),
-            ", c.label FROM audit_log a LEFT JOIN credentials c ON c.id = a.credential_id
-              WHERE a.org = $1 AND a.seq < $2 ",
-            $driver,
-            " AND ($4 IS NULL OR a.action = $4) AND ($5 IS NULL OR a.surface = $5) AND ($6 IS NULL OR a.outcome = $6)
-              AND ($7 IS NULL OR EXISTS (SELECT 1 FROM audit_values v WHERE v.org = a.org AND v.seq = a.seq
-                                          AND v.field = 'client.name' AND v.text = $7))
-              AND a.at >= $8 AND a.at < $9
-              ORDER BY a.seq DESC LIMIT $10"
+            " ($4 IS NULL OR ",
+            $entry,
+            ".action = $4) AND ($5 IS NULL OR ",
+            $entry,
+            ".surface = $5) AND ($6 IS NULL OR ",
+            $entry,
+            ".outcome = $6) AND ($7 IS NULL OR EXISTS (SELECT 1 FROM audit_values v WHERE v.org = $1 AND v.seq = ",
+            $entry,
+            ".seq AND v.field = 'client.name' AND v.text = $7)) "
         )
     };
 }
 
-/// A page of events, newest first, below sequence `before`.
-pub async fn list(pool: &Pool, org: Org, filter: &Filter, before: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
+macro_rules! list_sql {
+    ($driver:literal, $beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            event_columns!(),
+            ", c.label FROM audit_log a LEFT JOIN credentials c ON c.id = a.credential_id WHERE a.org = $1 AND a.seq ",
+            $beyond,
+            " $2 ",
+            $driver,
+            " AND ",
+            holds!("a"),
+            " AND a.at >= $8 AND a.at < $9 ORDER BY a.seq ",
+            $order,
+            " LIMIT $10"
+        )
+    };
+}
+
+/// In which direction a list goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To entries before a place in the chain.
+    Older,
+    /// To those after it.
+    Newer,
+}
+
+/// Which entries, by what narrows them most, in a direction.
+macro_rules! either_way {
+    ($way:expr, $driver:literal) => {
+        match $way {
+            Way::Older => list_sql!($driver, "<", "DESC"),
+            Way::Newer => list_sql!($driver, ">", "ASC"),
+        }
+    };
+}
+
+/// A page of events that are next to a place in the chain, newest first.
+pub async fn list(pool: &Pool, org: Org, filter: &Filter, way: Way, beyond: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
     let sql = match (&filter.user, &filter.action) {
-        (Some(_), _) => list_sql!(
+        (Some(_), _) => either_way!(
+            way,
             "AND a.seq IN (SELECT seq FROM audit_log WHERE org = $1 AND actor_id = $3
                                     UNION SELECT seq FROM audit_log WHERE org = $1 AND target_id = $3)"
         ),
-        (None, Some(_)) => list_sql!("AND a.action = $4"),
-        (None, None) => list_sql!(""),
+        (None, Some(_)) => either_way!(way, "AND a.action = $4"),
+        (None, None) => either_way!(way, ""),
     };
     let rows = pool
         .query(sql)
         .bind(org.number)
-        .bind(before)
+        .bind(beyond)
         .bind(filter.user)
         .bind(filter.action.clone())
         .bind(filter.surface.clone())
@@ -430,13 +468,91 @@ pub async fn list(pool: &Pool, org: Org, filter: &Filter, before: i64, limit: i6
     }
     let sequences: Vec<i64> = stored.iter().map(|(entry, _)| entry.seq).collect();
     let mut texts = texts_of(pool, org, sequences).await?;
-    Ok(stored
+    let mut events: Vec<Event> = stored
         .into_iter()
         .map(|(entry, label)| {
             let texts = texts.remove(&entry.seq).unwrap_or_default();
             entry.into_event(texts, label)
         })
-        .collect())
+        .collect();
+    if way == Way::Newer {
+        events.reverse();
+    }
+    Ok(events)
+}
+
+/// How many entries a day in UTC has, by how they came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayCount {
+    /// Days since 1 January 1970.
+    pub day: i64,
+    /// Refused, whoever tried.
+    pub refused: i64,
+    /// Otherwise through programs: MCP and the HTTP API.
+    pub tools: i64,
+    /// Otherwise in pages, on the host, and by the server itself.
+    pub people: i64,
+}
+
+/// Entries by day, and how far they were counted.
+#[derive(Clone, Debug)]
+pub struct PerDay {
+    /// The days that have any, oldest first.
+    pub counts: Vec<DayCount>,
+    /// How many entries were looked at, whether they hold the filters or not.
+    pub looked_at: i64,
+    /// The day of the oldest of them; none where there is none.
+    pub since: Option<i64>,
+}
+
+/// Counts the newest entries of a time, at most `most` of them, by day. The times in the filter do not matter.
+pub async fn per_day(pool: &Pool, org: Org, filter: &Filter, from: Timestamp, to: Timestamp, most: i64) -> Result<PerDay, StoreError> {
+    // The bound comes first and the filters after it, so that a filter that hardly any entry holds costs no more.
+    let sql = concat!(
+        "WITH newest AS MATERIALIZED (
+            SELECT seq, at, surface, outcome, action, actor_id, target_id FROM audit_log
+             WHERE org = $1 AND at >= $8 AND at < $9 ORDER BY at DESC LIMIT $2)
+         SELECT CAST(1 AS BIGINT), at / 86400000, count(*) FILTER (WHERE outcome = 'refused'),
+                count(*) FILTER (WHERE outcome <> 'refused' AND surface IN ('mcp', 'api')),
+                count(*) FILTER (WHERE outcome <> 'refused' AND surface NOT IN ('mcp', 'api'))
+           FROM newest WHERE ($3 IS NULL OR actor_id = $3 OR target_id = $3) AND ",
+        holds!("newest"),
+        " GROUP BY at / 86400000
+         UNION ALL SELECT 0, min(at) / 86400000, count(*), 0, 0 FROM newest ORDER BY 1, 2"
+    );
+    let rows = pool
+        .query(sql)
+        .bind(org.number)
+        .bind(most)
+        .bind(filter.user)
+        .bind(filter.action.clone())
+        .bind(filter.surface.clone())
+        .bind(filter.outcome.clone())
+        .bind(filter.client.clone())
+        .bind(from)
+        .bind(to)
+        .all()
+        .await?;
+    let mut days = PerDay { counts: Vec::with_capacity(rows.len()), looked_at: 0, since: None };
+    for row in &rows {
+        let mut c = row.columns();
+        let is_day = c.take::<i64>()? == 1;
+        match c.take::<Option<i64>>()? {
+            Some(day) if is_day => days.counts.push(DayCount { day, refused: c.take()?, tools: c.take()?, people: c.take()? }),
+            since => (days.since, days.looked_at) = (since, c.take()?),
+        }
+    }
+    Ok(days)
+}
+
+/// Writes that entries leave, before the first of them does; the place of that entry in the chain.
+pub async fn exported(work: &mut Work, proof: Authorized<ExportAuditLog>) -> Result<i64, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let mut changes = vec![Change::set("format", Said::Plain(action.format.as_str().to_owned()))];
+    // What was typed may name anybody, so it is a text as others are.
+    changes.extend(action.filters.into_iter().map(|(name, value)| Change::set(name, Said::Text(None, value))));
+    append(work, Entry::done(stamp, changes)).await?;
+    Ok(work.head.audit_seq)
 }
 
 /// The newest entry that says `action` was done to `target`, under the lock.

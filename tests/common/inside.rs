@@ -15,7 +15,7 @@ use usher_mcp::{
     keys::Keyring,
     mail::Mailer,
     outbound::Outbound,
-    service::{Call, WriteOptions},
+    service::{Call, WriteOptions, audit::checks::Checks},
     slack::{Slack, api::SLACK_URL},
     store::Database,
 };
@@ -70,6 +70,7 @@ impl Inside {
             hasher: Hasher::default(),
             seen: Seen::default(),
             evidence: Evidence::default(),
+            checks: Checks::default(),
         });
         Self { app, url: String::new(), token: server.token.clone(), http: reqwest::Client::new(), stop: None, served: None }
     }

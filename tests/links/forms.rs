@@ -159,6 +159,8 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
         own("/access-groups/{id}/add", &[("user", &pending), ("do", "add")], 303).at(&format!("{group}/add")),
         own("/access-groups/{id}/remove", &[("user", &pending)], 303).at(&format!("{group}/remove")),
         own("/access-groups/{id}/delete", &[("reason", "Typed")], 303).at(&format!("{group}/delete")),
+        own("/audit/verify", &[], 303),
+        own("/audit/export", &[("format", "csv")], 200),
         own("/me/sessions", &[("end", "others")], 303),
         own("/me/password", &[("current", PASSWORD), ("password", NEW)], 303),
         own("/me/switch", &[("to", &to)], 303),
@@ -240,7 +242,7 @@ async fn a_form_that_was_drawn_for_another_account_does_nothing_and_says_so_with
         let (browser, rows) = hers(&world).await;
         let own: Vec<&Row> = rows.iter().filter(|row| row.is_drawn_for_an_account()).collect();
         for row in &rows {
-            let places = ["/me", "/settings", "/sign-out", "/start", "/users", "/access-groups"];
+            let places = ["/access-groups", "/audit", "/me", "/settings", "/sign-out", "/start", "/users"];
             let is_own = places.into_iter().any(|own| row.route.starts_with(own));
             assert_eq!(row.is_drawn_for_an_account(), is_own, "{} says whose it is", row.route);
         }

@@ -5,10 +5,11 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 use std::{collections::BTreeSet, path::Path};
 use usher_mcp::{
+    domain::Timestamp,
     hosts as snippets,
     http::web::views::{
         ASSETS, AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword,
-        OpenAgainPage, Page, TooManyTriesPage, UnknownLinkPage, door, factors, frame, groups, me, passwords, render, second_factor,
+        OpenAgainPage, Page, TooManyTriesPage, UnknownLinkPage, audit, door, factors, frame, groups, me, passwords, render, second_factor,
         settings, sso, start, tools, users, when,
     },
 };

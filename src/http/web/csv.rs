@@ -1,5 +1,4 @@
 //! Lists as files for spreadsheets: CSV (RFC 4180), sent part by part, and safe to open.
-#![expect(dead_code, reason = "the lists that can be taken away as files use it")]
 
 use super::views::PAGE_HEADERS;
 use crate::{app::SharedApp, domain::RequestId, error::Error};
@@ -72,6 +71,21 @@ pub(super) trait Parts: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Vec<String>>>, Error>> + Send;
 }
 
+/// A file whose text is made part by part while it is sent.
+pub(super) trait Texts: Send + 'static {
+    /// The next part; none at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Option<String>, Error>> + Send;
+}
+
+/// A list, written as a spreadsheet reads it.
+struct Lines<P>(P);
+
+impl<P: Parts> Texts for Lines<P> {
+    async fn next(&mut self) -> Result<Option<String>, Error> {
+        Ok(self.0.next().await?.map(|lines| lines.iter().map(|cells| line(cells)).collect()))
+    }
+}
+
 /// Lines on their way.
 struct Coming(mpsc::Receiver<io::Result<Bytes>>);
 
@@ -84,15 +98,15 @@ impl HttpBody for Coming {
     }
 }
 
-async fn send(mut parts: impl Parts, heading: String, to: mpsc::Sender<io::Result<Bytes>>, request_id: RequestId) {
-    let mut text = heading;
+async fn send(mut texts: impl Texts, beginning: String, to: mpsc::Sender<io::Result<Bytes>>, request_id: RequestId) {
+    let mut text = beginning;
     loop {
         // Whoever has hung up wants no more of it.
-        if to.send(Ok(Bytes::from(text))).await.is_err() {
+        if !text.is_empty() && to.send(Ok(Bytes::from(text))).await.is_err() {
             return;
         }
-        text = match parts.next().await {
-            Ok(Some(lines)) => lines.iter().map(|cells| line(cells)).collect(),
+        text = match texts.next().await {
+            Ok(Some(text)) => text,
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(%request_id, ?error, "a file was broken off");
@@ -106,15 +120,19 @@ async fn send(mut parts: impl Parts, heading: String, to: mpsc::Sender<io::Resul
 
 /// A list as a file to keep. `name` is of letters, digits, dots and hyphens.
 pub(super) fn attachment(app: &SharedApp, name: &str, heading: &[&str], parts: impl Parts) -> Response {
-    let (to, coming) = mpsc::channel(WAITING);
     let heading = format!("{BYTE_ORDER_MARK}{}", line(heading));
-    tokio::spawn(send(parts, heading, to, RequestId::new(app.clock.now(), &app.random)));
+    file(app, name, "text/csv; charset=utf-8; header=present", heading, Lines(parts))
+}
+
+/// A file to keep, of this media type, which begins so. `name` is of letters, digits, dots and hyphens.
+pub(super) fn file(app: &SharedApp, name: &str, content_type: &'static str, beginning: String, texts: impl Texts) -> Response {
+    let (to, coming) = mpsc::channel(WAITING);
+    tokio::spawn(send(texts, beginning, to, RequestId::new(app.clock.now(), &app.random)));
     let mut response = Body::new(Coming(coming)).into_response();
     for (name, value) in PAGE_HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let content_type = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
     }

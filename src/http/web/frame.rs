@@ -28,6 +28,7 @@ fn opens(session: &Session, place: Place) -> bool {
         Place::Users => standing.holds(builtin::USERS_READ),
         Place::AccessGroups => standing.holds(builtin::ACCESS_GROUPS_READ),
         Place::Settings => sees_settings(standing).is_ok(),
+        Place::Audit => standing.holds(builtin::AUDIT_LOG_READ),
     }
 }
 

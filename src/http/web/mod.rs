@@ -4,6 +4,7 @@
 //! after that very invite, so that two invites in one browser never mix and no address that stays valid holds a
 //! secret. Only a same-origin POST accepts.
 
+pub mod audit;
 mod csv;
 mod done;
 pub mod door;

@@ -7,6 +7,7 @@ use crate::{
         roster::{Person, filler},
         seed,
     },
+    signing_in::Browser,
 };
 use serde_json::{Value, json};
 
@@ -52,6 +53,28 @@ fn writes() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Pages that read more than who comes.
+const PAGES: [&str; 4] =
+    ["/audit", "/audit?user=boss%40example.com", "/audit?outcome=refused&from=2020-01-01", "/audit?action=users%3Ainvite&client=x"];
+
+/// Entries of another organization's log, beside which ours is small.
+async fn entries_elsewhere(connection: &Connection) {
+    let values = |id: &str, hash: &str| {
+        format!(
+            "SELECT (SELECT max(number) FROM organizations), n, {id}, (SELECT max(at) FROM audit_log), 'cli', 'cli', 'users:invite', 'done', '{{}}', {hash}"
+        )
+    };
+    let (rows, values) = match connection {
+        Connection::Sqlite(_) => (
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 3000)",
+            format!("{} FROM n", values("randomblob(16)", "zeroblob(32)")),
+        ),
+        Connection::Postgres(_) => ("", format!("{} FROM generate_series(1, 3000) n", values("gen_random_uuid()", "''::bytea"))),
+    };
+    let sql = format!("{rows} INSERT INTO audit_log (org, seq, id, at, actor_kind, surface, action, outcome, detail, hash) {values}");
+    assert!(connection.run(&sql).await, "{sql}");
+}
+
 /// One large organization among small ones; cursors into its list and into a search.
 async fn large(engine: Engine) -> (Server, String, String) {
     let (many, few, organizations) = sizes();
@@ -60,7 +83,9 @@ async fn large(engine: Engine) -> (Server, String, String) {
     seed::people(&connection, 1, &(0..many).map(filler).collect::<Vec<_>>()).await;
     seed::people(&connection, 1, &[Person::new("Wxyvq", "Zzkrj", "wxyvq@example.com")]).await;
     seed::organizations(&connection, organizations, few).await;
+    entries_elsewhere(&connection).await;
     connection.close().await;
+    server.administrator("boss@example.com").await;
     for name in ["Support", "Sales"] {
         server.ok("create_access_group", json!({"name": name, "permissions": ["users:read"]})).await;
     }
@@ -109,11 +134,23 @@ async fn sqlite_scans_no_table() {
             }
         }
     }
+    let boss = Browser::in_by_password(&watched.server, "boss@example.com").await;
+    for path in PAGES {
+        watched.statements();
+        assert_eq!(boss.get(path).await.status, 200, "{path}");
+        for statement in watched.statements() {
+            let rows = connection.rows(&format!("EXPLAIN QUERY PLAN {statement}")).await;
+            let plan: Vec<String> = rows.iter().filter_map(|row| row["detail"].clone()).collect();
+            for line in &plan {
+                assert!(!scans_a_table(line, &plan), "{path}\n{line} in {statement}\n{plan:#?}");
+            }
+        }
+    }
     connection.close().await;
 }
 
 /// Tables of which the seed has many rows.
-const MANY: [&str; 4] = ["users", "users_grams", "links", "outbox"];
+const MANY: [&str; 5] = ["users", "users_grams", "links", "outbox", "audit_log"];
 /// More rows than a page, its total and what stands between them need.
 const LOOKED_AT: u64 = 1100;
 
@@ -158,19 +195,32 @@ async fn postgres_scans_no_table() {
         for _ in 0..8 {
             watched.server.ok(tool, arguments.clone()).await;
         }
-        let mut plans = 0;
-        for (target, fields) in watched.news() {
-            let text = fields["message"].as_str().unwrap_or_default();
-            let (true, Some((_, said))) = (target == "sqlx::postgres::notice", text.split_once("plan:\n")) else { continue };
-            let plan: Vec<&str> = said.lines().filter(|line| line.contains("(cost=") || line.contains("Rows Removed")).collect();
-            if plan.first().is_some_and(|top| top.starts_with("Update") || top.starts_with("Delete")) {
-                continue; // The sweepers, beside the calls.
-            }
-            plans += 1;
-            for line in &plan {
-                assert!(!is_too_much(line), "{tool} {arguments}\n{line}\n{said}");
-            }
-        }
-        assert!(plans >= 8, "{tool} was explained");
+        explained(&watched, &format!("{tool} {arguments}"));
     }
+    let boss = Browser::in_by_password(&watched.server, "boss@example.com").await;
+    for path in PAGES {
+        watched.news();
+        for _ in 0..8 {
+            assert_eq!(boss.get(path).await.status, 200, "{path}");
+        }
+        explained(&watched, path);
+    }
+}
+
+/// Looks at the plans since the last look.
+fn explained(watched: &Watched, what: &str) {
+    let mut plans = 0;
+    for (target, fields) in watched.news() {
+        let text = fields["message"].as_str().unwrap_or_default();
+        let (true, Some((_, said))) = (target == "sqlx::postgres::notice", text.split_once("plan:\n")) else { continue };
+        let plan: Vec<&str> = said.lines().filter(|line| line.contains("(cost=") || line.contains("Rows Removed")).collect();
+        if plan.first().is_some_and(|top| top.starts_with("Update") || top.starts_with("Delete")) {
+            continue; // The sweepers, beside the calls.
+        }
+        plans += 1;
+        for line in &plan {
+            assert!(!is_too_much(line), "{what}\n{line}\n{said}");
+        }
+    }
+    assert!(plans >= 8, "{what} was explained");
 }

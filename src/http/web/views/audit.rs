@@ -3,8 +3,11 @@
 //! Whatever a person or a program wrote stays apart from our own words ([`Part`]), so that a template shows it as data. Names are
 //! those of the time; where one was erased, the line says so in its place.
 
-mod words;
+mod chart;
+pub mod page;
+pub mod words;
 
+pub use chart::{Chart, Count};
 pub use words::line;
 
 use crate::domain::{DAY, Timestamp};
@@ -30,7 +33,8 @@ pub enum Part {
 
 impl Part {
     /// Whether it follows what stands before it without a space.
-    fn is_close(&self) -> bool {
+    #[must_use]
+    pub fn is_close(&self) -> bool {
         matches!(self, Self::Text(text) if text.starts_with([',', '.', ':', ';']))
     }
 }

@@ -13,11 +13,13 @@ pub enum Place {
     AccessGroups,
     /// What the organization decides.
     Settings,
+    /// The audit log.
+    Audit,
 }
 
 impl Place {
     /// Every place, in the order of the sidebar.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Users, Self::AccessGroups, Self::Settings];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Users, Self::AccessGroups, Self::Audit, Self::Settings];
 
     /// Path below the base.
     #[must_use]
@@ -27,6 +29,7 @@ impl Place {
             Self::Users => "/users",
             Self::AccessGroups => "/access-groups",
             Self::Settings => "/settings",
+            Self::Audit => "/audit",
         }
     }
 
@@ -38,6 +41,7 @@ impl Place {
             Self::Users => "Users",
             Self::AccessGroups => "Access groups",
             Self::Settings => "Settings",
+            Self::Audit => "Audit log",
         }
     }
 
@@ -45,7 +49,7 @@ impl Place {
     fn section(self) -> Option<&'static str> {
         match self {
             Self::Start => None,
-            Self::Users | Self::AccessGroups => Some("Access"),
+            Self::Users | Self::AccessGroups | Self::Audit => Some("Access"),
             Self::Settings => Some("Organization"),
         }
     }
@@ -56,6 +60,7 @@ impl Place {
             Self::Users => "users",
             Self::AccessGroups => "groups",
             Self::Settings => "gear",
+            Self::Audit => "log",
         }
     }
 }
@@ -107,7 +112,7 @@ impl Frame {
             before = Some(section);
             let left = match place {
                 Place::Start => Some(self.steps_left),
-                Place::Users | Place::AccessGroups | Place::Settings => None,
+                Place::Users | Place::AccessGroups | Place::Audit | Place::Settings => None,
             };
             Entry { begins, heading: section.filter(|_| begins), place: *place, here: self.here == Some(*place), left }
         };

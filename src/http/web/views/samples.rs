@@ -3,7 +3,11 @@
 
 use super::{
     AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage, Page,
-    TooManyTriesPage, UnknownLinkPage,
+    Timestamp, TooManyTriesPage, UnknownLinkPage,
+    audit::{
+        self, Chart, Count,
+        page::{AuditPage, Chain, Found, Section},
+    },
     door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     factors::{FactorsPage, ResetPage, Row},
     frame::{Frame, Place},
@@ -748,6 +752,68 @@ fn own_tools() -> Vec<(String, Page)> {
     ]
     .map(|(name, page)| (name.to_owned(), page))
     .to_vec()
+/// Entries of every kind, done and refused, with and without what may be missing.
+fn entries() -> Vec<usher_tools::AuditEvent> {
+    let entry = |n: i64, action: &str| {
+        let person =
+            |name: Option<&str>| serde_json::json!({"user_id": "01990b1c-7e1a-7000-8000-000000000001", "name": name, "kind": "user"});
+        let (refused, erased) = (n % 3 == 1, n % 7 == 3);
+        serde_json::json!({
+            "id": "01990b1c-7e1a-7000-8000-00000000000e", "sequence": n, "at": format!("2026-11-{:02}T14:00:11.000Z", 1 + n / 5),
+            "actor": if n % 5 == 2 { serde_json::json!({"user_id": null, "name": null, "kind": "cli"}) } else { person((!erased).then_some(HOSTILE)) },
+            "credential": {"id": "01990b1c-7e1a-7000-8000-000000000003", "kind": "token", "label": HOSTILE},
+            "client": (n % 2 == 0).then(|| serde_json::json!({"name": HOSTILE, "verified": n % 4 == 0})),
+            "surface": if n % 2 == 0 { "mcp" } else { "web" }, "tool": (n % 2 == 0).then_some("invite_user"), "action": action,
+            "target": {"kind": "user", "id": "01990b1c-7e1a-7000-8000-000000000004", "name": (!erased).then_some("ليلى الحداد")},
+            "outcome": if refused { "refused" } else { "done" }, "code": refused.then_some("permission_denied"),
+            "reason": (n % 4 == 0).then_some(HOSTILE), "repeated": 1 + n % 2, "request_id": "01990b1c-7e1a-7000-8000-000000000005",
+            "changes": [{"field": "role", "before": "User", "after": "Administrator"}, {"field": "last_name", "before": HOSTILE, "after": null}],
+        })
+    };
+    let actions = audit::words::ACTIONS.iter().flat_map(|(_, actions)| actions.iter());
+    let mut entries: Vec<_> =
+        (1..).zip(actions).map(|(n, (action, _))| serde_json::from_value(entry(n, action)).expect("an entry")).collect();
+    entries.reverse();
+    entries
+}
+
+fn log(state: &str, found: Found, under_way: bool, is_empty: bool) -> (String, Page) {
+    let when = || When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() };
+    let now = Timestamp::parse_rfc3339("2026-11-25T14:02:00Z").expect("a time");
+    let counts: Vec<_> = (0..30).map(|day| Count { day: 20_753 + day, people: 7, tools: day.unsigned_abs() * 2, refused: 3 }).collect();
+    let chart =
+        Chart { bound: Some("Only the newest 20,000 entries are counted.".to_owned()), ..Chart::draw(&counts, 20_753, 20_782, now) };
+    let page = render(&AuditPage {
+        frame: &frame(&[Place::Audit]),
+        chain: &Chain { entries: "18,204 entries".to_owned(), found, under_way: under_way.then(when) },
+        chart: (!is_empty).then_some(&chart),
+        kept: &[("user", HOSTILE.to_owned()), ("from", "2026-11-01".to_owned())],
+        user: HOSTILE,
+        client: HOSTILE,
+        dates: ("2026-11-01", ""),
+        actions: &[Section { title: "", choices: choices(&["any"]) }, Section { title: "People", choices: choices(&["Invites", HOSTILE]) }],
+        surfaces: &choices(&["any", "Web"]),
+        outcomes: &choices(&["any", "Done"]),
+        times: &choices(&["Any time", "Today"]),
+        days: &if is_empty { Vec::new() } else { audit::days(&entries(), now) },
+        range: "Entries 18,204 to 18,155 of 18,204, newest first",
+        newer: (!is_empty).then_some("/audit?newer=c3Vu"),
+        older: (!is_empty).then_some("/audit?cursor=c3Vu"),
+        may_export: !under_way,
+    });
+    (format!("audit-{state}"), page)
+}
+
+/// The pages of the audit log, named.
+pub(super) fn audit_log() -> Vec<(String, Page)> {
+    let when = || When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() };
+    let unbroken = Found::Unbroken { entries: "18,201 entries".to_owned(), head: "9f3c1ab0d2e477d2".to_owned(), when: when() };
+    vec![
+        log("list", unbroken, false, false),
+        log("unchecked", Found::Nothing, true, true),
+        log("broken", Found::Broken { words: "Broken at entry 18,011.".to_owned(), when: when() }, false, true),
+        log("unread", Found::Unread { words: "The check could not be finished.", when: when() }, true, true),
+    ]
 }
 
 /// All of them.
@@ -759,6 +825,7 @@ pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
         .chain(passwords())
         .chain(sso())
         .chain(dashboard())
+        .chain(audit_log())
         .chain(access_group())
         .chain(group_changes())
         .chain(settings())

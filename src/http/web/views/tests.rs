@@ -2,7 +2,7 @@
 mod samples;
 
 use super::*;
-use crate::hosts as snippets;
+use crate::{domain::Timestamp, hosts as snippets};
 use samples::{DEAD, HOSTILE, accept, all, dead, every, passwords, second_factor, sso};
 
 #[test]

@@ -1,4 +1,7 @@
-use super::{words::sentence, *};
+use super::{
+    words::{ACTIONS, sentence},
+    *,
+};
 use crate::domain::builtin;
 use askama::Template;
 use serde_json::{Value, json};
@@ -63,9 +66,15 @@ fn every_action_has_a_sentence() {
         let said = said(action, &json!({"outcome": "refused", "code": "permission_denied"}));
         assert!(!said.contains("no words") && said.starts_with("Ana Ruiz was refused: "), "{said}");
     }
+    let offered: Vec<_> = ACTIONS.iter().flat_map(|(_, actions)| actions.iter().map(|(action, _)| *action)).collect();
+    // No entry has this name: each kind of link has one of its own.
+    for action in actions.iter().map(String::as_str).chain(builtin::ALL).filter(|action| *action != "link:made") {
+        assert_eq!(offered.iter().filter(|offered| **offered == action).count(), 1, "{action} can be asked for");
+    }
     assert_eq!(said("new:thing", &json!({})), "Ana Ruiz did something that this version has no words for: new:thing");
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one entry and its sentence after the other")]
 #[test]
 fn an_entry_reads_as_a_sentence() {
     let group = json!({"kind": "access_group", "id": "g", "name": "Support"});
@@ -159,7 +168,7 @@ fn an_entry_reads_as_a_sentence() {
         (
             "sign_in:sso",
             json!({"outcome": "refused", "actor": {"user_id": null, "name": null, "kind": "system"}, "surface": "system"}),
-            "Somebody at the door was refused: sign in through single sign-on",
+            "Somebody at the door was refused: sign in through single sign-on as Bo Li",
         ),
         (
             "mail:failed",

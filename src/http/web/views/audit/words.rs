@@ -23,6 +23,94 @@ pub fn line(event: &AuditEvent, at: Timestamp) -> Line {
     }
 }
 
+/// The actions by which a log can be narrowed, under headings: each by its name in the log, and in words.
+pub const ACTIONS: [(&str, &[(&str, &str)]); 7] = [
+    (
+        "People",
+        &[
+            (builtin::USERS_INVITE, "Invites"),
+            ("invite:accepted", "Joining"),
+            (builtin::USERS_UPDATE, "Names, roles and Slack IDs"),
+            (builtin::USERS_DEACTIVATE, "Deactivating and reactivating"),
+            (builtin::USERS_READ, "Reading the roster"),
+        ],
+    ),
+    (
+        "Access groups",
+        &[
+            (builtin::ACCESS_GROUPS_CREATE, "New access groups"),
+            (builtin::ACCESS_GROUPS_UPDATE, "Changes of access groups"),
+            (builtin::ACCESS_GROUPS_DELETE, "Deleted access groups"),
+            (builtin::ACCESS_GROUPS_ASSIGN, "Who is in access groups"),
+            (builtin::ACCESS_GROUPS_READ, "Reading access groups"),
+        ],
+    ),
+    (
+        "Signing in",
+        &[
+            ("sign_in:password", "By password"),
+            ("sign_in:link", "By mailed link"),
+            ("sign_in:link_sent", "Mailed links"),
+            ("sign_in:sso", "Through single sign-on"),
+            ("sign_in:invite", "After joining"),
+            ("sign_in:operator_link", "By a link from the host"),
+            ("sign_in:operator_link_made", "Links made on the host"),
+            ("session:ended", "Ended sessions"),
+            ("identity:linked", "Linked identities"),
+            ("identity:link_sent", "Mails that confirm identities"),
+            ("identity:unlinked", "Unlinked identities"),
+        ],
+    ),
+    (
+        "Passwords and second factors",
+        &[
+            ("password:set", "New passwords"),
+            ("password:reset_sent", "Mailed resets"),
+            ("password:reset_started", "Resets started for somebody"),
+            ("second_factor:begun", "Second factors begun"),
+            ("second_factor:confirmed", "Second factors set up"),
+            ("second_factor:passed", "Codes shown"),
+            ("second_factor:removed", "Second factors removed"),
+            ("second_factor:reset", "Second factors reset"),
+        ],
+    ),
+    (
+        "Tokens and AI tools",
+        &[
+            ("token:created", "New tokens"),
+            ("token:revoked", "Ended tokens"),
+            (builtin::MCP_TOKENS_READ, "Reading tokens of others"),
+            (builtin::MCP_TOKENS_REVOKE, "Ending tokens of others"),
+        ],
+    ),
+    (
+        "Organization",
+        &[
+            (builtin::SETTINGS_UPDATE, "Settings"),
+            (builtin::SETTINGS_READ, "Reading settings"),
+            ("organization:created", "Its making"),
+            ("organization:changed", "Its name, suspending and resuming"),
+            ("sso:connected", "Identity providers connected"),
+            ("sso:relinked", "Identity providers renewed"),
+            ("sso:removed", "Identity providers disconnected"),
+            ("sso:required", "Single sign-on required or not"),
+            ("slack:asked", "Look-ups in Slack"),
+            ("slack:found", "People found in Slack"),
+            ("slack:failed", "Look-ups given up"),
+            ("slack:stopped", "Tokens that Slack refused"),
+            ("mail:failed", "Mails given up"),
+        ],
+    ),
+    (
+        "Audit log",
+        &[
+            (builtin::AUDIT_LOG_EXPORT, "Exports"),
+            (builtin::AUDIT_LOG_READ, "Reading it"),
+            ("refused:several", "Refusals counted together"),
+        ],
+    ),
+];
+
 const ERASED: &str = "a person whose data was erased";
 
 fn name(text: &str) -> Words {
@@ -201,9 +289,12 @@ fn done(event: &AuditEvent) -> Option<Words> {
         }
         builtin::ACCESS_GROUPS_ASSIGN => moved(event),
         builtin::AUDIT_LOG_EXPORT => {
-            let entries = after(event, "entries")
-                .map(|entries| format!(": {}", if entries == "1" { "1 entry".to_owned() } else { format!("{entries} entries") }));
-            entries.into_iter().fold(Words::text("exported the audit log"), Words::and)
+            let form = match after(event, "format") {
+                Some("csv") => " as CSV",
+                Some("jsonl") => " as JSON Lines",
+                Some(_) | None => "",
+            };
+            Words::text(format!("exported the audit log{form}"))
         }
         builtin::SETTINGS_UPDATE => settings(event),
         "invite:accepted" => joined(event),
@@ -380,6 +471,14 @@ fn reorganized(event: &AuditEvent) -> Words {
     }
 }
 
+/// What somebody at the door tried, and as whom where that is known.
+fn as_whom(event: &AuditEvent, tried: &'static str) -> Words {
+    match target_name(event) {
+        Some(text) if is_about(event, "user") && !is_about_themselves(event) => Words::text(tried).and("as").then(name(text)),
+        Some(_) | None => Words::text(tried),
+    }
+}
+
 /// What somebody was refused, after "was refused:".
 fn tried(event: &AuditEvent) -> Option<Words> {
     Some(match (event.action.as_str(), event.tool.as_deref()) {
@@ -408,8 +507,9 @@ fn tried(event: &AuditEvent) -> Option<Words> {
         (builtin::SETTINGS_READ, _) => Words::text("see the settings"),
         (builtin::SETTINGS_UPDATE, _) => Words::text("change the settings"),
         ("invite:accepted", _) => Words::text("join with an invite"),
-        ("sign_in" | "sign_in:password" | "sign_in:link" | "sign_in:operator_link" | "sign_in:invite", _) => Words::text("sign in"),
-        ("sign_in:sso", _) => Words::text("sign in through single sign-on"),
+        ("sign_in:password", _) => as_whom(event, "sign in with a password"),
+        ("sign_in" | "sign_in:link" | "sign_in:operator_link" | "sign_in:invite", _) => as_whom(event, "sign in"),
+        ("sign_in:sso", _) => as_whom(event, "sign in through single sign-on"),
         ("sign_in:link_sent" | "sign_in:operator_link_made", _) => Words::text("make a link to sign in for").then(person(event)),
         ("link:made", _) => Words::text("make a link for").then(person(event)),
         ("session:ended", _) => Words::text("end sessions"),
