@@ -1,7 +1,7 @@
 //! The dashboard as an administrator uses it: the roster, inviting from it, and what others find instead.
 
-mod first_run;
 mod audit;
+mod first_run;
 mod groups;
 mod settings;
 mod tools;

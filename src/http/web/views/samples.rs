@@ -752,6 +752,8 @@ fn own_tools() -> Vec<(String, Page)> {
     ]
     .map(|(name, page)| (name.to_owned(), page))
     .to_vec()
+}
+
 /// Entries of every kind, done and refused, with and without what may be missing.
 fn entries() -> Vec<usher_tools::AuditEvent> {
     let entry = |n: i64, action: &str| {
