@@ -275,9 +275,9 @@ pub(crate) fn same_version(wanted: Option<i64>, version: i64) -> Result<(), Erro
 }
 
 /// Somebody changed it since it was shown to whoever decides: a form's way of saying the same.
-pub(crate) fn same_as_seen<T: PartialEq>(seen: Option<T>, now: T) -> Result<(), Error> {
+pub(crate) fn same_as_seen<T: PartialEq>(seen: Option<T>, now: &T) -> Result<(), Error> {
     match seen {
-        Some(seen) if seen != now => Err(Error::Conflict("Somebody changed this since you saw it.")),
+        Some(seen) if seen != *now => Err(Error::Conflict("Somebody changed this since you saw it.")),
         Some(_) | None => Ok(()),
     }
 }

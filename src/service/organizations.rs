@@ -116,7 +116,7 @@ pub async fn rename(app: &App, call: &Call, name: &str, seen: Option<&str>) -> R
         let changed = name.as_str() != before;
         let proof = authz::authorize(&call.actor, &writing.standing, RenameOrganization { before: before.clone(), name })?;
         if changed {
-            same_as_seen(seen, before.as_str())?;
+            same_as_seen(seen, &before.as_str())?;
             organizations::rename(&mut writing.work, proof).await?;
         }
         Ok(Done { value: changed, changed, about: About::default() })
@@ -223,7 +223,7 @@ pub async fn set(app: &App, call: &Call, new: &NewSettings, seen: Option<&Settin
         let proved = Proved { at: proved_at, now: writing.work.now() };
         let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before: before.clone(), after, proved })?;
         if changed {
-            same_as_seen(seen.map(|seen| new.as_in(seen)), new.as_in(&before))?;
+            same_as_seen(seen.map(|seen| new.as_in(seen)), &new.as_in(&before))?;
             organizations::set(&mut writing.work, proof).await?;
         }
         Ok(Done { value: changed, changed, about: About::default() })

@@ -83,7 +83,7 @@ pub async fn connect(app: &App, call: &Call, token: &Token, seen: Option<&str>) 
             Reason::WayClosed => OTHER_WORKSPACE,
             other => other.into(),
         })?;
-        same_as_seen(seen, registration.as_str())?;
+        same_as_seen(seen, &registration.as_str())?;
         rows::connect(&mut writing.work, proof).await?;
         Ok(Done { value: (), changed: true, about: About::default() })
     }

@@ -251,16 +251,12 @@ fn records(text: &str) -> Vec<Vec<String>> {
         loop {
             let (before, after) = quoted.split_once('"').expect("the other quote");
             cell.push_str(before);
-            match after.strip_prefix('"') {
-                Some(more) => {
-                    cell.push('"');
-                    quoted = more;
-                }
-                None => {
-                    rest = after;
-                    break;
-                }
-            }
+            let Some(more) = after.strip_prefix('"') else {
+                rest = after;
+                break;
+            };
+            cell.push('"');
+            quoted = more;
         }
         record.push(cell);
         if let Some(next) = rest.strip_prefix("\r\n") {

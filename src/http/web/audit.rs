@@ -14,7 +14,7 @@ use super::{
     views::{
         audit::{
             Chart, Count, days,
-            page::{AuditPage, Chain, Found, Section},
+            page::{AuditPage, Chain, Choices, Found},
             words::ACTIONS,
         },
         frame::Place,
@@ -196,18 +196,18 @@ fn entries(number: i64) -> String {
     if number == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(number)) }
 }
 
-fn actions(asked: &Asked) -> Vec<Section> {
+fn actions(asked: &Asked) -> Vec<Choices> {
     let choice = |name: &str, value: &str| Choice {
         name: name.to_owned(),
         href: asked.with(&[("action", value)]),
         count: None,
         chosen: asked.action == value,
     };
-    let mut sections = vec![Section { title: "", choices: vec![choice("any", "")] }];
+    let mut sections = vec![Choices { title: "", choices: vec![choice("any", "")] }];
     sections.extend(
         ACTIONS
             .iter()
-            .map(|(title, actions)| Section { title, choices: actions.iter().map(|(value, name)| choice(name, value)).collect() }),
+            .map(|(title, actions)| Choices { title, choices: actions.iter().map(|(value, name)| choice(name, value)).collect() }),
     );
     let known = sections.iter().flat_map(|section| &section.choices).any(|choice| choice.chosen);
     if !known && let Some(first) = sections.first_mut() {

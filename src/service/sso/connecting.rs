@@ -183,7 +183,7 @@ pub async fn relink(
         let proved = Proved { at: proved_at, now: writing.work.now() };
         let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret, proved };
         let proof = authz::authorize(&call.actor, &writing.standing, action)?;
-        same_as_seen(seen, connection.registration().as_str())?;
+        same_as_seen(seen, &connection.registration().as_str())?;
         let footing = footing(&mut writing).await?;
         rows::change(&mut writing.work, proof).await?;
         keeps_footing(&mut writing, footing).await?;

@@ -291,7 +291,7 @@ impl GroupPage<'_> {
         self.saved.map_or("Create access group", |saved| saved.name.as_str())
     }
 
-    fn columns(&self) -> [&'static str; 5] {
+    fn columns() -> [&'static str; 5] {
         COLUMNS
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Timestamp, TooManyTriesPage, UnknownLinkPage,
     audit::{
         self, Chart, Count,
-        page::{AuditPage, Chain, Found, Section},
+        page::{AuditPage, Chain, Choices, Found},
     },
     door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     factors::{FactorsPage, ResetPage, Row},
@@ -793,7 +793,7 @@ fn log(state: &str, found: Found, under_way: bool, is_empty: bool) -> (String, P
         user: HOSTILE,
         client: HOSTILE,
         dates: ("2026-11-01", ""),
-        actions: &[Section { title: "", choices: choices(&["any"]) }, Section { title: "People", choices: choices(&["Invites", HOSTILE]) }],
+        actions: &[Choices { title: "", choices: choices(&["any"]) }, Choices { title: "People", choices: choices(&["Invites", HOSTILE]) }],
         surfaces: &choices(&["any", "Web"]),
         outcomes: &choices(&["any", "Done"]),
         times: &choices(&["Any time", "Today"]),

@@ -79,7 +79,7 @@ pub struct Top<'a> {
     pub trouble: Option<&'a Trouble>,
 }
 
-impl<'a> Top<'a> {
+impl Top<'_> {
     /// That of a page which belongs to a topic, and says by itself what was done or not.
     #[must_use]
     pub fn of(here: Section) -> Self {

@@ -133,7 +133,7 @@ impl Chart {
                 floor -= height;
                 bars.push(Bar { class, x: units(x), y: units(floor), width: units(step * FILLED), height: units(height.max(0.6)) });
             }
-            if (days.len() - 1 - n) % gap == 0 {
+            if (days.len() - 1 - n).is_multiple_of(gap) {
                 named.push(Mark { at: units(x + step * FILLED / 2.0), words: at(count.day).day_utc(now) });
             }
         }

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 /// Values of a filter under one heading.
 #[derive(Debug, Clone)]
-pub struct Section {
+pub struct Choices {
     /// What they have in common.
     pub title: &'static str,
     /// The values.
@@ -74,7 +74,7 @@ pub struct AuditPage<'a> {
     /// First and last day that is shown, such as `2026-11-25`; empty where there is none.
     pub dates: (&'a str, &'a str),
     /// The filter by action.
-    pub actions: &'a [Section],
+    pub actions: &'a [Choices],
     /// The filter by surface.
     pub surfaces: &'a [Choice],
     /// The filter by outcome.
