@@ -361,7 +361,7 @@ mod tests {
         let other = UserId::new(NOW, &Random::seeded(9));
         assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH))), Ok(()));
         assert_eq!(asked(Some(other), Role::Administrator, Some(NOW.plus(-FRESH - 1))), Err(Reason::NotProvedAnew));
-        assert_eq!(asked(Some(other), Role::Administrator, None), Err(Reason::WayClosed));
+        assert_eq!(asked(Some(other), Role::Administrator, None), Err(Reason::NotProvedAnew));
         assert_eq!(asked(Some(other), Role::User, Some(NOW)), Err(Reason::Administrator));
         assert_eq!(asked(None, Role::Administrator, Some(NOW)), Err(Reason::WayClosed));
         let person = PersonFacts::of_ana(Status::Active, Role::User);

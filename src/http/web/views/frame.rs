@@ -149,7 +149,7 @@ mod tests {
         };
         let headings: Vec<_> = frame.entries().iter().filter_map(|entry| entry.heading).collect();
         assert_eq!(headings, ["Access", "Organization"]);
-        assert_eq!(frame.entries().iter().filter(|entry| entry.begins).count(), 2);
+        assert_eq!(frame.entries().iter().filter(|entry| entry.begins).count(), 3);
         assert_eq!(frame.entries().iter().filter(|entry| entry.here).count(), 1);
         assert_eq!(frame.initials(), "AR");
     }
