@@ -631,7 +631,7 @@ async fn organizations_are_made_renamed_suspended_and_resumed_on_the_host() {
         assert_eq!(
             all[1],
             json!({"org": slug, "name": "Renamed", "people": 1, "suspended": false, "invite_domains": [], "other_domains": "warn",
-                "second_factor": "nobody", "sso_required": false, "magic_links": true})
+                "second_factor": "nobody", "sso_required": false, "magic_links": true, "most_administrators": null, "most_token_days": 365})
         );
         assert_eq!(status(&there).await, 200, "the slug stays");
     })

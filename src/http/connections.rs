@@ -170,7 +170,8 @@ mod tests {
             waits.notified().await;
             "here at last"
         };
-        let routes = Router::new().route("/long", get(long)).route("/form", post(|body: Bytes| async move { body }));
+        let [long_answer, form] = ["/long", "/form"];
+        let routes = Router::new().route(long_answer, get(long)).route(form, post(|body: Bytes| async move { body }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

@@ -68,7 +68,7 @@ async fn a_list_that_is_none_changes_nothing() {
             (vec!["--invite-domains", "*.com"], "complete domain names"),
             (vec!["--other-domains", "perhaps"], "possible values: warn, refuse"),
             // Nothing to refuse: it says what to name, and all that could be set where nothing was.
-            (vec!["--other-domains", "refuse"], "--invite-domains example.com"),
+            (vec!["--other-domains", "refuse"], "Name those that are invited beside it"),
             (vec![], "--invite-domains"),
             (vec![], "--magic-links"),
         ] {

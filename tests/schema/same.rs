@@ -29,7 +29,7 @@ const MACHINERY: [&str; 8] = [
     "spent_journeys_by_time",
 ];
 /// A mailbox and a browser may have accounts in several organizations (B06): these find them all.
-const ACROSS: [&str; 2] = ["users_by_email_key", "credentials_by_browser"];
+const ACROSS: [&str; 3] = ["users_by_email_key", "credentials_by_browser", "known_browsers_by_browser"];
 /// A code before the key: a list of one status or role reads its organization's key range of it.
 const CODE_BEFORE_KEY: [&str; 2] = ["users_by_status", "users_by_role"];
 

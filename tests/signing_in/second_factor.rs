@@ -52,7 +52,8 @@ impl Browser {
 
     pub async fn in_by_password(server: &Server, email: &str) -> Self {
         let browser = Self::of(server);
-        assert!(passed(&browser.by_password(&server.org, email, PASSWORD).await));
+        let seen = browser.by_password(&server.org, email, PASSWORD).await;
+        assert!(passed(&seen), "{} {:?} {}", seen.status, seen.location, seen.html);
         browser
     }
 

@@ -206,7 +206,7 @@ async fn sso_is_required_only_with_a_proven_way_in_and_one_for_the_day_it_breaks
         assert_eq!(resets, 1);
         // The last connection stays while it is the only way.
         if engine == Engine::Sqlite {
-            assert!(refused(&server, &["remove"]).await.contains("SSO is required"));
+            assert!(refused(&server, &["remove"]).await.contains("Single sign-on is required here"));
         }
         assert_eq!(sso(&server, &["require", "--off"]).await["required"], false);
         // All Administrators hear of each change, for it decides who gets in; nobody else does.

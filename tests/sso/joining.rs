@@ -265,7 +265,7 @@ async fn an_invite_that_changed_while_its_person_was_at_the_provider_is_what_it_
         let second = via(&other, &places[1], &connection, "ana").await;
         assert_eq!((first.heading(), second.heading()), ("You are invited", "You are invited"));
         assert_eq!(post(&one, &first.place, &names).await.location.as_deref(), Some("/me"));
-        assert_eq!(post(&other, &second.place, &names).await.location.as_deref(), Some("/me"));
+        assert_eq!(post(&other, &second.place, &names).await.location.as_deref(), Some("/"));
         assert!(me(&other, &server).await.is_some());
     })
     .await;

@@ -36,7 +36,7 @@ async fn b08_and_b10_joining_sets_the_password_and_names_can_be_corrected() {
         }
         let (status, html) = send(&human, &place, &filled("  Zoe\u{308} ", "Ruiz-Núñez", PASSWORD)).await;
         assert_eq!((status, heading(&html).as_str()), (200, "You are in"));
-        assert!(html.contains(&format!("/mcp/{}", server.org)) && html.contains("usher token create"), "{html}");
+        assert!(html.contains(&format!("/mcp/{}", server.org)) && html.contains("href=\"/me/tools\""), "{html}");
         assert!(!html.contains(PASSWORD));
         let ana = user(&server, "ana@example.com").await;
         assert_eq!((&ana["status"], &ana["first_name"], &ana["last_name"]), (&json!("active"), &json!("Zoë"), &json!("Ruiz-Núñez")));
