@@ -224,8 +224,8 @@ async fn what_the_form_does_not_take_is_said_beside_its_field() {
         let (server, boss) = with_boss(engine).await;
         let before = server.ok("list_users", json!({})).await["total"].clone();
         for (form, words) in [
-            (ana("not an address", "Ruiz"), "id=\"i-mail-e\""),
-            (ana("", "Ruiz"), "id=\"i-mail-e\""),
+            (ana("not an address", "Ruiz"), "id=\"in-mail-e\""),
+            (ana("", "Ruiz"), "id=\"in-mail-e\""),
             (ana("ana@example.com", ""), "Last name must not be empty."),
             (vec![("email", "ana@example.com"), ("last_name", "Ruiz")], "First name must not be empty."),
         ] {

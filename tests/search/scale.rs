@@ -29,8 +29,11 @@ impl Watched {
         let options = Options { log: Some(log.clone()), ..Options::default() }
             .with("USHER_LOG", "warn,sqlx::query=debug,sqlx::postgres::notice=info")
             .with("USHER_LOG_FORMAT", "json");
+        // Among several organizations a server that starts names none of them.
+        let org = server.org.clone();
         server.stop().await;
         server.restart(&options).await;
+        server.org = org;
         Self { server, log, read: std::cell::Cell::new(0), _folder: folder }
     }
 

@@ -88,6 +88,9 @@ class Page {
 
     /** As a person does: where the thing is. */
     async click(selector) {
+        // What a window of another width has moved is where it stays once that was drawn; a page behind another one draws nothing.
+        await this.send('Page.bringToFront');
+        await this.run('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))');
         const at = await this.run(`{ const it = document.querySelector(${JSON.stringify(selector)}); it.scrollIntoView({ block: 'center' });
             const box = it.getBoundingClientRect(); ({ x: box.x + box.width / 2, y: box.y + box.height / 2 }) }`);
         for (const type of ['mousePressed', 'mouseReleased']) {
