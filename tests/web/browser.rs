@@ -36,9 +36,9 @@ async fn every_page_is_clean_in_light_and_dark_wide_and_on_a_phone() {
         templates.filter(|name| !["door", "frame", "log", "macros", "settings", "settings_macros"].contains(&name.as_str())).collect();
     assert_eq!(drawn, templates, "each page has a sample");
     let seen = hosts::alone("USHER_TEST_NODE22", "browser/pages.mjs", &[folder.path().to_str().unwrap()]).await;
-    for (name, page) in seen.as_object().unwrap() {
-        assert_eq!(page, &json!({"axe": [], "complaints": [], "wide": false}), "{name}");
-    }
+    let clean = json!({"axe": [], "complaints": [], "wide": false});
+    let others: Vec<_> = seen.as_object().unwrap().iter().filter(|(_, page)| **page != clean).collect();
+    assert!(others.is_empty(), "{others:#?}");
 }
 
 #[tokio::test]
