@@ -86,7 +86,11 @@ pub struct GroupFacts {
     pub description: String,
 }
 
-fn only_administrators_touch_administrators(standing: &Standing, role: Role) -> Result<(), Reason> {
+/// Whether somebody of this standing may do anything to a person in this role.
+///
+/// # Errors
+/// [`Reason::Administrator`].
+pub fn only_administrators_touch_administrators(standing: &Standing, role: Role) -> Result<(), Reason> {
     match role {
         Role::Administrator if !standing.is_administrator() => Err(Reason::Administrator),
         Role::Administrator | Role::User => Ok(()),

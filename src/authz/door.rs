@@ -322,6 +322,12 @@ pub enum PasswordProof {
 /// How long a proof is fresh, in milliseconds.
 pub const FRESH: i64 = 10 * crate::domain::MINUTE;
 
+/// Whether a proof of then is fresh now.
+#[must_use]
+pub fn is_fresh(proved_at: Timestamp, now: Timestamp) -> bool {
+    now.since(proved_at) <= FRESH
+}
+
 /// When whoever acts was last proved: a person who finds an open browser must not decide with it who gets in.
 #[derive(Clone, Copy, Debug)]
 pub struct Proved {
@@ -337,7 +343,7 @@ impl Proved {
     /// # Errors
     /// [`Reason::NotProvedAnew`].
     pub fn anew(self, actor: &Actor) -> Result<(), Reason> {
-        let fresh = actor.user().is_none() || self.at.is_some_and(|at| self.now.since(at) <= FRESH);
+        let fresh = actor.user().is_none() || self.at.is_some_and(|at| is_fresh(at, self.now));
         if fresh { Ok(()) } else { Err(Reason::NotProvedAnew) }
     }
 }
@@ -380,7 +386,7 @@ impl Action for SetPassword {
         let shown = match &self.proof {
             PasswordProof::Current { unchanged } => *unchanged,
             // Also where SSO is required: an Administrator who came in as it demands makes themselves one who gets in without it.
-            PasswordProof::First { none, proved_at } => *none && self.now.since(*proved_at) <= FRESH,
+            PasswordProof::First { none, proved_at } => *none && is_fresh(*proved_at, self.now),
             PasswordProof::Link { link, browser, replaces } => {
                 if !link.kind.is_for_a_password() || !link.opens(self.now, *browser) {
                     return Err(Reason::DeadLink);

@@ -6,7 +6,7 @@
 use super::{
     Action, Actor, CredentialKind, Reason, Standing, Target,
     action::PersonFacts,
-    door::{FRESH, Proved, WaitsFor},
+    door::{FRESH, Proved, WaitsFor, is_fresh},
 };
 use crate::domain::{CredentialId, Timestamp};
 use usher_tools::Needs;
@@ -95,7 +95,7 @@ impl Action for EnrolSecondFactor {
     }
 
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
-        shown(&self.person, !self.has_one && self.now.since(self.proved_at) <= FRESH)
+        shown(&self.person, !self.has_one && is_fresh(self.proved_at, self.now))
     }
 }
 

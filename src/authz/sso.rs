@@ -6,7 +6,7 @@
 use super::{
     Action, Actor, Reason, Standing, Target,
     action::PersonFacts,
-    door::{FRESH, LinkFacts, Proved},
+    door::{LinkFacts, Proved, is_fresh},
 };
 use crate::domain::{ConnectionId, LinkKind, Timestamp, Untrusted};
 use serde::{Deserialize, Serialize};
@@ -271,7 +271,7 @@ impl Action for LinkIdentity {
     fn possible(&self, _: &Actor) -> Result<(), Reason> {
         self.person.active()?;
         let shown = match &self.proof {
-            LinkProof::Fresh { proved_at } => self.now.since(*proved_at) <= FRESH,
+            LinkProof::Fresh { proved_at } => is_fresh(*proved_at, self.now),
             LinkProof::Mailbox { link, browser, same } => {
                 if link.kind != LinkKind::Identity || !link.opens(self.now, *browser) {
                     return Err(Reason::DeadLink);
@@ -318,7 +318,7 @@ impl Action for UnlinkIdentity {
 mod tests {
     use super::*;
     use crate::{
-        authz::{CredentialKind, Org, Scopes, Surface, authorize},
+        authz::{CredentialKind, Org, Scopes, Surface, authorize, door::FRESH},
         domain::{LinkId, OrgId, Random, Role, Status},
     };
 

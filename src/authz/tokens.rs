@@ -3,7 +3,11 @@
 //! A token acts as its owner, for months and beside any second factor. So nobody makes one for somebody else, whatever their role;
 //! only whoever has the host does.
 
-use super::{Action, Actor, CredentialKind, Reason, Standing, Target, action::PersonFacts, door::Proved};
+use super::{
+    Action, Actor, CredentialKind, Reason, Standing, Target,
+    action::{PersonFacts, only_administrators_touch_administrators},
+    door::Proved,
+};
 use crate::domain::{CredentialId, Role, Timestamp, Untrusted, UserId, builtin};
 use usher_tools::Needs;
 
@@ -88,10 +92,7 @@ impl Action for RevokeToken {
     }
 
     fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason> {
-        match self.role {
-            Role::Administrator if !self.is_own(actor) && !standing.is_administrator() => Err(Reason::Administrator),
-            Role::Administrator | Role::User => Ok(()),
-        }
+        if self.is_own(actor) { Ok(()) } else { only_administrators_touch_administrators(standing, self.role) }
     }
 }
 

@@ -14,6 +14,12 @@ use crate::{
 /// Tokens of one person that work at a time, of those that they make themselves.
 const TOKENS: i64 = 50;
 
+/// How many of an organization's invites of a day one person may send.
+#[must_use]
+pub fn own_share(invites_per_day: i64) -> i64 {
+    (invites_per_day / 5).max(1)
+}
+
 /// One more invite mail of this organization and inviter.
 pub(crate) async fn one_more_invite(writing: &mut Writing<'_>) -> Result<(), Error> {
     let limit = writing.app.limits.invites_per_day;
@@ -24,7 +30,7 @@ pub(crate) async fn one_more_invite(writing: &mut Writing<'_>) -> Result<(), Err
     let sent = links::sent_by_organization(&mut writing.work, since, limit).await?;
     within(Budget::Invites, sent, limit, DAY, writing)?;
     if let Some(inviter) = writing.call.actor.user() {
-        let own = (limit / 5).max(1);
+        let own = own_share(limit);
         let sent = links::sent_by_inviter(&mut writing.work, inviter.key, since, own).await?;
         within(Budget::OwnInvites, sent, own, DAY, writing)?;
     }

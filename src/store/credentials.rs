@@ -200,15 +200,24 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// Tokens as [`listed`] reads them, newest first.
+macro_rules! tokens_sql {
+    ($which:literal $(, $limit:literal)?) => {
+        concat!(
+            "SELECT c.id, u.id, u.email, c.label, c.client, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
+               FROM credentials c JOIN users u ON u.key = c.user_key
+              WHERE ",
+            $which,
+            " ORDER BY c.created_at DESC, c.id DESC"
+            $(, $limit)?
+        )
+    };
+}
+
 /// All tokens of an organization, or of one person in it; newest first.
 pub async fn list(pool: &Pool, org: Org, user: Option<i64>) -> Result<Vec<Token>, StoreError> {
     let rows = pool
-        .query(
-            "SELECT c.id, u.id, u.email, c.label, c.client, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
-               FROM credentials c JOIN users u ON u.key = c.user_key
-              WHERE c.org = $1 AND c.kind = 'token' AND ($2 IS NULL OR c.user_key = $2)
-              ORDER BY c.created_at DESC, c.id DESC",
-        )
+        .query(tokens_sql!("c.org = $1 AND c.kind = 'token' AND ($2 IS NULL OR c.user_key = $2)"))
         .bind(org.number)
         .bind(user)
         .all()
@@ -235,12 +244,7 @@ fn listed(row: &Row) -> Result<Token, StoreError> {
 /// The tokens of one person that work now, newest first, up to `limit`.
 pub async fn live_of(pool: &Pool, user: i64, now: Timestamp, limit: i64) -> Result<Vec<Token>, StoreError> {
     let rows = pool
-        .query(
-            "SELECT c.id, u.id, u.email, c.label, c.client, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
-               FROM credentials c JOIN users u ON u.key = c.user_key
-              WHERE c.user_key = $1 AND c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $2
-              ORDER BY c.created_at DESC, c.id DESC LIMIT $3",
-        )
+        .query(tokens_sql!("c.user_key = $1 AND c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $2", " LIMIT $3"))
         .bind(user)
         .bind(now)
         .bind(limit)

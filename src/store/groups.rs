@@ -167,9 +167,8 @@ pub async fn remainders(pool: &Pool, group: i64, limit: i64) -> Result<Vec<Remai
 
 fn read_remainder(row: &Row) -> Result<Remainder, StoreError> {
     let mut c = row.columns();
-    let (first, last): (String, String) = (c.take()?, c.take()?);
     Ok(Remainder {
-        name: format!("{first} {last}"),
+        name: c.full_name()?,
         role: c.parse(Role::parse)?,
         status: c.parse(Status::parse)?,
         permissions: PermissionSet::parse_joined(c.take::<Option<String>>()?.as_deref().unwrap_or_default()),

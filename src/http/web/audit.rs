@@ -7,6 +7,7 @@ mod export;
 pub use export::export;
 
 use super::{
+    address,
     door::go_to,
     frame::frame,
     page,
@@ -36,7 +37,6 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
-use url::form_urlencoded::Serializer;
 use usher_tools::{self as contract, bounds};
 
 /// Entries on a page.
@@ -129,19 +129,11 @@ impl Asked {
 
     /// The same from a cursor on.
     fn at(&self, others: &[(&str, &str)], cursor: Option<(&str, &str)>) -> String {
-        let mut pairs = Serializer::new(String::new());
-        for (name, held) in self.filters() {
-            let value = others.iter().find(|(other, _)| *other == name).map_or(held, |(_, value)| value);
-            if !value.is_empty() {
-                pairs.append_pair(name, value);
-            }
-        }
-        if let Some((name, value)) = cursor {
-            pairs.append_pair(name, value);
-        }
-        let query = pairs.finish();
-        let place = Place::Audit.path();
-        if query.is_empty() { place.to_owned() } else { format!("{place}?{query}") }
+        let kept = self.filters().into_iter().map(|(name, held)| {
+            let other = others.iter().find(|(other, _)| *other == name);
+            (name, other.map_or(held, |(_, value)| *value))
+        });
+        address(Place::Audit.path(), kept.chain(cursor))
     }
 
     /// As the tool of the same list is asked.

@@ -8,6 +8,7 @@ pub mod members;
 mod starts;
 
 use super::{
+    address,
     done::{self, Done},
     door::go_to,
     frame::frame,
@@ -18,7 +19,7 @@ use super::{
         frame::Place,
         groups::{Emptiness, GroupsPage, Row, Saved, Start as StartLink},
     },
-    visitor::Visitor,
+    visitor::{Visitor, still_open},
 };
 use crate::{
     app::SharedApp,
@@ -26,7 +27,6 @@ use crate::{
     error::Error,
     gather::Named,
     service::{Call, groups},
-    store::sessions,
 };
 use axum::{
     extract::{
@@ -37,7 +37,6 @@ use axum::{
     response::Response,
 };
 use starts::Start;
-use url::form_urlencoded::Serializer;
 use usher_tools::{self as contract, bounds};
 
 /// Groups on a page.
@@ -50,18 +49,10 @@ fn place(id: &str) -> String {
     format!("{}/{id}", Place::AccessGroups.path())
 }
 
-/// A path with those parameters that say something.
-fn address(path: &str, parameters: &[(&str, &str)]) -> String {
-    let mut pairs = Serializer::new(String::new());
-    pairs.extend_pairs(parameters.iter().filter(|(_, value)| !value.is_empty()));
-    let query = pairs.finish();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
-}
-
 /// The starting points as links to a form.
 fn starts(path: &str, chosen: Option<Start>) -> Vec<StartLink> {
     let link =
-        |start: Start| StartLink { name: start.name(), href: address(path, &[("start", start.word())]), chosen: chosen == Some(start) };
+        |start: Start| StartLink { name: start.name(), href: address(path, [("start", start.word())]), chosen: chosen == Some(start) };
     Start::ALL.map(link).to_vec()
 }
 
@@ -110,11 +101,10 @@ pub(super) async fn with_ticked(
 /// Where whoever changed a group goes on. What they changed may be what let them look at groups: then to where they begin.
 async fn onward(app: &SharedApp, visitor: &Visitor, path: &str) -> String {
     let (Some(cookie), false) = (visitor.browser.cookie, visitor.now.standing.is_administrator()) else { return path.to_owned() };
-    match sessions::of_browser(&app.pool, cookie, app.clock.now()).await {
-        Ok(held) if held.iter().any(|now| now.id == visitor.now.id && now.standing.holds(builtin::ACCESS_GROUPS_READ)) => path.to_owned(),
-        Ok(_) => "/".to_owned(),
-        Err(_) => path.to_owned(),
-    }
+    let reads =
+        still_open(app, cookie, visitor.now.id).await.map(|now| now.is_some_and(|now| now.standing.holds(builtin::ACCESS_GROUPS_READ)));
+    // Where that cannot be told, the page itself says so.
+    if reads.unwrap_or(true) { path.to_owned() } else { "/".to_owned() }
 }
 
 /// What a list is narrowed to, and where it goes on.
@@ -164,7 +154,7 @@ pub async fn list(
         cursor: Some(asked.cursor.clone()).filter(|cursor| !cursor.is_empty()),
         ..Default::default()
     };
-    let begun = address(path, &[("query", &asked.query)]);
+    let begun = address(path, [("query", asked.query.as_str())]);
     let found = match groups::list(&app, &tried.call, &params).await {
         // The rest was deleted while somebody turned the page.
         Ok(found) if found.access_groups.is_empty() && !asked.cursor.is_empty() => return go_to(&app, &begun),
@@ -172,7 +162,7 @@ pub async fn list(
         Err(Error::Invalid(invalid)) if invalid.field == "cursor" => return go_to(&app, &begun),
         Err(error) => return tried.refused(&app, &error),
     };
-    let next = found.next_cursor.as_ref().map(|cursor| address(path, &[("query", &asked.query), ("cursor", cursor)]));
+    let next = found.next_cursor.as_ref().map(|cursor| address(path, [("query", asked.query.as_str()), ("cursor", cursor.as_str())]));
     let emptiness = match (found.access_groups.is_empty(), asked.query.is_empty()) {
         (false, _) => Emptiness::None,
         (true, true) => Emptiness::Nothing,
@@ -201,8 +191,8 @@ mod tests {
 
     #[test]
     fn an_address_has_the_parameters_that_say_something() {
-        assert_eq!(address("/access-groups", &[("query", ""), ("cursor", "")]), "/access-groups");
-        assert_eq!(address("/access-groups", &[("query", "a & b"), ("cursor", "")]), "/access-groups?query=a+%26+b");
+        assert_eq!(address("/access-groups", [("query", ""), ("cursor", "")]), "/access-groups");
+        assert_eq!(address("/access-groups", [("query", "a & b"), ("cursor", "")]), "/access-groups?query=a+%26+b");
         assert_eq!(starts(NEW, Some(Start::Sales))[1].href, "/access-groups/new?start=sales");
     }
 

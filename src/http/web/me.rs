@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::SharedApp,
     authn::sso::Asking,
-    authz::door::{FRESH, Via, Which, resets},
+    authz::door::{Via, Which, is_fresh, resets},
     domain::{CredentialId, LinkKind, Role, UserId},
     error::Error,
     http::auth::CallerAddress,
@@ -323,7 +323,7 @@ pub async fn identities(
     let session = &visitor.now;
     let names = (session.first_name.as_str(), session.last_name.as_str());
     if let Some(connection) = sent.connect.strip_prefix(super::sso::GO) {
-        if app.clock.now().since(session.proved_at) > FRESH {
+        if !is_fresh(session.proved_at, app.clock.now()) {
             let message = "A sign-in is connected within 10 minutes of signing in. Sign out, sign in again, and connect it then.";
             return show(&app, &visitor, names, None, &[FieldError { field: "identity", message }]).await;
         }

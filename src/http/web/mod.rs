@@ -46,6 +46,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
+use url::form_urlencoded::Serializer;
 use views::{
     AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage,
     PAGE_HEADERS, TooManyTriesPage, UnknownLinkPage, View,
@@ -90,6 +91,14 @@ pub async fn index(State(app): State<SharedApp>, headers: HeaderMap) -> Response
     }
     let mcp_url = format!("{}/mcp/{{organization}}", app.public_url.as_str());
     page(&app, &IndexPage { base: app.public_url.base(), mcp_url: &mcp_url })
+}
+
+/// A path with those parameters that say something.
+fn address<'a>(path: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut pairs = Serializer::new(String::new());
+    pairs.extend_pairs(parameters.into_iter().filter(|(_, value)| !value.is_empty()));
+    let query = pairs.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 /// An address that exists, asked in a way that it does not answer.

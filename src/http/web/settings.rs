@@ -32,6 +32,7 @@ use crate::{
     error::Error,
     service::{
         Call,
+        limits::own_share,
         organizations::{self, NewSettings},
         people, retrying,
     },
@@ -157,7 +158,7 @@ fn draw_organization(app: &SharedApp, visitor: &Visitor, typed: Option<&str>, ju
         name: typed.unwrap_or(&session.organization),
         seen: &session.organization,
         slug: &session.slug,
-        mcp_url: &format!("{}/mcp/{}", app.public_url.as_str(), session.slug),
+        mcp_url: &app.public_url.mcp(&session.slug),
     };
     done::said(app, page(app, &view), just)
 }
@@ -330,7 +331,7 @@ fn limits(app: &SharedApp) -> Vec<(&'static str, String, &'static str)> {
     vec![
         (
             "Invites a day",
-            if invites == 0 { none() } else { format!("{invites}, of which {} by one person", (invites / 5).max(1)) },
+            if invites == 0 { none() } else { format!("{invites}, of which {} by one person", own_share(invites)) },
             "--invites-per-day",
         ),
         ("Invites sent again to one person", if resends.is_empty() { none() } else { resends.join(", ") }, "--resends"),
@@ -504,7 +505,7 @@ pub async fn permissions(State(app): State<SharedApp>, visitor: Visitor) -> Resp
         .collect();
     let view = PermissionsPage {
         frame: &framed(&app, &visitor),
-        top: Top { here: Section::Permissions, said: None, trouble: None },
+        top: Top::of(Section::Permissions),
         permissions: &listed,
         knows_groups: tried.call.standing.holds(builtin::ACCESS_GROUPS_READ),
     };

@@ -21,7 +21,7 @@ use crate::{
     app::SharedApp,
     authz::{
         Action as _, Reason,
-        door::FRESH,
+        door::is_fresh,
         tokens::{CreateToken, RevokeToken},
     },
     domain::{CredentialId, DAY, Timestamp},
@@ -121,7 +121,7 @@ impl Fields for TokenForm {
 fn draw(app: &SharedApp, visitor: &Visitor, typed: &Typed, errors: &[FieldError<'_>]) -> Response {
     let session = &visitor.now;
     let door = format!("/sign-in/{}", session.slug);
-    let is_late = app.clock.now().since(session.proved_at) > FRESH;
+    let is_late = !is_fresh(session.proved_at, app.clock.now());
     page(
         app,
         &TokenPage {

@@ -3,6 +3,7 @@
 //! Every filter stands in the address, so that a list can be kept, sent, and gone back to.
 
 use super::{
+    address,
     done::{self, Done},
     door::go_to,
     frame::frame,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     app::SharedApp,
+    authz::{self, action::only_administrators_touch_administrators},
     domain::{Role, Status, Timestamp, builtin},
     error::Error,
     service::{Call, groups, people},
@@ -27,7 +29,6 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use url::form_urlencoded::Serializer;
 use usher_tools::{self as contract, bounds};
 
 /// People on a page.
@@ -84,17 +85,8 @@ impl Asked {
 
     /// The list's address with one parameter otherwise, and from its beginning unless that is the cursor.
     fn with(&self, name: &'static str, value: &str) -> String {
-        let mut pairs = Serializer::new(String::new());
-        let kept = [("query", self.query.as_str())].into_iter().chain(self.filters());
-        for (known, held) in kept.chain([("cursor", "")]) {
-            let value = if known == name { value } else { held };
-            if !value.is_empty() {
-                pairs.append_pair(known, value);
-            }
-        }
-        let query = pairs.finish();
-        let place = Place::Users.path();
-        if query.is_empty() { place.to_owned() } else { format!("{place}?{query}") }
+        let kept = [("query", self.query.as_str())].into_iter().chain(self.filters()).chain([("cursor", "")]);
+        address(Place::Users.path(), kept.map(|(known, held)| (known, if known == name { value } else { held })))
     }
 
     /// The address of a list that is searched, and not narrowed otherwise.
@@ -180,15 +172,12 @@ fn group_choices(asked: &Asked, known: &[contract::AccessGroup]) -> Vec<Choice> 
     std::iter::once(any).chain(known.iter().map(one)).collect()
 }
 
-/// `sends` says for whom an invite can be sent again here: only Administrators touch Administrators.
-fn row(user: contract::User, now: Timestamp, sends: Option<Role>) -> Row {
-    let within = match (sends, user.role) {
-        (Some(Role::Administrator), _) | (Some(Role::User), contract::Role::User) => true,
-        (Some(Role::User), contract::Role::Administrator) | (None, _) => false,
-    };
+/// `sends` is who sends invites again from here, if the one who looks does.
+fn row(user: contract::User, now: Timestamp, sends: Option<&authz::Standing>) -> Row {
+    let within = sends.is_some_and(|standing| only_administrators_touch_administrators(standing, user.role.into()).is_ok());
     Row {
         may_resend: within && user.invite_expired,
-        name: format!("{} {}", user.first_name, user.last_name),
+        name: user.full_name(),
         standing: match user.status {
             contract::Status::Active => Standing::Active,
             contract::Status::Pending if user.invite_expired => Standing::Expired,
@@ -276,7 +265,7 @@ pub(super) async fn show(app: &SharedApp, visitor: &Visitor, asked: Asked, just:
     let first = (!asked.cursor.is_empty()).then(|| asked.with("cursor", ""));
     let next = found.next_cursor.as_ref().map(|cursor| asked.with("cursor", cursor));
     let range = range(found.users.len(), &found);
-    let sends = call.standing.holds(builtin::USERS_INVITE).then_some(call.standing.role);
+    let sends = Some(&call.standing).filter(|standing| standing.holds(builtin::USERS_INVITE));
     let rows: Vec<_> = found.users.into_iter().map(|user| row(user, now, sends)).collect();
     let emptiness = match (rows.len(), asked.is_narrowed()) {
         (0, true) => Emptiness::NoMatch,

@@ -153,6 +153,16 @@ pub struct FieldError<'a> {
     pub message: &'a str,
 }
 
+/// What is wrong with a field, if anything is.
+fn error_of<'a>(errors: &[FieldError<'a>], field: &str) -> Option<&'a str> {
+    errors.iter().find(|error| error.field == field).map(|error| error.message)
+}
+
+/// The first of a form's fields with which something is wrong.
+fn first_wrong<'f>(errors: &[FieldError<'_>], fields: &[&'f str]) -> Option<&'f str> {
+    fields.iter().copied().find(|field| error_of(errors, field).is_some())
+}
+
 /// The fields of the accepting form in their order on the page.
 const ACCEPT_FIELDS: [&str; 3] = ["first_name", "last_name", "password"];
 
@@ -225,7 +235,7 @@ pub fn label(field: &'static str) -> &'static str {
 impl AcceptPage<'_> {
     /// First error of a field.
     fn error(&self, field: &str) -> Option<&str> {
-        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
+        error_of(self.errors, field)
     }
 
     /// Errors that belong to no field of the form.
@@ -235,7 +245,7 @@ impl AcceptPage<'_> {
 
     /// Whether this is the field to start on.
     fn is_first_wrong(&self, field: &str) -> bool {
-        ACCEPT_FIELDS.into_iter().find(|candidate| self.error(candidate).is_some()) == Some(field)
+        first_wrong(self.errors, &ACCEPT_FIELDS) == Some(field)
     }
 
     fn inviter_initials(&self) -> String {
@@ -259,6 +269,12 @@ impl View for AcceptPage<'_> {
     fn status(&self) -> StatusCode {
         if self.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
     }
+}
+
+/// The same with a capital at its beginning.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 /// First letters of the first and the last word, as on a name badge. Words without a letter or digit do not count.

@@ -10,6 +10,7 @@ use crate::{
         credential::base62,
         session::{self, Browser},
     },
+    domain::CredentialId,
     keys::sha256,
     service::{Call, signing_in::Opened},
     store::{
@@ -117,6 +118,13 @@ impl Held {
         let chosen = others.remove(0);
         Ok(Some(Self { browser, chosen, others }))
     }
+}
+
+/// A session of this browser as it stands now, if it is open still: a page that takes its time, or that changed what it rests on,
+/// asks anew.
+pub(super) async fn still_open(app: &SharedApp, browser: [u8; 32], id: CredentialId) -> Result<Option<Session>, StoreError> {
+    let held = sessions::of_browser(&app.pool, browser, app.clock.now()).await?;
+    Ok(held.into_iter().find(|session| session.id == id && session.waits_for.is_none()))
 }
 
 /// Somebody with live sessions: the account that the browser looks at, and the others that it holds.

@@ -3,13 +3,12 @@
 //! What the last one found is kept by this node alone and only until it ends: it decides nothing, and whoever wants to be sure
 //! asks again, or runs `usher audit verify` elsewhere.
 
-use super::Call;
+use super::{Call, may_read};
 use crate::{
     app::SharedApp,
     authz::Org,
-    domain::{Timestamp, builtin},
+    domain::Timestamp,
     error::Error,
-    service::access::lacks,
     store::{
         StoreError,
         audit::{self, Verdict},
@@ -129,9 +128,7 @@ impl Drop for Turn {
 /// # Errors
 /// Without `audit_log:read` none begins.
 pub async fn check(app: &SharedApp, call: &Call) -> Result<(), Error> {
-    if !call.standing.holds(builtin::AUDIT_LOG_READ) {
-        return Err(lacks(builtin::AUDIT_LOG_READ));
-    }
+    may_read(call)?;
     if let Some(turn) = Turn::take(app, call.actor.org()) {
         // In a task of its own: it goes on when whoever asked does not wait for it.
         let walk = tokio::spawn(turn.walk());

@@ -73,7 +73,10 @@ pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
     // The mailbox's budget is one, whichever of its accounts this browser has opened.
     let mut known = false;
     for account in accounts.iter().filter(|account| knock.org.is_none_or(|org| org == account.org.number)) {
-        known |= door::is_known(&app.pool, account.person.key, Some(knock.mark)).await?;
+        known = door::is_known(&app.pool, account.person.key, Some(knock.mark)).await?;
+        if known {
+            break;
+        }
     }
     retrying(|| mail_link(app, &call, account, knock, known)).await
 }

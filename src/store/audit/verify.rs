@@ -1,6 +1,9 @@
 //! Whether a chain still says what was written into it.
 
-use super::{Stored, canonical, chained, commitment, event_columns};
+use super::{
+    canonical, chained, commitment,
+    reading::{Stored, event_columns},
+};
 use crate::{
     authz::Org,
     keys::hex,

@@ -1,6 +1,6 @@
 //! `POST /audit/export`: the entries that match, as a file. It is a form and no link, because it leaves an entry of its own.
 
-use super::{Asked, go_to};
+use super::{Asked, date, go_to, today};
 use crate::{
     app::SharedApp,
     authz::{
@@ -13,14 +13,13 @@ use crate::{
         fault,
         signed_in::{Drawn, Fields, Try},
         views::Fault,
-        visitor::Visitor,
+        visitor::{Visitor, still_open},
     },
     service::{
         Call,
         audit::export::{self as exporting, Export},
         retrying,
     },
-    store::sessions,
 };
 use axum::{extract::State, response::Response};
 use std::sync::Arc;
@@ -60,7 +59,7 @@ pub async fn export(State(app): State<SharedApp>, drawn: Drawn<ExportForm>) -> R
 
 /// The file, made while it is sent.
 fn file(app: &SharedApp, visitor: &Visitor, call: Call, export: Export, format: Format) -> Response {
-    let day: String = app.clock.now().to_rfc3339().chars().take("2026-11-25".len()).collect();
+    let day = date(today(app.clock.now()));
     let name = format!("audit-{}-{day}.{}", visitor.now.slug, format.as_str());
     let entries = Entries { app: Arc::clone(app), cookie: visitor.browser.cookie, call, export };
     match format {
@@ -89,9 +88,8 @@ impl Entries {
     /// Whether whoever exports is still in and still may: a file that is under way outlives nobody's access.
     async fn still_may(&self) -> Result<(), Error> {
         let cookie = self.cookie.ok_or(Error::Unauthenticated)?;
-        let held = sessions::of_browser(&self.app.pool, cookie, self.app.clock.now()).await?;
-        let own = held.into_iter().find(|session| Some(session.id) == self.call.actor.credential_id() && session.waits_for.is_none());
-        let own = own.ok_or(Error::Unauthenticated)?;
+        let id = self.call.actor.credential_id().ok_or(Error::Unauthenticated)?;
+        let own = still_open(&self.app, cookie, id).await?.ok_or(Error::Unauthenticated)?;
         Ok(authz::needs::<ExportAuditLog>(&self.call.actor, &own.standing, false)?)
     }
 }

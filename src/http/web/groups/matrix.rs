@@ -3,7 +3,10 @@
 use crate::{
     authz::Standing,
     domain::{Catalogue, PermissionInfo},
-    http::web::views::groups::{Line, Matrix, Section, Tick},
+    http::web::views::{
+        capitalized,
+        groups::{Line, Matrix, Section, Tick},
+    },
 };
 
 /// What a resource is called and what it is, as far as the product itself knows.
@@ -41,9 +44,7 @@ fn column(action: &str) -> usize {
 
 /// `service_desks` as a person reads it.
 fn spelled(resource: &str) -> String {
-    let mut letters = resource.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).map(|letter| if letter == '_' { ' ' } else { letter }).collect()
+    capitalized(&resource.replace('_', " "))
 }
 
 /// What is ticked or given in it.

@@ -1,17 +1,18 @@
 //! Who is in a group: shown, put in, taken out.
 
-use super::{address, named, one, onward, place, saved};
+use super::{named, one, onward, place, saved};
 use crate::{
     app::SharedApp,
     authz::{
         Action as _, Reason, Standing,
-        action::{AssignGroups, UnassignGroups},
+        action::{AssignGroups, UnassignGroups, only_administrators_touch_administrators},
         missing,
     },
-    domain::{PermissionSet, Role, UserId, builtin},
+    domain::{PermissionSet, UserId, builtin},
     error::Error,
     gather::Named,
     http::web::{
+        address,
         done::{Done, go_and_say},
         door::go_to,
         frame::frame,
@@ -44,10 +45,6 @@ const MANY: usize = bounds::MANY as usize;
 /// How many are named of those who were not put in.
 const NAMED: usize = 5;
 
-fn full_name(user: &contract::User) -> String {
-    format!("{} {}", user.first_name, user.last_name)
-}
-
 /// Where somebody stands, unless they are Active.
 fn standing_of(user: &contract::User) -> Option<&'static str> {
     match user.status {
@@ -57,12 +54,8 @@ fn standing_of(user: &contract::User) -> Option<&'static str> {
     }
 }
 
-/// Only Administrators touch Administrators.
 fn touches(standing: &Standing, user: &contract::User) -> bool {
-    match (standing.role, user.role) {
-        (Role::Administrator, _) | (Role::User, contract::Role::User) => true,
-        (Role::User, contract::Role::Administrator) => false,
-    }
+    only_administrators_touch_administrators(standing, user.role.into()).is_ok()
 }
 
 /// A page of people, narrowed.
@@ -91,17 +84,17 @@ pub(super) async fn of(app: &SharedApp, call: &Call, group: &contract::AccessGro
     let here = place(&group.id);
     let removes = standing.holds(builtin::ACCESS_GROUPS_ASSIGN);
     let member = |user: contract::User| Member {
-        name: full_name(&user),
+        name: user.full_name(),
         standing: standing_of(&user),
         removable: removes && touches(standing, &user),
         id: user.id,
         email: user.email,
     };
     shown.first = params.cursor.is_some().then(|| here.clone());
-    shown.next = found.next_cursor.map(|cursor| address(&here, &[("cursor", &cursor)]));
+    shown.next = found.next_cursor.map(|cursor| address(&here, [("cursor", cursor.as_str())]));
     shown.cursor = params.cursor.unwrap_or_default();
     shown.rows = Some(found.users.into_iter().map(member).collect());
-    shown.roster = Some(address(Place::Users.path(), &[("access_group", &group.id)]));
+    shown.roster = Some(address(Place::Users.path(), [("access_group", group.id.as_str())]));
     Ok(shown)
 }
 
@@ -145,8 +138,7 @@ impl AddForm {
     /// The address of the form that looks for somebody, with who is ticked.
     fn address(&self, here: &str) -> String {
         let ids = self.users.iter().filter(|user| UserId::parse(user).is_some()).take(MANY);
-        let pairs: Vec<_> = std::iter::once(("query", self.query.as_str())).chain(ids.map(|id| ("user", id.as_str()))).collect();
-        address(here, &pairs)
+        address(here, std::iter::once(("query", self.query.as_str())).chain(ids.map(|id| ("user", id.as_str()))))
     }
 
     /// People by the ids that were ticked, as many as one step takes. Whoever is gone is left out.
@@ -183,7 +175,7 @@ fn candidate(user: contract::User, group: &str, standing: &Standing, ticked: boo
         (false, true, contract::Role::User) => standing_of(&user),
     };
     let open = !is_in && within;
-    Candidate { name: full_name(&user), ticked: ticked && open, open, note, id: user.id, email: user.email }
+    Candidate { name: user.full_name(), ticked: ticked && open, open, note, id: user.id, email: user.email }
 }
 
 /// How people are named to this form by somebody.
@@ -335,7 +327,7 @@ async fn not_added(app: &SharedApp, call: &Call, params: &contract::AddToAccessG
 /// What somebody is called, where the caller may know.
 async fn person(app: &SharedApp, call: &Call, id: UserId) -> Option<(String, String)> {
     let user = people::get(app, call, &contract::GetUserParams { user: id.to_string() }).await.ok()?.user;
-    Some((full_name(&user), user.email))
+    Some((user.full_name(), user.email))
 }
 
 /// Why somebody was not put in, as the rest of a sentence.
@@ -375,7 +367,7 @@ pub async fn remove(State(app): State<SharedApp>, segment: Result<Path<String>, 
     let error = match retrying(|| groups::remove(&app, &tried.call, &params)).await {
         Ok(removed) => {
             let any = removed.users.iter().any(|user| user.access_groups.iter().any(|of| of.id == group));
-            let here = address(&place(&group), &[("cursor", &form.cursor)]);
+            let here = address(&place(&group), [("cursor", form.cursor.as_str())]);
             return go_and_say(&app, &onward(&app, visitor, &here).await, if any { Done::OldForm } else { Done::PersonOut });
         }
         Err(error) => error,

@@ -13,7 +13,7 @@ use crate::{
         fault, page,
         signed_in::{Bare, Drawn, Fields, Try},
         views::{
-            Fault,
+            Fault, capitalized,
             settings::{DisconnectPage, Section, SlackPage, SlackState, Top, Trouble, Workspace},
             when::When,
         },
@@ -91,9 +91,7 @@ pub async fn look(State(app): State<SharedApp>, visitor: Visitor, headers: Heade
 
 /// What Slack, or a token, lacks, as a sentence for the page.
 fn refused(field: &'static str, words: &str) -> Trouble {
-    let mut letters = words.chars();
-    let first = letters.next().map(char::to_uppercase);
-    Trouble { field, message: format!("{}{}.", first.into_iter().flatten().collect::<String>(), letters.as_str()), conflict: false }
+    Trouble { field, message: format!("{}.", capitalized(words)), conflict: false }
 }
 
 /// `POST /settings/slack`: another token, a question whether Slack takes the one that is there, or a look-up of everybody.
@@ -182,7 +180,7 @@ async fn connected(app: &SharedApp, tried: &Try<'_>) -> Result<Workspace, Respon
 pub async fn ask_disconnection(State(app): State<SharedApp>, visitor: Visitor) -> Response {
     match connected(&app, &Try::to_look(&app, &visitor)).await {
         Ok(workspace) => {
-            let top = Top { here: Section::Slack, said: None, trouble: None };
+            let top = Top::of(Section::Slack);
             page(&app, &DisconnectPage { frame: &framed(&app, &visitor), top, workspace: &workspace })
         }
         Err(response) => response,

@@ -1,6 +1,6 @@
 //! Access groups: the list, one of them with what it gives and who is in it, putting people in, and the end of one.
 
-use super::{FieldError, View, frame::Frame};
+use super::{FieldError, View, error_of, first_wrong, frame::Frame};
 use askama::Template;
 use http::StatusCode;
 
@@ -271,7 +271,7 @@ const FIELDS: [&str; 3] = ["name", "description", "permissions"];
 
 impl GroupPage<'_> {
     fn error(&self, field: &str) -> Option<&str> {
-        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
+        error_of(self.errors, field)
     }
 
     /// Errors that belong to no field of the form.
@@ -281,10 +281,7 @@ impl GroupPage<'_> {
 
     /// Whether this is the field to start on: the first wrong one, or the name of a group to be.
     fn begins(&self, field: &str) -> bool {
-        match FIELDS.iter().find(|name| self.error(name).is_some()) {
-            Some(first) => *first == field,
-            None => field == "name" && self.saved.is_none(),
-        }
+        first_wrong(self.errors, &FIELDS).map_or(field == "name" && self.saved.is_none(), |first| first == field)
     }
 
     fn title(&self) -> &str {

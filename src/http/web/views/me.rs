@@ -1,6 +1,6 @@
 //! The pages of what is one's own.
 
-use super::{FieldError, Moment, View};
+use super::{FieldError, Moment, View, error_of};
 use askama::Template;
 use http::StatusCode;
 
@@ -116,7 +116,7 @@ pub struct MePage<'a> {
 
 impl MePage<'_> {
     fn error(&self, field: &str) -> Option<&str> {
-        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
+        error_of(self.errors, field)
     }
 }
 

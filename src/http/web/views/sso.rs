@@ -1,6 +1,6 @@
 //! The pages on the way to an identity provider and back.
 
-use super::{FieldError, View};
+use super::{FieldError, View, error_of};
 use askama::Template;
 use http::StatusCode;
 
@@ -61,7 +61,7 @@ pub struct MeetPage<'a> {
 
 impl MeetPage<'_> {
     fn error(&self, field: &str) -> Option<&str> {
-        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
+        error_of(self.errors, field)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One's own AI tools: where they connect, and the tokens by which they do.
 
 use super::{
-    FieldError, View,
+    FieldError, View, error_of, first_wrong,
     frame::Frame,
     when::{Until, When},
 };
@@ -110,7 +110,7 @@ const FIELDS: [&str; 2] = ["label", "expires_in_days"];
 
 impl TokenPage<'_> {
     fn error(&self, field: &str) -> Option<&str> {
-        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
+        error_of(self.errors, field)
     }
 
     /// Errors that belong to no field of the form.
@@ -120,7 +120,7 @@ impl TokenPage<'_> {
 
     /// Whether this is the field to start on: the first wrong one, or the first of all.
     fn begins(&self, field: &str) -> bool {
-        FIELDS.iter().find(|name| self.error(name).is_some()).map_or(field == "label", |first| *first == field)
+        first_wrong(self.errors, &FIELDS).map_or(field == "label", |first| first == field)
     }
 }
 

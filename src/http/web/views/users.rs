@@ -1,6 +1,6 @@
 //! The roster, and inviting somebody into it.
 
-use super::{FieldError, View, frame::Frame, when::When};
+use super::{FieldError, View, error_of, frame::Frame, when::When};
 use askama::Template;
 use http::StatusCode;
 
@@ -197,7 +197,7 @@ const FIELDS: [&str; 5] = ["email", "first_name", "last_name", "role", "access_g
 
 impl InvitePage<'_> {
     fn error(&self, field: &str) -> Option<&str> {
-        self.errors.iter().find(|error| error.field == field).map(|error| error.message)
+        error_of(self.errors, field)
     }
 
     /// Whether the form has this field: that of groups only where there are some to choose.

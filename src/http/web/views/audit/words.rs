@@ -3,7 +3,7 @@
 use super::{At, Detail, Line, Mark, Part, Via, Words};
 use crate::{
     domain::{Timestamp, builtin},
-    http::web::views::{hue, initials},
+    http::web::views::{capitalized, hue, initials},
 };
 use std::borrow::Cow;
 use usher_tools::{ActorKind, AuditChange, AuditEvent, ErrorCode, Outcome, Surface};
@@ -620,12 +620,6 @@ fn field(name: &str) -> Cow<'static, str> {
     })
 }
 
-/// A label begins with a capital.
-fn label(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
-}
-
 fn change(change: &AuditChange) -> Words {
     let value = |text: &str| Words::of(Part::Name(text.to_owned()));
     match (&change.before, &change.after) {
@@ -654,14 +648,14 @@ fn credential(kind: &str) -> Cow<'static, str> {
         "password" => "Password",
         "link" => "Mailed link",
         "identity" => "Identity at the provider",
-        other => return Cow::Owned(label(&other.replace('_', " "))),
+        other => return Cow::Owned(capitalized(&other.replace('_', " "))),
     })
 }
 
 /// What is shown on demand.
 fn details(event: &AuditEvent, at: Timestamp) -> Vec<Detail> {
     let mut details = Vec::new();
-    let mut say = |name: &str, words: Words| details.push(Detail { name: label(name), words });
+    let mut say = |name: &str, words: Words| details.push(Detail { name: capitalized(name), words });
     let action = code(&event.action);
     say(
         "Action",
