@@ -221,6 +221,9 @@ async fn the_chain_is_checked_when_somebody_asks_and_a_broken_one_is_said_to_be(
         assert!(page.html.contains(&format!("head <code>{head}</code>")) && verified["entries"] == entries, "{}", page.html);
         invited(&server, "ana@example.com", "Ana", "Ruiz").await;
         assert!(boss.get("/audit").await.html.contains(&format!("{} entries now", entries + 1)), "what has come since is said");
+        let narrowed = boss.post("/audit/verify", &[("as", &drawn), ("outcome", "done"), ("from", "2020-01-01"), ("action", "")]).await;
+        assert_eq!(narrowed.location.as_deref(), Some("/audit?outcome=done&from=2020-01-01"), "the list stays as it was narrowed");
+        until("that check is over", async || (!boss.get("/audit").await.html.contains("A check is under way")).then_some(())).await;
         // Somebody who has the database itself.
         let intruder = Connection::alone(&server).await;
         let open = match engine {

@@ -11,7 +11,7 @@ use super::{
     door::go_to,
     frame::frame,
     page,
-    signed_in::{Bare, Drawn, Try},
+    signed_in::{Drawn, Fields, Try},
     views::{
         audit::{
             Chart, Count, days,
@@ -394,10 +394,27 @@ pub async fn list(State(app): State<SharedApp>, visitor: Visitor, asked: Result<
     show(&app, &visitor, asked).await
 }
 
+/// The form that has the chain checked, on a list that was narrowed so.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct VerifyForm {
+    #[serde(rename = "as")]
+    drawn_for: String,
+    #[serde(flatten)]
+    asked: Asked,
+}
+
+impl Fields for VerifyForm {
+    fn drawn_for(&self) -> &str {
+        &self.drawn_for
+    }
+}
+
 /// `POST /audit/verify`.
-pub async fn verify(State(app): State<SharedApp>, drawn: Drawn<Bare>) -> Response {
+pub async fn verify(State(app): State<SharedApp>, drawn: Drawn<VerifyForm>) -> Response {
     let tried = drawn.tries(&app, builtin::AUDIT_LOG_READ, None);
     match checks::check(&app, &tried.call).await {
+        Ok(()) if drawn.form.asked.fits() => go_to(&app, &drawn.form.asked.clone().cleaned().with(&[])),
         Ok(()) => go_to(&app, Place::Audit.path()),
         Err(error) => tried.refused(&app, &error),
     }
