@@ -46,6 +46,11 @@ impl Target {
 }
 
 impl Target {
+    /// The bytes of a page's request.
+    pub(crate) fn page(&self, path: &str, cookies: &str) -> Vec<u8> {
+        format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {cookies}\r\n\r\n", self.authority).into_bytes()
+    }
+
     /// The bytes of a form, as no browser sends it: without cookies.
     pub(crate) fn form(&self, path: &str, body: &str) -> Vec<u8> {
         format!(
@@ -73,6 +78,13 @@ impl Reply<'_> {
     pub(crate) fn is_result(&self) -> bool {
         let (front, back) = (&self.body[..self.body.len().min(64)], &self.body[self.body.len().saturating_sub(256)..]);
         self.status == 200 && !contains(front, b"\"error\":") && !contains(back, b"\"isError\":true")
+    }
+
+    /// The cookies that it sets, as a browser sends them back.
+    pub(crate) fn cookies(&self) -> String {
+        let head = String::from_utf8_lossy(self.head).into_owned();
+        let set = head.lines().filter_map(|line| line.split_once(':')).filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        set.map(|(_, value)| value.split(';').next().unwrap_or_default().trim()).collect::<Vec<_>>().join("; ")
     }
 
     /// A header's value.

@@ -4,7 +4,7 @@ use crate::{
     Arguments,
     http::{Connection, Target},
     measure::{Load, Model, Outcome, median, medians, memory_of, run},
-    scenarios::{Door, Flood, Revocation, door, flood, revocation, starts, statements},
+    scenarios::{Door, Flood, Revocation, door, flood, looks, revocation, starts, statements},
     server::{Place, Server},
 };
 use std::{
@@ -205,7 +205,7 @@ async fn sqlite_calls(arguments: &Arguments, server: &Server, pace: &Pace, out: 
 /// Plain calls against PostgreSQL.
 async fn postgres_calls(place: &Place, pace: &Pace, log: &Path, out: &mut String) -> Result<()> {
     let server = place.start("quickstart", None, None).await?;
-    server.fill(PEOPLE).await?;
+    server.fill(0..PEOPLE).await?;
     let usher = |name: &str, tool: &str, arguments: &str| Contender::new(name, &server.target, server.pid(), Model::new(tool, arguments));
     let mut calls = [
         usher("usher `whoami`", "whoami", "{}"),
@@ -276,6 +276,25 @@ async fn floods(place: &Place, database: &str, pace: &Pace, out: &mut String) ->
     node.stop()
 }
 
+/// The roster's page among a hundred people, then among many.
+async fn pages(place: &Place, database: &str, many: usize, out: &mut String) -> Result<()> {
+    progress(&format!("{database}: pages of the roster"));
+    let server = place.start("quickstart", None, None).await?;
+    server.fill(0..100).await?;
+    let few = looks(&server).await?;
+    progress(&format!("{database}: inviting {many}"));
+    server.fill(100..many).await?;
+    let all = looks(&server).await?;
+    _ = writeln!(
+        out,
+        "\n### The roster's page, {database}\n\n| page of 50 | among 100: ms | bytes | among {many}: ms | bytes |\n|---|---|---|---|---|"
+    );
+    for (few, many) in few.iter().zip(&all) {
+        _ = writeln!(out, "| {} | {:.1} | {} | {:.1} | {} |", few.page, few.time, few.weight, many.time, many.weight);
+    }
+    server.stop()
+}
+
 /// Revocation on two nodes, and the door.
 async fn people(place: &Place, database: &str, pace: &Pace, out: &mut String) -> Result<()> {
     progress(&format!("{database}: revocation"));
@@ -319,7 +338,7 @@ pub(crate) async fn all(arguments: &Arguments) -> Result<()> {
         progress("SQLite: calls");
         let filled = place("filled", None, true);
         let server = filled.start("quickstart", None, None).await?;
-        server.fill(PEOPLE).await?;
+        server.fill(0..PEOPLE).await?;
         let token = server.target.token.clone();
         sqlite_calls(arguments, &server, &pace, &mut out).await?;
         let loaded = memory_of(server.pid());
@@ -344,6 +363,10 @@ pub(crate) async fn all(arguments: &Arguments) -> Result<()> {
         table(&mut out, "`invite_user` with its mail, SQLite", &invites, &[16]);
         mailing.stop()?;
     }
+    let many = arguments.number("people", if arguments.get("quick").is_some() { 1000 } else { 100_000 })?;
+    if wanted("pages") {
+        pages(&place("pages", None, true), "SQLite", many, &mut out).await?;
+    }
     if wanted("people") {
         people(&place("people", None, false), "SQLite", &pace, &mut out).await?;
     }
@@ -356,6 +379,9 @@ pub(crate) async fn all(arguments: &Arguments) -> Result<()> {
         if wanted("calls") {
             progress("PostgreSQL: calls");
             postgres_calls(&place("postgres", database("calls"), true), &pace, &scratch.folder("postgres.log"), &mut out).await?;
+        }
+        if wanted("pages") {
+            pages(&place("postgres-pages", database("pages"), true), "PostgreSQL", many, &mut out).await?;
         }
         if wanted("people") {
             people(&place("postgres-people", database("people"), false), "PostgreSQL", &pace, &mut out).await?;

@@ -179,6 +179,48 @@ pub(crate) async fn door(server: &Server) -> Result<Vec<Door>> {
     Ok(found)
 }
 
+/// A page of the roster.
+#[derive(Clone, Debug)]
+pub(crate) struct Looked {
+    /// Which.
+    pub(crate) page: &'static str,
+    /// Milliseconds from the request to the whole answer: its first byte leaves when its last one is made. Median of 50.
+    pub(crate) time: f64,
+    /// Bytes of the page.
+    pub(crate) weight: usize,
+}
+
+/// Asks for pages of the roster, one after the other.
+pub(crate) async fn looks(server: &Server) -> Result<Vec<Looked>> {
+    let cookies = server.browser().await?;
+    let mut connection = Connection::new(&server.target);
+    let mut found = Vec::new();
+    for (page, path) in [
+        ("newest first", "/users"),
+        ("by name", "/users?sort=name"),
+        ("Pending people by email", "/users?sort=email&status=pending"),
+        ("last seen first", "/users?sort=-last_seen"),
+        ("a search that few match, by name", "/users?sort=name&query=maria.garcia0%40"),
+        ("a search that a tenth matches, by name", "/users?sort=name&query=maria"),
+        ("never seen, by name", "/users?sort=name&last_seen=never"),
+    ] {
+        let request = server.target.page(path, &cookies);
+        let (mut times, mut weight) = (Vec::new(), 0);
+        for _ in 0..50 {
+            let began = Instant::now();
+            let reply = connection.exchange(&request).await?;
+            times.push(began.elapsed().as_secs_f64() * 1000.0);
+            weight = reply.body.len();
+            if reply.status != 200 {
+                return Err(Error::other(format!("{path}: {}", reply.status)));
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        found.push(Looked { page, time: quantile(&times, 0.5), weight });
+    }
+    Ok(found)
+}
+
 /// Milliseconds from process start to the first answered call (several starts), and mebibytes a second later.
 pub(crate) async fn starts(place: &Place, token: &str, times: usize) -> Result<(Vec<f64>, f64)> {
     let mut all = Vec::new();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::{
     fs::File,
     io::{BufRead, BufReader, Error, Result},
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -112,14 +113,14 @@ impl Server {
         ok(&mut connection, &self.target, tool, arguments).await
     }
 
-    /// Fills the roster of the first organization with this many people, by inviting them.
-    pub(crate) async fn fill(&self, people: usize) -> Result<()> {
+    /// Fills the roster of the first organization with these of its people, by inviting them.
+    pub(crate) async fn fill(&self, people: Range<usize>) -> Result<()> {
         let tasks: Vec<_> = (0..16)
             .map(|lane| {
-                let target = self.target.clone();
+                let (target, people) = (self.target.clone(), people.clone());
                 tokio::spawn(async move {
                     let mut connection = Connection::new(&target);
-                    for n in (lane..people).step_by(16) {
+                    for n in people.skip(lane).step_by(16) {
                         let (first, last) = name(n);
                         let email = format!("{}.{}{n}@example.com", first.to_lowercase(), last.to_lowercase());
                         let arguments = json!({"email": email, "first_name": first, "last_name": last});
@@ -155,6 +156,25 @@ impl Server {
         );
         let status = connection.exchange(request.as_bytes()).await?.status;
         if status < 400 { Ok(()) } else { Err(Error::other(format!("joining was answered {status}"))) }
+    }
+
+    /// A browser in which the first Administrator is signed in: its cookies.
+    pub(crate) async fn browser(&self) -> Result<String> {
+        let made = self.place.run(&["sign-in-link", "--org", &self.org, "--user", "admin@example.com"])?;
+        let url = made["url"].as_str().unwrap_or_default();
+        let below = |url: &str| url.find("/link/").map(|at| url[at..].to_owned()).ok_or_else(|| Error::other("no link"));
+        let mut connection = Connection::new(&self.target);
+        let opened = connection.exchange(&self.target.page(&below(url)?, "")).await?;
+        let (place, cookies) = (opened.header("location").unwrap_or_default(), opened.cookies());
+        let form = "do=go";
+        let request = format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nCookie: {cookies}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            below(&place)?,
+            self.target.authority,
+            form.len()
+        );
+        let cookies = connection.exchange(request.as_bytes()).await?.cookies();
+        if cookies.contains("session") { Ok(cookies) } else { Err(Error::other("nobody was signed in")) }
     }
 
     async fn link_to(&self, email: &str) -> Result<String> {
