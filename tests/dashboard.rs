@@ -3,6 +3,7 @@
 mod audit;
 mod first_run;
 mod groups;
+pub mod roster;
 mod settings;
 mod tools;
 
@@ -71,14 +72,16 @@ async fn b01_the_roster_has_its_columns_and_everybody_newest_first() {
         server.ok("update_user", json!({"user": "bob@example.com", "slack_id": "U07K3M9QX2B"})).await;
         server.ok("deactivate_user", json!({"user": "bob@example.com"})).await;
         let page = boss.get("/users").await;
-        for column in ["Name", "Email", "Slack", "Role", "Status", "Created"] {
+        for column in ["Name", "Email", "Slack", "Role", "Status", "Created", "Last seen"] {
             assert!(
                 page.html.contains(&format!("role=\"columnheader\">{column}")) || page.html.contains(&format!("\">{column} <")),
                 "{column}"
             );
         }
+        // When they were last seen is written within a minute: of that column only that it is there.
+        let columns = |row: &String| row.split(" Last seen").next().and_then(|row| row.split(" – never").next()).map(str::to_owned);
         assert_eq!(
-            rows(&page),
+            rows(&page).iter().filter_map(columns).collect::<Vec<_>>(),
             [
                 "TP Test Person bob@example.com U07K3M9QX2B User Deactivated Just now",
                 "Kل Kim &#60;b&#62;Li&#60;/b&#62; ليلى kim@example.com – not linked User Pending Just now",
@@ -118,6 +121,12 @@ async fn filters_and_the_search_stand_in_the_address() {
         assert_eq!(listed(&none), Vec::<String>::new());
         assert!(none.html.contains("Nobody matches “<bdi>&#60;script&#62;</bdi>”"), "{}", none.html);
         assert!(none.html.contains("You are looking only at Pending Administrators. The whole roster holds 4 people."), "{}", none.html);
+        // Where the search alone finds somebody, the page says so.
+        let none = boss.get("/users?query=nunez&status=active").await;
+        let hint = "One person matches in the whole roster: <a href=\"/users?query=nunez\"><bdi>Zoë Núñez</bdi></a>.";
+        assert!(none.html.contains("You are looking only at Active people.") && none.html.contains(hint), "{}", none.html);
+        // Of what comes twice the first counts, and the others hold.
+        assert_eq!(at("status=pending&status=active&query=e&query=x").await, ["nunez@example.com"]);
         // A group that is gone, and a cursor that is none, show the list without them.
         let gone = boss.get("/users?access_group=gone&status=active").await;
         assert_eq!((gone.status, gone.location.as_deref()), (303, Some("/users?status=active")));
@@ -138,8 +147,8 @@ async fn a_long_roster_goes_on_page_by_page() {
         let next = first.html.split("href=\"/users?status=pending&#38;cursor=").nth(1).and_then(|rest| rest.split('"').next());
         let second = boss.get(&format!("/users?status=pending&cursor={}", next.expect("a next page"))).await;
         assert_eq!((listed(&first).len(), listed(&second).len()), (50, 5));
-        assert!(first.html.contains("50 of 55, newest first") && !first.html.contains("First page"), "{}", first.html);
-        assert!(second.html.contains("5 of 55, newest first") && second.html.contains("href=\"/users?status=pending\">First page"));
+        assert!(first.html.contains("1–50 of 55, newest first") && !first.html.contains("rel=\"prev\""), "{}", first.html);
+        assert!(second.html.contains("51–55 of 55, newest first") && second.html.contains("rel=\"prev\""), "{}", second.html);
         assert_eq!(listed(&second).last().map(String::as_str), Some("p0@example.com"));
         // Who is invited meanwhile moves nobody on the pages below.
         invited(&server, "late@example.com", "P", "N").await;
@@ -163,9 +172,10 @@ async fn b09_an_administrator_invites_and_the_person_is_pending() {
         let done = invite(&boss, &ana).await;
         assert_eq!(done.location.as_deref(), Some("/users"), "{}", done.html);
         let page = boss.get("/users").await;
-        assert_eq!(rows(&page)[0], "AR Ana Ruiz ana@example.com – not linked User Pending Just now");
-        assert!(page.html.contains("They are invited, and Pending until they open the link"), "{}", page.html);
-        assert!(!boss.get("/users").await.html.contains("They are invited"), "said once");
+        assert_eq!(rows(&page)[0], "AR Ana Ruiz ana@example.com – not linked User Pending Just now – never seen");
+        assert!(page.html.contains("<b><bdi>Ana Ruiz</bdi> is invited.</b>"), "{}", page.html);
+        assert!(page.html.contains("A mail is on its way to ana@example.com; its link works until "), "{}", page.html);
+        assert!(!boss.get("/users").await.html.contains("is invited."), "said once");
         let user = server.ok("get_user", json!({"user": "ana@example.com"})).await["user"].clone();
         assert_eq!((&user["role"], &user["access_groups"][0]["id"]), (&json!("User"), &json!(support)));
         let link = server.link_to("ana@example.com").await;
@@ -205,7 +215,7 @@ async fn b07_an_address_in_use_is_said_with_the_next_step_and_nothing_typed_is_l
         typed.retain(|(name, _)| *name != "do");
         typed.push(("do", "resend"));
         assert_eq!(invite(&boss, &typed).await.location.as_deref(), Some("/users"));
-        assert!(boss.get("/users").await.html.contains("A new invite is on its way"));
+        assert!(boss.get("/users").await.html.contains("<b><bdi>Ana Ruiz</bdi> is sent a new invite.</b>"));
         let newest = server.newest_link_to("ana@example.com", 2).await;
         assert_eq!(server.accept(&first, "Ana", "Ruiz", PASSWORD).await.status(), 410);
         assert_eq!(server.accept(&newest, "Ana", "Ruiz", PASSWORD).await.status(), 200);
@@ -315,7 +325,7 @@ async fn b11_an_expired_invite_is_shown_as_such_and_sent_again_from_its_row() {
         let resend = format!("/users/{id}/resend");
         assert_eq!(boss.post(&resend, &[("as", &drawn_for(&page.html))]).await.location.as_deref(), Some("/users"));
         let page = boss.get("/users").await;
-        assert!(rows(&page)[0].ends_with("User Pending Just now"), "{:?}", rows(&page));
+        assert!(rows(&page)[0].ends_with("User Pending Just now – never seen"), "{:?}", rows(&page));
         let link = server.newest_link_to("ana@example.com", 2).await;
         assert_eq!(server.accept(&link, "Ana", "Ruiz", PASSWORD).await.status(), 200);
         // A page that stood open meanwhile: its button says what has become of them.

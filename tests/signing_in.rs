@@ -78,6 +78,11 @@ impl Browser {
         Seen::of(request.form(form).send().await.expect("an answer")).await
     }
 
+    /// The same with the answer's own headers, for files.
+    pub async fn take(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        self.http.post(self.place(path)).form(form).send().await.expect("an answer")
+    }
+
     /// The page of who one is, if one is in.
     pub async fn me(&self) -> Option<String> {
         let seen = self.get("/me").await;

@@ -130,6 +130,34 @@ impl Administrators {
     }
 }
 
+/// The roster, or what filters leave of it, taken away as a file.
+#[derive(Clone, Debug)]
+pub struct ExportUsers {
+    /// Only this status.
+    pub status: Option<Status>,
+    /// Only this role.
+    pub role: Option<Role>,
+    /// Only members of the group of this name.
+    pub group: Option<String>,
+    /// Only who was not seen for so long.
+    pub unseen: Option<&'static str>,
+    /// Whether only what a search found.
+    pub searched: bool,
+}
+
+impl Action for ExportUsers {
+    const NAME: &'static str = "users:exported";
+    const NEEDS: Needs = Needs::Permission(builtin::USERS_READ);
+
+    fn target(&self) -> Target {
+        Target::Organization
+    }
+
+    fn permits(&self, _: &Actor, _: &Standing) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
 /// A new person, Pending, with an invite (B07–B10).
 #[derive(Clone, Debug)]
 pub struct InviteUser {

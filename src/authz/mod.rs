@@ -551,6 +551,14 @@ pub fn authorize<A: Action>(actor: &Actor, standing: &Standing, action: A) -> Re
     Ok(Authorized { stamp: Stamp::of(actor, action.name(), action.target()), action })
 }
 
+/// Whether somebody may learn whom to ask for access, by name and address: everybody of the organization may (B04).
+pub fn whom_to_ask(actor: &Actor) -> Result<(), Reason> {
+    match actor.person {
+        Some(_) => Ok(()),
+        None => Err(Reason::WayClosed),
+    }
+}
+
 /// Which people a read may see: joined to the SQL of every read of people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visible {

@@ -15,6 +15,7 @@ pub mod organizations;
 pub mod parse;
 pub mod passwords;
 pub mod people;
+pub mod roster;
 pub mod second_factor;
 pub mod signing_in;
 pub mod slack;

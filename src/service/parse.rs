@@ -9,6 +9,7 @@ use crate::{
     gather::Named,
     store::{groups::Which, people::Who},
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A person: an id or an address. Whatever can be neither names nobody.
 pub fn who(field: &'static str, text: &str) -> Result<Who, Error> {
@@ -128,18 +129,37 @@ fn cursor_context(actor: &Actor, tool: &str, filter: &str) -> Vec<u8> {
 
 /// Reads a cursor back; one of another list, caller or organization is none (requirement 16).
 pub fn cursor(app: &App, actor: &Actor, tool: &str, filter: &str, text: Option<&str>) -> Result<Option<i64>, Error> {
+    opened(app, actor, tool, filter, text, |bytes| bytes.try_into().ok().map(i64::from_be_bytes))
+}
+
+fn opened<T>(
+    app: &App,
+    actor: &Actor,
+    tool: &str,
+    filter: &str,
+    text: Option<&str>,
+    read: impl FnOnce(Vec<u8>) -> Option<T>,
+) -> Result<Option<T>, Error> {
     let Some(text) = text else { return Ok(None) };
-    app.keyring
-        .open(&cursor_context(actor, tool, filter), text.trim())
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(|bytes| Some(i64::from_be_bytes(bytes)))
-        .ok_or_else(|| {
-            invalid(
-                "cursor",
-                "This cursor does not belong to this list.",
-                "Pass next_cursor unchanged, with the same filters; or begin again without a cursor.",
-            )
-        })
+    app.keyring.open(&cursor_context(actor, tool, filter), text.trim()).and_then(read).map(Some).ok_or_else(|| {
+        invalid(
+            "cursor",
+            "This cursor does not belong to this list.",
+            "Pass next_cursor unchanged, with the same filters; or begin again without a cursor.",
+        )
+    })
+}
+
+/// The same for a list whose cursors say more than a key.
+pub fn mark<T: DeserializeOwned>(app: &App, actor: &Actor, list: &str, filter: &str, text: Option<&str>) -> Result<Option<T>, Error> {
+    opened(app, actor, list, filter, text, |bytes| serde_json::from_slice(&bytes).ok())
+}
+
+/// Seals what [`mark`] reads.
+#[must_use]
+pub fn seal_mark<T: Serialize>(app: &App, actor: &Actor, list: &str, filter: &str, mark: Option<&T>) -> Option<String> {
+    let bytes = serde_json::to_vec(mark?).ok()?;
+    Some(app.keyring.seal(&app.random, &cursor_context(actor, list, filter), &bytes))
 }
 
 /// Seals where a list goes on.

@@ -62,11 +62,23 @@ pub async fn counts(app: &App, call: &Call) -> Result<people::Counts, Error> {
     Ok(people::counts(&app.pool, call.actor.org()).await?)
 }
 
-/// Whom somebody without access may ask for some: Administrators who are Active, newest first, at most `limit`. It needs no
-/// permission (B04), and says no more of them than a name and an address.
-pub async fn administrators(app: &App, call: &Call, limit: i64) -> Result<Vec<Person>, Error> {
+/// Somebody to ask for access: no more than how to reach them.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// Which person.
+    pub id: UserId,
+    /// Full name.
+    pub name: String,
+    /// Address of the account.
+    pub email: String,
+}
+
+/// Whom somebody without access may ask for some: Administrators who are Active, newest first, at most `limit`.
+pub async fn administrators(app: &App, call: &Call, limit: i64) -> Result<Vec<Contact>, Error> {
+    authz::whom_to_ask(&call.actor)?;
     let filter = Filter { status: Some(Status::Active), role: Some(Role::Administrator), ..Filter::default() };
-    Ok(people::list(&app.pool, call.actor.org(), &filter, 0, None, limit, app.clock.now()).await?.people)
+    let page = people::list(&app.pool, call.actor.org(), &filter, 0, None, limit, app.clock.now()).await?;
+    Ok(page.people.into_iter().map(|person| Contact { id: person.id, name: person.full_name(), email: person.email }).collect())
 }
 
 /// The caller's own address, by its folded key: asked only when an address is named and the caller lacks the permission.

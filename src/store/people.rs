@@ -9,7 +9,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org, PersonRef, Visible,
-        action::{AcceptInvite, DeactivateUser, InviteUser, Joining, PersonFacts, ReactivateUser, ResendInvite},
+        action::{AcceptInvite, DeactivateUser, ExportUsers, InviteUser, Joining, PersonFacts, ReactivateUser, ResendInvite},
     },
     domain::{Email, GroupId, PermissionSet, Role, SlackBy, Status, Timestamp, UserId},
 };
@@ -149,6 +149,9 @@ macro_rules! person_statements {
         (person_statement!("hex(g.id)", $where), person_statement!("g.id::text", $where))
     };
 }
+
+// Below the macro that it uses.
+pub mod roster;
 
 /// A person by id or address, as far as `visible` lets the caller see.
 pub async fn find(pool: &Pool, org: Org, who: &Who, visible: Visible) -> Result<Option<Person>, StoreError> {
@@ -532,6 +535,21 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
     work.actor_name = Some(person.name.clone());
     audit::append(work, Entry::done(stamp, changes)).await?;
     Ok(true)
+}
+
+/// Notes that the roster was taken away as a file. Of a search it says only that there was one: what somebody looks for is often
+/// a person's own.
+pub async fn exported(work: &mut Work, proof: Authorized<ExportUsers>) -> Result<(), StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let word = |field, word: Option<&str>| word.map(|word| Change::set(field, Said::Plain(word.to_owned())));
+    let changes = [
+        word("only_status", action.status.map(Status::as_str)),
+        word("only_role", action.role.map(Role::shown)),
+        action.group.map(|name| Change::set("only_access_group", group_said(&name))),
+        word("only_unseen", action.unseen),
+        word("searched", action.searched.then_some("yes")),
+    ];
+    audit::append(work, Entry::done(stamp, changes.into_iter().flatten().collect())).await
 }
 
 /// Marks when people were last seen; one statement, outside the lock.

@@ -149,6 +149,7 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
             row.path = format!("{address}/me/tools/{token}/revoke");
             row
         },
+        own("/users/export", &[("list", "status=pending")], 200),
         own("/users/invite", &[("email", "typed@example.com"), ("first_name", "Zoë"), ("last_name", "Typed"), ("do", "invite")], 303),
         {
             let mut row = own("/users/{id}/resend", &[], 303);

@@ -7,7 +7,7 @@ use super::{
     door::go_to,
     visitor::{cookie, full_name, set, with_cookies},
 };
-use crate::app::SharedApp;
+use crate::{app::SharedApp, domain::UserId};
 use axum::{
     http::{HeaderMap, HeaderValue},
     response::Response,
@@ -197,6 +197,18 @@ impl Done {
 /// Sends the browser on to the page that says what was done.
 pub(super) fn go_and_say(app: &SharedApp, path: &str, done: Done) -> Response {
     with_cookies(go_to(app, path), [done.cookie(app)])
+}
+
+/// The same where the page is about somebody. The cookie holds their id alone: the page names them if its visitor may see them.
+pub(super) fn go_and_say_of(app: &SharedApp, path: &str, done: Done, of: UserId) -> Response {
+    with_cookies(go_to(app, path), [set(app, COOKIE, &format!("{}.{of}", done.word()), SECONDS)])
+}
+
+/// What a list of people has to say, of what it can say, and of whom.
+pub(super) fn just_somebody(app: &SharedApp, headers: &HeaderMap, sayable: &[Done]) -> Option<(Done, Option<UserId>)> {
+    let said = cookie(headers, &full_name(app, COOKIE))?;
+    let (word, id) = said.split_once('.').unwrap_or((said, ""));
+    sayable.iter().copied().find(|done| done.word() == word).map(|done| (done, UserId::parse(id)))
 }
 
 /// What a page has to say, of what it can say.

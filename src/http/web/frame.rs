@@ -80,11 +80,7 @@ async fn no_access(app: &SharedApp, visitor: &Visitor, frame: &Frame) -> Respons
     let groups: Vec<_> = own.access_groups.into_iter().map(|group| group.name).collect();
     let contacts: Vec<_> = administrators
         .into_iter()
-        .map(|person| Contact {
-            id: person.id.to_string(),
-            name: format!("{} {}", person.first_name, person.last_name),
-            email: person.email,
-        })
+        .map(|contact| Contact { id: contact.id.to_string(), name: contact.name, email: contact.email })
         .collect();
     page(app, &NoAccessPage { frame, holds: !visitor.now.standing.permissions.is_empty(), groups: &groups, contacts: &contacts })
 }

@@ -1,10 +1,11 @@
 //! Inviting in the browser, and sending an invite again. What is done goes through the same use cases as the tools.
 
 use super::{
-    done::{self, Done, go_and_say},
+    done::{self, Done, go_and_say, go_and_say_of},
+    door::go_to,
     frame::frame,
     groups, page, said,
-    signed_in::{Bare, Drawn, Fields, Try, named},
+    signed_in::{Drawn, Fields, Try, named},
     users,
     views::{
         FieldError,
@@ -19,7 +20,7 @@ use crate::{
         self, Action as _, Reason,
         action::{InviteUser, ResendInvite},
     },
-    domain::{Email, GroupId, Role, Status, builtin},
+    domain::{Email, GroupId, Invalid, PersonName, Role, Status, UserId, builtin},
     error::{Budget, Error},
     http::auth::{in_words, retry_after_seconds},
     service::{parse, people, retrying},
@@ -97,10 +98,11 @@ async fn draw(
     let assigns = call.standing.holds(builtin::ACCESS_GROUPS_ASSIGN);
     let known = match users::known_groups(app, call).await {
         Ok(known) if assigns => known,
-        Ok(_) => Vec::new(),
+        Ok(_) => users::Known::default(),
         Err(error) => return tried.refused(app, &error),
     };
-    let known = match groups::with_ticked(app, call, known, if assigns { &form.groups } else { &[] }).await {
+    let more_groups = known.more;
+    let known = match groups::with_ticked(app, call, known.groups, if assigns { &form.groups } else { &[] }).await {
         Ok(known) => known,
         Err(error) => return tried.refused(app, &error),
     };
@@ -120,6 +122,7 @@ async fn draw(
         frame: &frame(app, visitor, Some(Place::Users)),
         typed: &form.typed,
         groups: &groups,
+        more_groups,
         may_make_administrators: call.standing.is_administrator(),
         many: many.as_deref(),
         back: if call.standing.holds(builtin::USERS_READ) { Place::Users.path() } else { "/me" },
@@ -153,7 +156,6 @@ pub async fn form(
 /// Why an invite was not sent, as a field of the form and its sentence; nothing where it is no refusal to mend here.
 fn trouble(error: &Error) -> Option<(&'static str, String)> {
     match error {
-        Error::Invalid(invalid) => Some((invalid.field, said(invalid))),
         Error::Denied(Reason::Permission(_)) => Some((
             "access_groups",
             "You may invite, but not put people into access groups. Leave the groups out, or ask an Administrator.".to_owned(),
@@ -174,15 +176,30 @@ fn trouble(error: &Error) -> Option<(&'static str, String)> {
     }
 }
 
+/// Everything in the form that is not taken as it stands, so that it is all said at once.
+fn unfit(form: &InviteForm, found: &Invalid) -> Vec<(&'static str, String)> {
+    let typed = &form.typed;
+    let refused = [
+        Email::parse(&typed.email).err(),
+        PersonName::parse_first(&typed.first_name).err(),
+        PersonName::parse_last(&typed.last_name).err(),
+    ];
+    let mut all: Vec<_> = refused.into_iter().flatten().map(|invalid| (invalid.field, said(&invalid))).collect();
+    if all.iter().all(|(field, _)| *field != found.field) {
+        all.push((found.field, said(found)));
+    }
+    all
+}
+
 /// What ends by waiting, or by the operator.
 fn passing(error: &Error) -> Option<String> {
     match error {
         Error::RateLimited { budget, retry_after_ms } => {
             let wait = in_words(retry_after_seconds(*retry_after_ms));
             Some(match budget {
-                Budget::Invites => format!("The organization’s invites of today are used up. Invite again in {wait}."),
+                Budget::Invites => format!("The organization’s invites of today are used up. Try again in {wait}."),
                 Budget::OwnInvites => {
-                    format!("Your share of today’s invites is used up. Invite again in {wait}, or let somebody else invite.")
+                    format!("Your share of today’s invites is used up. Try again in {wait}, or let somebody else do it.")
                 }
                 Budget::Resends => {
                     format!("This person was sent several mails already; the newest link in their mailbox works. Send another in {wait}.")
@@ -208,9 +225,12 @@ fn holder(tried: &Try<'_>, email: &str, status: Status) -> Holder {
     Holder { state, list, may_resend }
 }
 
-/// Where whoever invited goes on: the roster, if it is open to them.
-fn onward(standing: &authz::Standing) -> &'static str {
-    if standing.holds(builtin::USERS_READ) { Place::Users.path() } else { INVITE }
+/// Sends whoever did it on, to a list that names the person, if it is open to them.
+fn go_on(app: &SharedApp, standing: &authz::Standing, list: &str, done: Done, user: &contract::User) -> Response {
+    match UserId::parse(&user.id).filter(|_| standing.holds(builtin::USERS_READ)) {
+        Some(id) => go_and_say_of(app, list, done, id),
+        None => go_and_say(app, INVITE, done),
+    }
 }
 
 /// `POST /users/invite` (B07, B08).
@@ -221,7 +241,7 @@ pub async fn invite(State(app): State<SharedApp>, drawn: Drawn<InviteForm>) -> R
     if form.resend {
         let params = contract::ResendInviteParams { user: form.typed.email.clone(), ..Default::default() };
         return match retrying(|| people::resend(&app, &tried.call, &params)).await {
-            Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
+            Ok(sent) => go_on(&app, &tried.call.standing, Place::Users.path(), Done::Resent, &sent.user),
             Err(error) => not_invited(&app, &tried, form, &error, resend_trouble(&error).map(|message| ("form", message))).await,
         };
     }
@@ -238,9 +258,10 @@ pub async fn invite(State(app): State<SharedApp>, drawn: Drawn<InviteForm>) -> R
         ..Default::default()
     };
     match retrying(|| people::invite(&app, &tried.call, &params)).await {
-        Ok(_) => {
+        Ok(invited) => {
             let elsewhere = Email::parse(&form.typed.email).is_ok_and(|email| !visitor.now.settings.invites(&email));
-            go_and_say(&app, onward(&tried.call.standing), if elsewhere { Done::InvitedElsewhere } else { Done::Invited })
+            let done = if elsewhere { Done::InvitedElsewhere } else { Done::Invited };
+            go_on(&app, &tried.call.standing, Place::Users.path(), done, &invited.user)
         }
         Err(error) => not_invited(&app, &tried, form, &error, trouble(&error)).await,
     }
@@ -259,6 +280,12 @@ async fn not_invited(
             tried.note(app, error);
             draw(app, tried.visitor, form, Some(&holder(tried, form.typed.email.trim(), *status)), &[], None).await
         }
+        (Error::Invalid(invalid), _) => {
+            tried.note(app, error);
+            let unfit = unfit(form, invalid);
+            let errors: Vec<_> = unfit.iter().map(|(field, message)| FieldError { field, message }).collect();
+            draw(app, tried.visitor, form, None, &errors, None).await
+        }
         // Whoever may not invite at all finds nothing here.
         (Error::Denied(Reason::Permission(builtin::USERS_INVITE)), _) | (_, None) => tried.refused(app, error),
         (_, Some((field, message))) => {
@@ -268,18 +295,39 @@ async fn not_invited(
     }
 }
 
+/// The form that sends an invite again, and the list in which it stood.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct ResendForm {
+    #[serde(rename = "as")]
+    drawn_for: String,
+    list: String,
+}
+
+impl Fields for ResendForm {
+    fn drawn_for(&self) -> &str {
+        &self.drawn_for
+    }
+}
+
+/// `GET /users/{id}/resend`: the address under which a refusal of that form stands, loaded again.
+pub async fn back(State(app): State<SharedApp>) -> Response {
+    go_to(&app, Place::Users.path())
+}
+
 /// `POST /users/{id}/resend` (B11).
-pub async fn resend(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<Bare>) -> Response {
+pub async fn resend(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<ResendForm>) -> Response {
+    let list = users::Asked::read(&drawn.form.list).unwrap_or_default();
     let id = named(segment);
     let tried = drawn.tries(&app, ResendInvite::NAME, id);
     let params = contract::ResendInviteParams { user: id.map(|id| id.to_string()).unwrap_or_default(), ..Default::default() };
     match retrying(|| people::resend(&app, &tried.call, &params)).await {
-        Ok(_) => go_and_say(&app, onward(&tried.call.standing), Done::Resent),
+        Ok(sent) => go_on(&app, &tried.call.standing, &list.place(), Done::Resent, &sent.user),
         Err(Error::NobodyNamed(_) | Error::UserNotFound) => tried.refused(&app, &Error::UserNotFound),
         Err(error) => match resend_trouble(&error) {
             Some(message) => {
                 tried.note(&app, &error);
-                users::show(&app, &drawn.visitor, users::Asked::default(), None, Some(&message)).await
+                users::show(&app, &drawn.visitor, list, users::News { just: None, trouble: Some(&message) }).await
             }
             None => tried.refused(&app, &error),
         },

@@ -125,7 +125,12 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
 
 /// An account beside the chosen one.
 pub(super) fn other(session: &Session) -> Other {
-    Other { session: session.id.to_string(), organization: session.organization.clone() }
+    Other {
+        session: session.id.to_string(),
+        organization: session.organization.clone(),
+        email: session.email.clone(),
+        role: session.standing.role.shown(),
+    }
 }
 
 fn way(via: Via) -> &'static str {

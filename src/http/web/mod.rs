@@ -93,11 +93,16 @@ pub async fn index(State(app): State<SharedApp>, headers: HeaderMap) -> Response
     page(&app, &IndexPage { base: app.public_url.base(), mcp_url: &mcp_url })
 }
 
-/// A path with those parameters that say something.
-fn address<'a>(path: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+/// Those parameters that say something, as an address carries them.
+fn query<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut pairs = Serializer::new(String::new());
     pairs.extend_pairs(parameters.into_iter().filter(|(_, value)| !value.is_empty()));
-    let query = pairs.finish();
+    pairs.finish()
+}
+
+/// A path with those parameters that say something.
+fn address<'a>(path: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let query = query(parameters);
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 

@@ -4,50 +4,106 @@
 
 use super::{
     address,
+    csv::{self, Parts},
     done::{self, Done},
     door::go_to,
     frame::frame,
     page,
-    signed_in::Try,
+    signed_in::{Drawn, Fields, Try},
     views::{
         frame::Place,
-        users::{Choice, Emptiness, Row, Standing, UsersPage},
+        users::{Choice, Elsewhere, Emptiness, Heading, NarrowedTo, Row, Sorted, Standing, Toast, UsersPage},
         when::When,
     },
-    visitor::Visitor,
+    visitor::{Held, Visitor},
 };
 use crate::{
     app::SharedApp,
-    authz::{self, action::only_administrators_touch_administrators},
-    domain::{Role, Status, Timestamp, builtin},
+    authz::{
+        self, Action as _,
+        action::{ExportUsers, only_administrators_touch_administrators},
+    },
+    domain::{Role, Status, Timestamp, UserId, builtin},
     error::Error,
-    service::{Call, groups, people},
-    store::people::Counts,
+    service::{Call, groups, people, retrying, roster},
+    store::people::{
+        Counts,
+        roster::{By, Sort, Unseen},
+    },
 };
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{RawQuery, State},
     http::HeaderMap,
     response::Response,
 };
+use std::cmp::Ordering;
+use url::form_urlencoded;
 use usher_tools::{self as contract, bounds};
 
 /// People on a page.
-const LIMIT: u32 = 50;
+const LIMIT: usize = 50;
 /// How many access groups a menu and a form offer.
 pub(super) const GROUPS: u32 = 100;
 
-/// What a list is narrowed to, as the address says it. What is none of the values of a filter narrows nothing.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
-#[serde(default)]
+/// What a list is narrowed to, and its order, as the address says it. What is none of the values of a filter narrows nothing.
+#[derive(Clone, Debug, Default)]
 pub struct Asked {
     query: String,
     status: String,
     role: String,
     access_group: String,
+    last_seen: String,
+    sort: String,
     cursor: String,
 }
 
+/// Orders by their word in the address; the first is that of an address without one.
+const ORDERS: [(&str, By); 4] = [("created", By::Created), ("name", By::Name), ("email", By::Email), ("last_seen", By::LastSeen)];
+const NEWEST_FIRST: Sort = Sort { by: By::Created, descending: true };
+
+fn sort_word(sort: Sort) -> String {
+    let word = ORDERS.iter().find(|(_, by)| *by == sort.by).map_or("", |(word, _)| word);
+    let minus = if sort.descending { "-" } else { "" };
+    if sort == NEWEST_FIRST { String::new() } else { format!("{minus}{word}") }
+}
+
+/// An order as the page says it.
+fn in_order(sort: Sort) -> &'static str {
+    match (sort.by, sort.descending) {
+        (By::Created, true) => "newest first",
+        (By::Created, false) => "oldest first",
+        (By::Name, false) => "by name",
+        (By::Name, true) => "by name, Z to A",
+        (By::Email, false) => "by email",
+        (By::Email, true) => "by email, Z to A",
+        (By::LastSeen, true) => "last seen first",
+        (By::LastSeen, false) => "longest unseen first",
+    }
+}
+
 impl Asked {
+    /// What an address says, or a form that repeats it; nothing where that is more than the tool of the same list takes. Of a
+    /// parameter that comes twice the first counts.
+    pub(super) fn read(query: &str) -> Option<Self> {
+        let mut asked = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let field = match &*name {
+                "query" => &mut asked.query,
+                "status" => &mut asked.status,
+                "role" => &mut asked.role,
+                "access_group" => &mut asked.access_group,
+                "last_seen" => &mut asked.last_seen,
+                "sort" => &mut asked.sort,
+                "cursor" => &mut asked.cursor,
+                _ => continue,
+            };
+            if field.is_empty() {
+                *field = value.into_owned();
+            }
+        }
+        asked.fits().then_some(asked)
+    }
+
     fn status(&self) -> Option<contract::Status> {
         contract::Status::parse(&self.status)
     }
@@ -56,12 +112,34 @@ impl Asked {
         contract::Role::parse(&self.role)
     }
 
-    fn filters(&self) -> [(&'static str, &str); 3] {
-        [("status", &self.status), ("role", &self.role), ("access_group", &self.access_group)]
+    fn unseen(&self) -> Option<Unseen> {
+        Unseen::ALL.into_iter().find(|unseen| unseen.as_str() == self.last_seen)
+    }
+
+    fn sort(&self) -> Sort {
+        let (descending, word) = self.sort.strip_prefix('-').map_or((false, self.sort.as_str()), |word| (true, word));
+        ORDERS.iter().find(|(known, _)| *known == word).map_or(NEWEST_FIRST, |(_, by)| Sort { by: *by, descending })
+    }
+
+    fn parameters(&self) -> [(&'static str, &str); 7] {
+        [
+            ("query", &self.query),
+            ("status", &self.status),
+            ("role", &self.role),
+            ("access_group", &self.access_group),
+            ("last_seen", &self.last_seen),
+            ("sort", &self.sort),
+            ("cursor", &self.cursor),
+        ]
     }
 
     fn is_narrowed(&self) -> bool {
-        !self.query.is_empty() || self.status().is_some() || self.role().is_some() || !self.access_group.is_empty()
+        !self.query.is_empty() || self.is_filtered()
+    }
+
+    /// Whether anything but a search narrows it.
+    fn is_filtered(&self) -> bool {
+        self.status().is_some() || self.role().is_some() || !self.access_group.is_empty() || self.unseen().is_some()
     }
 
     /// Whether all of it is within what the tool of the same list takes.
@@ -77,21 +155,50 @@ impl Asked {
         if self.role().is_none() {
             self.role.clear();
         }
+        if self.unseen().is_none() {
+            self.last_seen.clear();
+        }
         if !knows_groups {
             self.access_group.clear();
         }
+        self.sort = sort_word(self.sort());
         self
     }
 
-    /// The list's address with one parameter otherwise, and from its beginning unless that is the cursor.
+    /// The list's parameters with one of them otherwise, and from its beginning unless that is the cursor.
+    fn kept_with<'a>(&'a self, name: &'static str, value: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
+        self.parameters().into_iter().filter_map(move |(known, held)| match known {
+            _ if known == name => Some((known, value)),
+            "cursor" => None,
+            _ => Some((known, held)),
+        })
+    }
+
+    /// The address of that list.
     fn with(&self, name: &'static str, value: &str) -> String {
-        let kept = [("query", self.query.as_str())].into_iter().chain(self.filters()).chain([("cursor", "")]);
-        address(Place::Users.path(), kept.map(|(known, held)| (known, if known == name { value } else { held })))
+        address(Place::Users.path(), self.kept_with(name, value))
+    }
+
+    /// Its own address.
+    pub(super) fn place(&self) -> String {
+        self.with("cursor", &self.cursor)
     }
 
     /// The address of a list that is searched, and not narrowed otherwise.
     pub(super) fn search(query: &str) -> String {
         Self::default().with("query", query)
+    }
+
+    /// As the use case takes it.
+    fn wanted(&self) -> roster::Asked<'_> {
+        roster::Asked {
+            query: &self.query,
+            status: self.status().map(Status::from),
+            role: self.role().map(Role::from),
+            access_group: Some(self.access_group.as_str()).filter(|group| !group.is_empty()),
+            unseen: self.unseen(),
+            sort: self.sort(),
+        }
     }
 }
 
@@ -131,13 +238,66 @@ fn roles(asked: &Asked, counts: &Counts) -> Vec<Choice> {
     vec![choice("any", None), choice("Administrator", Some(contract::Role::Administrator)), choice("User", Some(contract::Role::User))]
 }
 
+fn unseen_choices(asked: &Asked) -> Vec<Choice> {
+    let choice = |name: &str, unseen: Option<Unseen>| Choice {
+        name: name.to_owned(),
+        href: asked.with("last_seen", unseen.map_or("", Unseen::as_str)),
+        count: None,
+        chosen: asked.unseen() == unseen,
+    };
+    let name = |unseen| match unseen {
+        Unseen::Month => "over 30 days ago",
+        Unseen::Quarter => "over 90 days ago",
+        Unseen::Ever => "never",
+    };
+    std::iter::once(choice("any time", None)).chain(Unseen::ALL.map(|unseen| choice(name(unseen), Some(unseen)))).collect()
+}
+
+/// The orders as a menu, for where no column headings are.
+fn sort_choices(asked: &Asked) -> Vec<Choice> {
+    let choice = |by, descending| {
+        let sort = Sort { by, descending };
+        let name = in_order(sort).to_owned();
+        Choice { name, href: asked.with("sort", &sort_word(sort)), count: None, chosen: asked.sort() == sort }
+    };
+    vec![
+        choice(By::Created, true),
+        choice(By::Created, false),
+        choice(By::Name, false),
+        choice(By::Email, false),
+        choice(By::LastSeen, true),
+        choice(By::LastSeen, false),
+    ]
+}
+
+/// A heading that sorts: by its column, and where it does that already, the other way round.
+fn heading(asked: &Asked, name: &'static str, by: By) -> Heading {
+    let sort = asked.sort();
+    let first = match by {
+        By::Created | By::LastSeen => true,
+        By::Name | By::Email => false,
+    };
+    let next = Sort { by, descending: if sort.by == by { !sort.descending } else { first } };
+    let sorted = (sort.by == by).then_some(if sort.descending { Sorted::Descending } else { Sorted::Ascending });
+    Heading { name, href: asked.with("sort", &sort_word(next)), sorted }
+}
+
+/// The access groups that a menu or a form offers.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) groups: Vec<contract::AccessGroup>,
+    /// Whether there are more than that.
+    pub(super) more: bool,
+}
+
 /// The access groups that somebody may know of; none where they may not.
-pub(super) async fn known_groups(app: &SharedApp, call: &Call) -> Result<Vec<contract::AccessGroup>, Error> {
+pub(super) async fn known_groups(app: &SharedApp, call: &Call) -> Result<Known, Error> {
     if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
-        return Ok(Vec::new());
+        return Ok(Known::default());
     }
     let params = contract::ListAccessGroupsParams { limit: Some(GROUPS), ..Default::default() };
-    Ok(groups::list(app, call, &params).await?.access_groups)
+    let found = groups::list(app, call, &params).await?;
+    Ok(Known { groups: found.access_groups, more: found.next_cursor.is_some() })
 }
 
 /// The same with the one that is asked for, where it is not among them: there are more than a menu offers, or it goes by its
@@ -186,27 +346,47 @@ fn row(user: contract::User, now: Timestamp, sends: Option<&authz::Standing>) ->
         },
         is_administrator: user.role == contract::Role::Administrator,
         created: When::read(&user.created_at, now),
+        last_seen: user.last_seen_at.as_deref().and_then(|at| When::read(at, now)),
         id: user.id,
         email: user.email,
         slack_id: user.slack_id,
     }
 }
 
-/// How many there are, in words.
-fn range(shown: usize, found: &contract::ListUsersOutput) -> String {
+/// A number as people read it.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Which people these are of how many, in words.
+fn range(page: &roster::Page, sort: Sort) -> String {
+    let (shown, order) = (u64::try_from(page.users.len()).unwrap_or(u64::MAX), in_order(sort));
     if shown == 0 {
         return "Nobody".to_owned();
     }
-    let total = if found.total_is_exact { found.total.to_string() } else { format!("more than {}", found.total) };
-    if usize::try_from(found.total).is_ok_and(|total| total == shown) && found.total_is_exact {
-        format!("{total} in all, newest first")
-    } else {
-        format!("{shown} of {total}, newest first")
+    let last = page.at + shown;
+    if page.total_is_exact && page.at == 0 && shown == page.total {
+        return format!("{} in all, {order}", grouped(shown));
     }
+    let of = match (page.total_is_exact, last.cmp(&page.total)) {
+        // Who was added or left meanwhile moved the others.
+        (true, Ordering::Less | Ordering::Equal) => format!(" of {}", grouped(page.total)),
+        (false, Ordering::Less) => format!(" of more than {}", grouped(page.total)),
+        (true | false, Ordering::Greater) | (false, Ordering::Equal) => String::new(),
+    };
+    format!("{}–{}{of}, {order}", grouped(page.at + 1), grouped(last))
 }
 
 /// What a list is narrowed to, and what the whole roster holds, for when nobody matches.
-fn narrowed_to(asked: &Asked, groups: &[Choice], everybody: i64) -> String {
+fn narrowed_to(asked: &Asked, groups: &[Choice], everybody: i64, elsewhere: Option<Elsewhere>) -> NarrowedTo {
     let mut only = Vec::new();
     match asked.status() {
         Some(contract::Status::Active) => only.push("Active"),
@@ -217,96 +397,245 @@ fn narrowed_to(asked: &Asked, groups: &[Choice], everybody: i64) -> String {
     match asked.role() {
         Some(contract::Role::Administrator) => only.push("Administrators"),
         Some(contract::Role::User) => only.push("Users"),
-        None if only.is_empty() => {}
         None => only.push("people"),
     }
-    let of = groups.iter().skip(1).find(|group| group.chosen).map(|group| format!("of {}", group.name));
-    let looking = match (only.is_empty(), of) {
-        (true, None) => String::new(),
-        (true, Some(of)) => format!("You are looking only at people {of}. "),
-        (false, None) => format!("You are looking only at {}. ", only.join(" ")),
-        (false, Some(of)) => format!("You are looking only at {} {of}. ", only.join(" ")),
-    };
-    let whole = if everybody == 1 { "1 person".to_owned() } else { format!("{everybody} people") };
-    format!("{looking}The whole roster holds {whole}.")
+    let group = groups.iter().skip(1).find(|group| group.chosen).map(|group| group.name.clone());
+    let unseen = asked.unseen().map(|unseen| match unseen {
+        Unseen::Month => "who were last seen over 30 days ago",
+        Unseen::Quarter => "who were last seen over 90 days ago",
+        Unseen::Ever => "who were never seen",
+    });
+    let whole = if everybody == 1 { "1 person".to_owned() } else { format!("{} people", grouped(everybody.unsigned_abs())) };
+    NarrowedTo { only: asked.is_filtered().then(|| only.join(" ")), group, unseen, whole, elsewhere }
 }
 
-pub(super) async fn show(app: &SharedApp, visitor: &Visitor, asked: Asked, just: Option<Done>, trouble: Option<&str>) -> Response {
+/// Who of the whole roster a search finds that found nobody within the filters.
+async fn elsewhere(app: &SharedApp, call: &Call, counts: &Counts, asked: &Asked) -> Result<Option<Elsewhere>, Error> {
+    if asked.query.is_empty() || !asked.is_filtered() {
+        return Ok(None);
+    }
+    let wide = Asked { query: asked.query.clone(), ..Asked::default() };
+    let found = roster::page(app, call, counts, &wide.wanted(), None, 1).await?;
+    let href = wide.place();
+    Ok(found.users.into_iter().next().map(|user| {
+        let name = (found.total_is_exact && found.total == 1).then(|| format!("{} {}", user.first_name, user.last_name));
+        Elsewhere { name, href }
+    }))
+}
+
+/// What was done, with the name of whom it was done to. Whoever is gone meanwhile is not named.
+async fn toast(app: &SharedApp, call: &Call, (done, of): (Done, Option<UserId>)) -> Toast {
+    let plain = || Toast { somebody: None, sentence: done.sentence().to_owned() };
+    let Some(of) = of else { return plain() };
+    let Ok(found) = people::get(app, call, &contract::GetUserParams { user: of.to_string() }).await else { return plain() };
+    let user = found.user;
+    let until = user.invite_expires_at.as_deref().and_then(Timestamp::parse_rfc3339).map(Timestamp::short_utc).unwrap_or_default();
+    let mail = format!("A mail is on its way to {}; its link works until {until}.", user.email);
+    let (result, sentence) = match done {
+        Done::Invited => ("is invited.", mail),
+        Done::InvitedElsewhere => (
+            "is invited.",
+            format!(
+                "{mail} The domain of their address is not among those that your organization invites: check that it is the person you mean."
+            ),
+        ),
+        Done::Resent => ("is sent a new invite.", format!("{mail} The links of earlier ones open nothing any more.")),
+        _ => return plain(),
+    };
+    Toast { somebody: Some((format!("{} {}", user.first_name, user.last_name), result)), sentence }
+}
+
+/// What was done on the way here, or could not be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News<'a> {
+    pub(super) just: Option<(Done, Option<UserId>)>,
+    pub(super) trouble: Option<&'a str>,
+}
+
+pub(super) async fn show(app: &SharedApp, visitor: &Visitor, asked: Asked, news: News<'_>) -> Response {
     let tried = Try::to_look(app, visitor);
     let call = &tried.call;
     let (counts, known) = match (people::counts(app, call).await, known_groups(app, call).await) {
         (Ok(counts), Ok(known)) => (counts, known),
         (Err(error), _) | (_, Err(error)) => return tried.refused(app, &error),
     };
-    let asked = &asked.cleaned(!known.is_empty());
-    let known = match with_asked(app, call, known, &asked.access_group).await {
+    let asked = &asked.cleaned(!known.groups.is_empty());
+    let groups = match with_asked(app, call, known.groups, &asked.access_group).await {
         Ok(known) => known,
         Err(Error::GroupNotFound) => return go_to(app, &asked.with("access_group", "")),
         Err(error) => return tried.refused(app, &error),
     };
     let everybody = counts.of(None, None);
-    let params = contract::ListUsersParams {
-        query: Some(asked.query.clone()).filter(|query| !query.is_empty()),
-        status: asked.status(),
-        invite_expired: None,
-        role: asked.role(),
-        access_group: Some(asked.access_group.clone()).filter(|group| !group.is_empty()),
-        limit: Some(LIMIT),
-        cursor: Some(asked.cursor.clone()).filter(|cursor| !cursor.is_empty()),
-    };
-    let found = match people::list(app, call, everybody, &params).await {
+    let cursor = Some(asked.cursor.as_str()).filter(|cursor| !cursor.is_empty());
+    let found = match roster::page(app, call, &counts, &asked.wanted(), cursor, LIMIT).await {
         Ok(found) => found,
         // An address that was kept for long: its page is no more, the list is.
         Err(Error::Invalid(invalid)) if invalid.field == "cursor" => return go_to(app, &asked.with("cursor", "")),
         Err(Error::GroupNotFound) => return go_to(app, &asked.with("access_group", "")),
         Err(error) => return tried.refused(app, &error),
     };
+    let emptiness = match (found.users.len(), asked.is_narrowed(), &found.next) {
+        (0, _, Some(_)) => Emptiness::Further,
+        (0, true, None) => Emptiness::NoMatch,
+        (1, false, _) if everybody == 1 => Emptiness::FirstOne,
+        (_, true | false, _) => Emptiness::None,
+    };
+    let elsewhere = match emptiness {
+        Emptiness::NoMatch => match elsewhere(app, call, &counts, asked).await {
+            Ok(elsewhere) => elsewhere,
+            Err(error) => return tried.refused(app, &error),
+        },
+        Emptiness::None | Emptiness::FirstOne | Emptiness::Further => None,
+    };
     let (now, groups) = (app.clock.now(), group_choices(asked, &known));
-    let first = (!asked.cursor.is_empty()).then(|| asked.with("cursor", ""));
-    let next = found.next_cursor.as_ref().map(|cursor| asked.with("cursor", cursor));
-    let range = range(found.users.len(), &found);
+    let link = |cursor: &Option<String>| cursor.as_ref().map(|cursor| asked.with("cursor", cursor));
+    let (previous, next, range) = (link(&found.previous), link(&found.next), range(&found, asked.sort()));
     let sends = Some(&call.standing).filter(|standing| standing.holds(builtin::USERS_INVITE));
     let rows: Vec<_> = found.users.into_iter().map(|user| row(user, now, sends)).collect();
-    let emptiness = match (rows.len(), asked.is_narrowed()) {
-        (0, true) => Emptiness::NoMatch,
-        (1, false) if everybody == 1 => Emptiness::FirstOne,
-        (_, true | false) => Emptiness::None,
+    let kept: Vec<_> = asked
+        .parameters()
+        .into_iter()
+        .filter(|(name, value)| !value.is_empty() && !["query", "cursor"].contains(name))
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
+    let said = match news.just {
+        Some(just) => Some(toast(app, call, just).await),
+        None => None,
     };
-    let kept: Vec<_> =
-        asked.filters().into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.to_owned())).collect();
     let view = UsersPage {
         frame: &frame(app, visitor, Some(Place::Users)),
         query: &asked.query,
         kept: &kept,
+        words: &query(asked.kept_with("cursor", &asked.cursor)),
+        place: &asked.place(),
         statuses: &statuses(asked, &counts),
         roles: &roles(asked, &counts),
         groups: &groups,
+        more_groups: known.more,
+        unseen: &unseen_choices(asked),
+        orders: &sort_choices(asked),
+        order: in_order(asked.sort()),
+        name: heading(asked, "Name", By::Name),
+        email: heading(asked, "Email", By::Email),
+        created: heading(asked, "Created", By::Created),
+        last_seen: heading(asked, "Last seen", By::LastSeen),
         narrowed: asked.is_narrowed(),
-        narrowed_to: &narrowed_to(asked, &groups, everybody),
+        narrowed_to: &narrowed_to(asked, &groups, everybody, elsewhere),
         rows: &rows,
         range: &range,
-        first: first.as_deref(),
+        previous: previous.as_deref(),
         next: next.as_deref(),
         emptiness,
         may_invite: call.standing.holds(builtin::USERS_INVITE),
-        said: just.map(Done::sentence),
-        refused: trouble,
+        said: said.as_ref(),
+        refused: news.trouble,
     };
-    done::said(app, page(app, &view), just)
+    done::said(app, page(app, &view), news.just.map(|(done, _)| done))
 }
 
 /// `GET /users`.
-pub async fn list(
-    State(app): State<SharedApp>,
-    visitor: Visitor,
-    asked: Result<Query<Asked>, QueryRejection>,
-    headers: HeaderMap,
-) -> Response {
-    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
-    if !asked.fits() {
-        return go_to(&app, Place::Users.path());
+pub async fn list(State(app): State<SharedApp>, visitor: Visitor, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let Some(asked) = Asked::read(query.as_deref().unwrap_or_default()) else { return go_to(&app, Place::Users.path()) };
+    let just = done::just_somebody(&app, &headers, &Done::OF_PEOPLE);
+    show(&app, &visitor, asked, News { just, trouble: None }).await
+}
+
+/// The form that takes the list away as a file: which list.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct ExportForm {
+    #[serde(rename = "as")]
+    drawn_for: String,
+    list: String,
+}
+
+impl Fields for ExportForm {
+    fn drawn_for(&self) -> &str {
+        &self.drawn_for
     }
-    show(&app, &visitor, asked, done::just(&app, &headers, &Done::OF_PEOPLE), None).await
+}
+
+/// People of a part of the file.
+const PART: usize = 500;
+
+/// The roster on its way into a file: whoever takes it is asked for each part anew whether they still may.
+struct Leaving {
+    app: SharedApp,
+    headers: HeaderMap,
+    person: UserId,
+    asked: Asked,
+    cursor: Option<String>,
+    is_over: bool,
+}
+
+/// Fields of the file, as the contract names them.
+const FIELDS: [&str; 13] = [
+    "id",
+    "email",
+    "first_name",
+    "last_name",
+    "role",
+    "status",
+    "slack_id",
+    "access_groups",
+    "created_at",
+    "invite_expires_at",
+    "activated_at",
+    "deactivated_at",
+    "last_seen_at",
+];
+
+fn fields(user: contract::User, knows_groups: bool) -> Vec<String> {
+    let groups: Vec<_> = user.access_groups.into_iter().filter(|_| knows_groups).map(|group| group.name).collect();
+    vec![
+        user.id,
+        user.email,
+        user.first_name,
+        user.last_name,
+        user.role.as_str().to_owned(),
+        user.status.as_str().to_owned(),
+        user.slack_id.unwrap_or_default(),
+        groups.join("; "),
+        user.created_at,
+        user.invite_expires_at.unwrap_or_default(),
+        user.activated_at.unwrap_or_default(),
+        user.deactivated_at.unwrap_or_default(),
+        user.last_seen_at.unwrap_or_default(),
+    ]
+}
+
+impl Parts for Leaving {
+    async fn next(&mut self) -> Result<Option<Vec<Vec<String>>>, Error> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let held = Held::read(&self.app, &self.headers).await?.filter(|held| held.chosen.person.id == self.person);
+        let visitor = held.and_then(|held| Visitor::of(&self.app, held)).ok_or(Error::Unauthenticated)?;
+        let call = visitor.call(&self.app);
+        let counts = people::counts(&self.app, &call).await?;
+        let part = roster::page(&self.app, &call, &counts, &self.asked.wanted(), self.cursor.as_deref(), PART).await?;
+        self.is_over = part.next.is_none();
+        self.cursor = part.next;
+        let knows_groups = call.standing.holds(builtin::ACCESS_GROUPS_READ);
+        Ok(Some(part.users.into_iter().map(|user| fields(user, knows_groups)).collect()))
+    }
+}
+
+/// `POST /users/export`: a form, for it leaves an entry in the audit log.
+pub async fn export(State(app): State<SharedApp>, headers: HeaderMap, drawn: Drawn<ExportForm>) -> Response {
+    let session = &drawn.visitor.now;
+    let tried = Try::new(&app, &drawn.visitor, ExportUsers::NAME, None);
+    let knows_groups = tried.call.standing.holds(builtin::ACCESS_GROUPS_READ);
+    let asked = Asked { cursor: String::new(), ..Asked::read(&drawn.form.list).unwrap_or_default() }.cleaned(knows_groups);
+    let wanted = asked.wanted();
+    match retrying(|| roster::export(&app, &tried.call, &wanted)).await {
+        Ok(()) => {}
+        Err(Error::GroupNotFound) => return go_to(&app, &asked.with("access_group", "")),
+        Err(error) => return tried.refused(&app, &error),
+    }
+    let name = format!("users-{}-{}.csv", session.slug, &app.clock.now().to_rfc3339()[..10]);
+    let person = session.person.id;
+    csv::attachment(&app, &name, &FIELDS, Leaving { app: app.clone(), headers, person, asked, cursor: None, is_over: false })
 }
 
 #[cfg(test)]
@@ -315,17 +644,63 @@ mod tests {
 
     #[test]
     fn an_address_keeps_the_other_filters_and_begins_anew() {
-        let asked = Asked { query: "ana & co".to_owned(), status: "pending".to_owned(), cursor: "c".to_owned(), ..Asked::default() };
-        assert_eq!(asked.with("role", "User"), "/users?query=ana+%26+co&status=pending&role=User");
-        assert_eq!(asked.with("status", ""), "/users?query=ana+%26+co");
-        assert_eq!(asked.with("cursor", "x"), "/users?query=ana+%26+co&status=pending&cursor=x");
+        let asked = Asked::read("query=ana+%26+co&status=pending&cursor=c&sort=-name&status=active").unwrap();
+        assert_eq!(asked.with("role", "User"), "/users?query=ana+%26+co&status=pending&role=User&sort=-name");
+        assert_eq!(asked.with("sort", ""), "/users?query=ana+%26+co&status=pending");
+        assert_eq!(asked.place(), "/users?query=ana+%26+co&status=pending&sort=-name&cursor=c");
         assert_eq!(Asked::default().with("status", ""), "/users");
+        assert!(Asked::read(&format!("query={}", "x".repeat(201))).is_none());
+    }
+
+    #[test]
+    fn an_order_has_one_word_and_the_usual_one_has_none() {
+        for word in ["name", "-name", "email", "-email", "created", "last_seen", "-last_seen"] {
+            let asked = Asked::read(&format!("sort={word}")).unwrap().cleaned(true);
+            assert_eq!((sort_word(asked.sort()).as_str(), asked.sort.as_str()), (word, word));
+        }
+        for word in ["", "-created", "-", "role", "--name", "Name"] {
+            assert_eq!(Asked::read(&format!("sort={word}")).unwrap().cleaned(true).place(), "/users", "{word}");
+        }
+    }
+
+    #[test]
+    fn a_range_says_no_more_than_is_known() {
+        let page = |at, shown: usize, total, total_is_exact| {
+            let user = |_| contract::User {
+                id: String::new(),
+                email: String::new(),
+                first_name: String::new(),
+                last_name: String::new(),
+                role: contract::Role::User,
+                status: contract::Status::Active,
+                slack_id: None,
+                access_groups: Vec::new(),
+                created_at: String::new(),
+                invite_sent_at: None,
+                invite_expires_at: None,
+                invite_expired: false,
+                activated_at: None,
+                deactivated_at: None,
+                last_seen_at: None,
+                delivery: None,
+                version: 1,
+            };
+            let users = (0..shown).map(user).collect();
+            range(&roster::Page { users, at, total, total_is_exact, previous: None, next: None }, NEWEST_FIRST)
+        };
+        assert_eq!(page(0, 0, 0, true), "Nobody");
+        assert_eq!(page(0, 4, 4, true), "4 in all, newest first");
+        assert_eq!(page(50, 50, 100_000, true), "51–100 of 100,000, newest first");
+        assert_eq!(page(0, 50, 1000, false), "1–50 of more than 1,000, newest first");
+        assert_eq!(page(1000, 50, 1000, false), "1,001–1,050, newest first");
+        assert_eq!(page(300, 12, 310, true), "301–312, newest first");
     }
 
     #[test]
     fn who_finds_nobody_is_told_where_they_looked() {
-        let asked = Asked { status: "pending".to_owned(), role: "Administrator".to_owned(), ..Asked::default() };
-        assert_eq!(narrowed_to(&asked, &[], 312), "You are looking only at Pending Administrators. The whole roster holds 312 people.");
-        assert_eq!(narrowed_to(&Asked::default(), &[], 1), "The whole roster holds 1 person.");
+        let said = narrowed_to(&Asked::read("status=pending&role=Administrator").unwrap(), &[], 312, None);
+        assert_eq!((said.only.as_deref(), said.whole.as_str()), (Some("Pending Administrators"), "312 people"));
+        let said = narrowed_to(&Asked::default(), &[], 1, None);
+        assert_eq!((said.only, said.whole.as_str()), (None, "1 person"));
     }
 }

@@ -11,6 +11,10 @@ pub struct Other {
     pub session: String,
     /// Name of the organization.
     pub organization: String,
+    /// Address of the account.
+    pub email: String,
+    /// `Administrator` or `User`.
+    pub role: &'static str,
 }
 
 /// An identity at a provider that opens the account.

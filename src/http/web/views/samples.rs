@@ -24,7 +24,10 @@ use super::{
     sso::{GoPage, MeetPage, Provider, StopPage},
     start::{StartPage, Step},
     tools::{self, New, RevokePage, Shown, TokenPage, TokenRow, ToolsPage},
-    users::{self, Choice, Contact, Emptiness, GroupChoice, Holder, InvitePage, NoAccessPage, Standing, Typed, UsersPage},
+    users::{
+        self, Choice, Contact, Elsewhere, Emptiness, GroupChoice, Heading, Holder, InvitePage, NarrowedTo, NoAccessPage, Sorted, Standing,
+        Toast, Typed, UsersPage,
+    },
     when::{Until, When},
 };
 
@@ -100,7 +103,7 @@ pub(super) fn all() -> Vec<(String, Page)> {
 pub(super) fn second_factor() -> Vec<(String, Page)> {
     const REFUSAL: Option<Refusal<'static>> = Some(Refusal { message: "This code does not count.", waits: false });
     let (base, id, person, email) = ("", "01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
-    let others = [Other { session: id.to_owned(), organization: HOSTILE.to_owned() }];
+    let others = [other(id)];
     let factor = |codes_left, demanded, waits, refusal| {
         render(&FactorPage { base, id, person, organization: HOSTILE, codes_left, demanded, waits, others: &others, refusal })
     };
@@ -269,13 +272,23 @@ fn me(has_password: bool, said: Option<&str>, errors: &[FieldError<'_>]) -> Page
         mcp_url: "https://usher.larkspur.example/mcp/larkspur-freight",
         password: if has_password { Password::Replaceable } else { Password::Absent },
         has_second_factor: has_password,
-        others: &[Other { session: id.to_owned(), organization: HOSTILE.to_owned() }],
+        others: &[other(id)],
         sessions: &[session(true, false), session(false, false), session(false, true)],
         identities: &[identity(true), identity(false)],
         providers: &[Provider { value: "sso:1".to_owned(), name: HOSTILE.to_owned() }],
         said,
         errors,
     })
+}
+
+/// Another account of the browser.
+fn other(session: &str) -> Other {
+    Other {
+        session: session.to_owned(),
+        organization: HOSTILE.to_owned(),
+        email: "maximiliana-theodora@international-operations.larkspur.example".to_owned(),
+        role: "Administrator",
+    }
 }
 
 fn frame(places: &[Place]) -> Frame {
@@ -287,7 +300,7 @@ fn frame(places: &[Place]) -> Frame {
         email: "mirela@larkspur.example".to_owned(),
         role: "Administrator",
         organization: HOSTILE.to_owned(),
-        others: vec![Other { session: "01990b1c-7e1a-7000-8000-000000000002".to_owned(), organization: HOSTILE.to_owned() }],
+        others: vec![other("01990b1c-7e1a-7000-8000-000000000002")],
         places: places.to_vec(),
         steps_left: 2,
         here: places.first().copied(),
@@ -301,6 +314,8 @@ fn choices(names: &[&str]) -> Vec<Choice> {
 }
 
 fn roster(state: &str, emptiness: Emptiness, (said, refused): (Option<&str>, Option<&str>)) -> (String, Page) {
+    let said = said.map(|sentence| Toast { somebody: Some((HOSTILE.to_owned(), "is invited.")), sentence: sentence.to_owned() });
+    let when = When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() };
     let row = |name: &str, standing| users::Row {
         id: name.to_owned(),
         name: name.to_owned(),
@@ -309,7 +324,8 @@ fn roster(state: &str, emptiness: Emptiness, (said, refused): (Option<&str>, Opt
         is_administrator: standing == Standing::Active,
         standing,
         may_resend: standing == Standing::Expired,
-        created: Some(When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() }),
+        created: Some(when.clone()),
+        last_seen: (standing == Standing::Active).then(|| when.clone()),
     };
     let rows = [
         row(HOSTILE, Standing::Pending),
@@ -320,24 +336,42 @@ fn roster(state: &str, emptiness: Emptiness, (said, refused): (Option<&str>, Opt
     let shown = match emptiness {
         Emptiness::None => rows.as_slice(),
         Emptiness::FirstOne => &rows[1..2],
-        Emptiness::NoMatch => &[],
+        Emptiness::NoMatch | Emptiness::Further => &[],
+    };
+    let heading = |name, sorted| Heading { name, href: "/users?sort=name".to_owned(), sorted };
+    let narrowed_to = NarrowedTo {
+        only: Some("Pending Administrators".to_owned()),
+        group: Some(HOSTILE.to_owned()),
+        unseen: Some("who were never seen"),
+        whole: "312 people".to_owned(),
+        elsewhere: Some(Elsewhere { name: Some(HOSTILE.to_owned()), href: "/users?query=%3C".to_owned() }),
     };
     let page = render(&UsersPage {
         frame: &frame(&Place::ALL),
         query: HOSTILE,
         kept: &[("status", HOSTILE.to_owned())],
+        words: HOSTILE,
+        place: "/users?query=%3C",
         statuses: &choices(&["All", "Active", "Pending", "Deactivated"]),
         roles: &choices(&["any", "Administrator", "User"]),
         groups: &choices(&["any", HOSTILE]),
+        more_groups: true,
+        unseen: &choices(&["any time", "never"]),
+        orders: &choices(&["newest first", "by name"]),
+        order: "newest first",
+        name: heading("Name", None),
+        email: heading("Email", None),
+        created: heading("Created", Some(Sorted::Descending)),
+        last_seen: heading("Last seen", None),
         narrowed: true,
-        narrowed_to: "You are looking only at Pending Administrators. The whole roster holds 312 people.",
+        narrowed_to: &narrowed_to,
         rows: shown,
-        range: "50 of 312, newest first",
-        first: Some("/users?query=%3C"),
+        range: "51–100 of 312, newest first",
+        previous: Some("/users?cursor=c3Vu"),
         next: Some("/users?cursor=c3Vu"),
         emptiness,
         may_invite: true,
-        said,
+        said: said.as_ref(),
         refused,
     });
     (format!("users-{state}"), page)
@@ -354,6 +388,7 @@ fn inviting(state: &str, holder: Option<&Holder>, errors: &[FieldError<'_>]) -> 
             administrator: holder.is_some(),
         },
         groups: &[group(true), group(false)],
+        more_groups: true,
         may_make_administrators: errors.is_empty(),
         many: Some("Larkspur Freight already has 3 Administrators. Two or three are usually enough."),
         back: "/users",
@@ -548,6 +583,7 @@ fn dashboard() -> Vec<(String, Page)> {
         roster("refused", Emptiness::None, (None, Some("They have joined meanwhile."))),
         roster("first", Emptiness::FirstOne, (None, None)),
         roster("none", Emptiness::NoMatch, (None, None)),
+        roster("further", Emptiness::Further, (None, None)),
         access_groups("list", groups::Emptiness::None, &starts(), Some("The group is gone.")),
         access_groups("first", groups::Emptiness::Nothing, &starts(), None),
         access_groups("nothing", groups::Emptiness::Nothing, &[], None),

@@ -49,6 +49,8 @@ pub struct Row {
     pub may_resend: bool,
     /// When they were invited first.
     pub created: Option<When>,
+    /// When they were last seen, if ever.
+    pub last_seen: Option<When>,
 }
 
 impl Row {
@@ -70,9 +72,64 @@ pub enum Emptiness {
     FirstOne,
     /// Nobody matches the filters or the search.
     NoMatch,
+    /// Nobody among those who were looked at for this page; there are others.
+    Further,
 }
 
-/// `GET /users`: everybody, newest invite first, page by page (B01). Status 200.
+/// Which way a column is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sorted {
+    /// From its beginning.
+    Ascending,
+    /// From its end.
+    Descending,
+}
+
+/// The heading of a column that sorts.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    /// What the column is called.
+    pub name: &'static str,
+    /// Path and query of the list in its order, or in the other direction of it.
+    pub href: String,
+    /// Which way the list is sorted by it, if it is.
+    pub sorted: Option<Sorted>,
+}
+
+/// Whom a search finds in the whole roster.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// Their name, if it is one person.
+    pub name: Option<String>,
+    /// Path and query of the list that only the search narrows.
+    pub href: String,
+}
+
+/// What was just done.
+#[derive(Debug, Clone)]
+pub struct Toast {
+    /// The name of whom it was done to, and how a sentence that begins with it ends; nobody where they are not known.
+    pub somebody: Option<(String, &'static str)>,
+    /// What follows from it.
+    pub sentence: String,
+}
+
+/// Where was looked when nobody was found.
+#[derive(Debug, Clone)]
+pub struct NarrowedTo {
+    /// Such as `Pending Administrators`; nothing where only a search narrows.
+    pub only: Option<String>,
+    /// Name of the access group.
+    pub group: Option<String>,
+    /// When they were last seen, as the end of a sentence.
+    pub unseen: Option<&'static str>,
+    /// How many the whole roster holds, such as `312 people`.
+    pub whole: String,
+    /// Who matches the search elsewhere.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// `GET /users`: everybody, newest invite first unless another order is asked for, page by page (B01). Status 200.
 #[derive(Debug, Template)]
 #[template(path = "users.html")]
 pub struct UsersPage<'a> {
@@ -82,22 +139,42 @@ pub struct UsersPage<'a> {
     pub query: &'a str,
     /// The other filters in force, as the search form carries them: name and value.
     pub kept: &'a [(&'static str, String)],
+    /// All that the address says of the list, for forms that come back to it or take it away.
+    pub words: &'a str,
+    /// Path and query of this very page.
+    pub place: &'a str,
     /// The status filter.
     pub statuses: &'a [Choice],
     /// The role filter.
     pub roles: &'a [Choice],
     /// The filter by access group; empty where the person may not know of groups.
     pub groups: &'a [Choice],
+    /// Whether there are more groups than the menu offers.
+    pub more_groups: bool,
+    /// The filter by when they were last seen.
+    pub unseen: &'a [Choice],
+    /// The orders, for where no headings are.
+    pub orders: &'a [Choice],
+    /// The order in force, in words.
+    pub order: &'a str,
+    /// Heading of the names.
+    pub name: Heading,
+    /// Heading of the addresses.
+    pub email: Heading,
+    /// Heading of the dates of the invites.
+    pub created: Heading,
+    /// Heading of when they were last seen.
+    pub last_seen: Heading,
     /// Whether any filter or search is on.
     pub narrowed: bool,
-    /// What the list is narrowed to, in words, for when nobody matches.
-    pub narrowed_to: &'a str,
+    /// Where was looked, for when nobody matches.
+    pub narrowed_to: &'a NarrowedTo,
     /// The people of this page.
     pub rows: &'a [Row],
     /// How many there are, in words.
     pub range: &'a str,
-    /// Path and query of the first page, where this is another one.
-    pub first: Option<&'a str>,
+    /// Path and query of the page before, if there is one.
+    pub previous: Option<&'a str>,
     /// Path and query of the next page, if there is one.
     pub next: Option<&'a str>,
     /// Whether the list is empty, and why.
@@ -105,7 +182,7 @@ pub struct UsersPage<'a> {
     /// Whether they may invite.
     pub may_invite: bool,
     /// What was just done.
-    pub said: Option<&'a str>,
+    pub said: Option<&'a Toast>,
     /// What could not be done.
     pub refused: Option<&'a str>,
 }
@@ -117,6 +194,10 @@ impl UsersPage<'_> {
 
     fn group(&self) -> &str {
         chosen(self.groups)
+    }
+
+    fn seen(&self) -> &str {
+        chosen(self.unseen)
     }
 }
 
@@ -178,6 +259,8 @@ pub struct InvitePage<'a> {
     pub typed: &'a Typed,
     /// The groups that can be chosen; empty where the person may not assign any.
     pub groups: &'a [GroupChoice],
+    /// Whether there are more groups than that.
+    pub more_groups: bool,
     /// Whether they may choose Administrator.
     pub may_make_administrators: bool,
     /// What one more Administrator is answered, where there are many already (B05).
