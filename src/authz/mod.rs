@@ -543,11 +543,17 @@ pub fn again<A: Action>(actor: &Actor, standing: &Standing, action: &A) -> Resul
     action.permits(actor, standing)
 }
 
+/// Whether the actor could do `action` as things stand, without the power to: what a page offers. Its facts may be read outside
+/// of any transaction, for whoever then acts is asked again.
+pub fn could<A: Action>(actor: &Actor, standing: &Standing, action: &A) -> Result<(), Reason> {
+    again(actor, standing, action)?;
+    action.possible(actor)
+}
+
 /// Asks for the power to do `action`. The facts it decides on are inside the action, read by the caller
 /// in the transaction that will write; the order of refusal is the one INTERFACE lists.
 pub fn authorize<A: Action>(actor: &Actor, standing: &Standing, action: A) -> Result<Authorized<A>, Reason> {
-    again(actor, standing, &action)?;
-    action.possible(actor)?;
+    could(actor, standing, &action)?;
     Ok(Authorized { stamp: Stamp::of(actor, action.name(), action.target()), action })
 }
 

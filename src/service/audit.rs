@@ -7,7 +7,7 @@ use super::{Call, access::lacks, parse};
 use crate::{
     app::App,
     authz::Visible,
-    domain::{DAY, Timestamp, builtin},
+    domain::{DAY, Timestamp, UserId, builtin},
     error::Error,
     store::{
         audit::{self, DayCount, Event, Filter, Way},
@@ -157,6 +157,14 @@ pub(crate) async fn per_day(app: &App, call: &Call, narrowed: &Narrowed, first: 
     let (from, to) = (begins(first), begins(last.saturating_add(1)));
     let found = audit::per_day(&app.pool, call.actor.org(), &narrowed.filter, from, to, COUNTED).await?;
     Ok(PerDay { counts: found.counts, whole_since: found.since.filter(|_| found.looked_at >= COUNTED) })
+}
+
+/// The newest entry that says `action` was done to a person, for whoever may read the log.
+pub async fn newest_done(app: &App, call: &Call, target: UserId, action: &str) -> Result<Option<contract::AuditEvent>, Error> {
+    if !call.standing.holds(builtin::AUDIT_LOG_READ) {
+        return Err(lacks(builtin::AUDIT_LOG_READ));
+    }
+    Ok(audit::newest_done(&app.pool, call.actor.org(), target.as_uuid(), action).await?.map(shown))
 }
 
 fn shown(mut event: Event) -> contract::AuditEvent {

@@ -4,10 +4,10 @@ use super::{About, Call, Done, WriteOptions, Writing, invalid, parse, same_versi
 use crate::{
     app::App,
     authz::{
-        self, Reason, Visible,
-        action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
+        self, PersonRef, Reason, Visible,
+        action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, PersonFacts, UnassignGroups, UpdateAccessGroup},
     },
-    domain::{GroupId, GroupName, Untrusted, UserId, builtin},
+    domain::{GroupId, GroupName, Timestamp, Untrusted, UserId, builtin},
     error::Error,
     store::{
         groups::{self, Remainder, Which},
@@ -52,6 +52,41 @@ pub async fn remainders(app: &App, call: &Call, group: &str, limit: i64) -> Resu
         Ok(Visible::All) => Ok(groups::remainders(&app.pool, group.key, limit).await?),
         Ok(Visible::Only(_)) | Err(_) => Ok(Vec::new()),
     }
+}
+
+/// The groups of a person with what they give and the time since when, in the order they were made, for whoever may know of groups.
+pub async fn of_person(app: &App, call: &Call, person: PersonRef) -> Result<Vec<(GroupFacts, Timestamp)>, Error> {
+    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
+        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
+    }
+    authz::visible(&call.actor, &call.standing, call.actor.is(person.id))?;
+    Ok(groups::of_person(&app.pool, person.key).await?)
+}
+
+/// A group that somebody could be put into, or why not as things stand.
+#[derive(Debug)]
+pub struct Offer {
+    /// Which.
+    pub group: contract::AccessGroup,
+    /// Whether the caller could put the person into it.
+    pub may: Result<(), Reason>,
+}
+
+/// The groups whose name or description holds `query`, each with whether the caller could put `person` into it; at most
+/// `limit`, and how many there are.
+pub async fn offers(app: &App, call: &Call, person: &PersonFacts, query: &str, limit: u32) -> Result<(Vec<Offer>, u64), Error> {
+    for permission in [builtin::ACCESS_GROUPS_ASSIGN, builtin::ACCESS_GROUPS_READ] {
+        if !call.standing.holds(permission) {
+            return Err(Reason::Permission(permission).into());
+        }
+    }
+    let page = groups::list(&app.pool, call.actor.org(), &parse::query(Some(query)), None, i64::from(limit)).await?;
+    let offer = |group: GroupFacts| {
+        let shown = view::access_group(&group);
+        let action = AssignGroups { person: person.clone(), groups: vec![group] };
+        Offer { group: shown, may: authz::could(&call.actor, &call.standing, &action) }
+    };
+    Ok((page.groups.into_iter().map(offer).collect(), u64::try_from(page.total).unwrap_or_default()))
 }
 
 /// The group a call names, under the lock.

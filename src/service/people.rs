@@ -5,7 +5,9 @@ use crate::{
     app::App,
     authz::{
         self, Reason,
-        action::{Administrators, DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UpdateUser},
+        action::{
+            Administrators, AssignGroups, DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UnassignGroups, UpdateUser,
+        },
         sso::Footing,
     },
     domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackBy, SlackId, Status, UserId},
@@ -113,6 +115,78 @@ pub async fn get(app: &App, call: &Call, params: &contract::GetUserParams) -> Re
     let who = named_unless_self(authz::visible(&call.actor, &call.standing, false).map(drop), &params.user)?;
     let person = seen(app, call, &who).await?.ok_or(Error::UserNotFound)?;
     Ok(contract::GetUserOutput { user: view::user(person, app.clock.now()) })
+}
+
+/// What the caller could do to a person as things stand: what a page offers, and why not. Whoever then acts is asked again.
+#[derive(Debug)]
+pub struct Powers {
+    /// Change names.
+    pub rename: Result<(), Reason>,
+    /// Change the Slack ID.
+    pub slack: Result<(), Reason>,
+    /// Give the other role.
+    pub role: Result<(), Reason>,
+    /// End all access, or withdraw the invite.
+    pub deactivate: Result<(), Reason>,
+    /// Let them back in.
+    pub reactivate: Result<(), Reason>,
+    /// Send the invite again.
+    pub resend: Result<(), Reason>,
+    /// Put them into access groups: into none in particular, for each group has its own ceiling.
+    pub assign: Result<(), Reason>,
+    /// Take them out of access groups.
+    pub unassign: Result<(), Reason>,
+}
+
+/// A person, and what the caller could do to them.
+#[derive(Debug)]
+pub struct Looked {
+    /// The person.
+    pub user: contract::User,
+    /// What rules see of them.
+    pub facts: PersonFacts,
+    /// Who decided their Slack ID.
+    pub slack_by: Option<SlackBy>,
+    /// How many active Administrators there are.
+    pub active_administrators: i64,
+    /// What the caller could do.
+    pub may: Powers,
+}
+
+/// Looks at one person of the roster, for whoever may see it.
+pub async fn look(app: &App, call: &Call, id: UserId) -> Result<Looked, Error> {
+    let visible = authz::visible(&call.actor, &call.standing, false)?;
+    let org = call.actor.org();
+    let person = people::find(&app.pool, org, &Who::Id(id), visible).await?.ok_or(Error::UserNotFound)?;
+    let found = people::facts_now(&app.pool, org, id).await?.ok_or(Error::UserNotFound)?;
+    let active_administrators = people::counts(&app.pool, org).await?.of(Some(Status::Active), Some(Role::Administrator));
+    let may = powers(call, &found, active_administrators);
+    let user = view::user(person, app.clock.now());
+    Ok(Looked { user, facts: found.facts, slack_by: found.slack_by, active_administrators, may })
+}
+
+fn powers(call: &Call, found: &Found, active_administrators: i64) -> Powers {
+    fn could<A: authz::Action>(call: &Call, action: &A) -> Result<(), Reason> {
+        authz::could(&call.actor, &call.standing, action)
+    }
+    let person = || found.facts.clone();
+    let update = |slack_id, role| {
+        could(call, &UpdateUser { person: person(), name: None, role, slack_id, folded: String::new(), active_administrators })
+    };
+    let other_role = match found.facts.role {
+        Role::Administrator => Role::User,
+        Role::User => Role::Administrator,
+    };
+    Powers {
+        rename: update(None, None),
+        slack: update(Some(None), None),
+        role: update(None, Some(other_role)),
+        deactivate: could(call, &DeactivateUser { person: person(), active_administrators }),
+        reactivate: could(call, &ReactivateUser { person: person(), had_joined: found.had_joined }),
+        resend: could(call, &ResendInvite { person: person() }),
+        assign: could(call, &AssignGroups { person: person(), groups: Vec::new() }),
+        unassign: could(call, &UnassignGroups { person: person(), groups: Vec::new() }),
+    }
 }
 
 /// A person as far as the caller may know of them.

@@ -11,7 +11,7 @@ use crate::{
         Action, Authorized, Org,
         action::{AssignGroups, CreateAccessGroup, DeleteAccessGroup, GroupFacts, UnassignGroups, UpdateAccessGroup},
     },
-    domain::{GroupId, PermissionSet, Role, Status, search_fold},
+    domain::{GroupId, PermissionSet, Role, Status, Timestamp, search_fold},
 };
 
 /// By what a group is named in a call.
@@ -115,6 +115,17 @@ pub async fn find(pool: &Pool, org: Org, which: &Which) -> Result<Option<GroupFa
             .bind(key.clone()),
     };
     query.optional().await?.map(|row| read(&row)).transpose()
+}
+
+/// The groups of a person, in the order they were made, with the time since when.
+pub async fn of_person(pool: &Pool, user: i64) -> Result<Vec<(GroupFacts, Timestamp)>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        group_columns!(),
+        ", m.added_at FROM group_members m JOIN access_groups g ON g.key = m.group_key WHERE m.user_key = $1 ORDER BY g.key"
+    );
+    let rows = pool.query(sql).bind(user).all().await?;
+    rows.iter().map(|row| Ok((read(row)?, Timestamp::from_millis(row.get(7)?)))).collect()
 }
 
 /// One group under the lock.

@@ -216,7 +216,16 @@ pub async fn facts(work: &mut Work, who: &Who) -> Result<Option<Found>, StoreErr
         Who::Id(id) => work.tx.query(facts_sql!("u.id = $2")).bind(org).bind(id.as_uuid()),
         Who::EmailKey(key) => work.tx.query(facts_sql!("u.email_key = $2")).bind(org).bind(key.clone()),
     };
-    let Some(row) = query.optional().await? else { return Ok(None) };
+    query.optional().await?.map(|row| read_found(&row)).transpose()
+}
+
+/// The same outside any transaction, for what a page offers.
+pub async fn facts_now(pool: &Pool, org: Org, id: UserId) -> Result<Option<Found>, StoreError> {
+    let query = pool.query(facts_sql!("u.id = $2")).bind(org.number).bind(id.as_uuid());
+    query.optional().await?.map(|row| read_found(&row)).transpose()
+}
+
+fn read_found(row: &Row) -> Result<Found, StoreError> {
     let mut c = row.columns();
     let person = PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) };
     let (first_name, last_name): (String, String) = (c.take()?, c.take()?);
@@ -232,7 +241,7 @@ pub async fn facts(work: &mut Work, who: &Who) -> Result<Option<Found>, StoreErr
     };
     let had_joined = c.maybe_time()?.is_some();
     let permissions: Option<String> = c.take()?;
-    Ok(Some(Found {
+    Ok(Found {
         facts: PersonFacts { permissions: PermissionSet::parse_joined(permissions.as_deref().unwrap_or_default()), ..facts },
         first_name,
         last_name,
@@ -240,7 +249,7 @@ pub async fn facts(work: &mut Work, who: &Who) -> Result<Option<Found>, StoreErr
         email: c.take()?,
         slack_id: c.take()?,
         slack_by: c.take::<Option<String>>()?.as_deref().and_then(SlackBy::parse),
-    }))
+    })
 }
 
 /// Who holds an address, by its folded key: id and status.

@@ -85,7 +85,8 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
     let invited = server.ok("invite_user", json!({"email": "new@example.com", "first_name": "N", "last_name": "N"})).await;
     let pending = invited["user"]["id"].as_str().expect("an id").to_owned();
     let made = server.ok("create_access_group", json!({"name": "Old"})).await;
-    let group = format!("/access-groups/{}", made["access_group"]["id"].as_str().expect("an id"));
+    let in_group = made["access_group"]["id"].as_str().expect("an id").to_owned();
+    let group = format!("/access-groups/{in_group}");
     let invite = get(&browser, &server.link_to("new@example.com").await).await;
     let door = format!("{address}/sign-in/{}", server.org);
     let journey = world.through_the_provider(&browser, &door, KIM).await;
@@ -102,6 +103,11 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
     let own = |route: &'static str, form: &[(&'static str, &str)], done| {
         let mut row = Row::new(route, format!("{address}{route}"), form, done);
         row.form.push(("as", drawn.clone()));
+        row
+    };
+    let about = |route: &'static str, form: &[(&'static str, &str)]| {
+        let mut row = own(route, form, 303);
+        row.path = format!("{address}{}", route.replace("{id}", &pending));
         row
     };
     let rows = vec![
@@ -151,6 +157,11 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
         },
         own("/users/export", &[("list", "status=pending")], 200),
         own("/users/invite", &[("email", "typed@example.com"), ("first_name", "Zoë"), ("last_name", "Typed"), ("do", "invite")], 303),
+        about("/users/{id}", &[("version", "1"), ("first_name", "N"), ("last_name", "Other")]),
+        about("/users/{id}/access-groups/add", &[("access_group", &in_group)]),
+        about("/users/{id}/access-groups", &[("access_group", &in_group)]),
+        about("/users/{id}/deactivate", &[]),
+        about("/users/{id}/reactivate", &[]),
         {
             let mut row = own("/users/{id}/resend", &[], 303);
             row.path = format!("{address}/users/{pending}/resend");

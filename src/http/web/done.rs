@@ -55,6 +55,14 @@ pub(super) enum Done {
     SlackEnded,
     StepsHidden,
     TokenRevoked,
+    Changed,
+    Deactivated,
+    Withdrawn,
+    Reactivated,
+    InvitedAgain,
+    SentAgain,
+    IntoGroups,
+    OutOfGroup,
 }
 
 impl Done {
@@ -99,6 +107,18 @@ impl Done {
         Self::SlackEnded,
     ];
 
+    /// What the page of a person says of them.
+    pub(super) const ABOUT_SOMEBODY: [Self; 8] = [
+        Self::Changed,
+        Self::Deactivated,
+        Self::Withdrawn,
+        Self::Reactivated,
+        Self::InvitedAgain,
+        Self::SentAgain,
+        Self::IntoGroups,
+        Self::OutOfGroup,
+    ];
+
     const fn word(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -136,6 +156,14 @@ impl Done {
             Self::SlackEnded => "slack_ended",
             Self::StepsHidden => "steps_hidden",
             Self::TokenRevoked => "token_revoked",
+            Self::Changed => "changed",
+            Self::Deactivated => "deactivated",
+            Self::Withdrawn => "withdrawn",
+            Self::Reactivated => "reactivated",
+            Self::InvitedAgain => "invited_again",
+            Self::SentAgain => "sent_again",
+            Self::IntoGroups => "into_groups",
+            Self::OutOfGroup => "out_of_group",
         }
     }
 
@@ -185,6 +213,63 @@ impl Done {
             Self::SlackEnded => "Slack is disconnected, and its token forgotten.",
             Self::StepsHidden => "The next steps are put away, for all Administrators.",
             Self::TokenRevoked => "That token is revoked. Whatever used it is answered 401 from its next call on.",
+            Self::Changed => "What is new holds on the very next request; the audit log keeps what was before.",
+            Self::Deactivated => "All their access has ended. Their groups and their entries in the audit log stay.",
+            Self::Withdrawn => "The link in their mail opens nothing any more. You can reactivate them with a new one.",
+            Self::Reactivated => "They sign in anew and connect their tools anew: nothing from before works again.",
+            Self::InvitedAgain => "A mail with a new link is on its way to them. It works for 7 days.",
+            Self::SentAgain => "It works for 7 days. The links of earlier ones open nothing any more.",
+            Self::IntoGroups => "What these give holds on their very next request.",
+            Self::OutOfGroup => "What it gave is gone on their very next request.",
+        }
+    }
+
+    /// The end of a sentence that begins with the name of whom it was done to; none where it is about nobody in particular.
+    pub(super) const fn result(self) -> Option<&'static str> {
+        match self {
+            Self::Changed => Some("is saved."),
+            Self::Deactivated => Some("is deactivated."),
+            Self::Withdrawn => Some("is invited no more."),
+            Self::Reactivated => Some("is active again."),
+            Self::InvitedAgain => Some("is invited again."),
+            Self::SentAgain => Some("is sent a new invite."),
+            Self::IntoGroups => Some("is in the chosen access groups."),
+            Self::OutOfGroup => Some("is in that access group no more."),
+            Self::Name
+            | Self::Password
+            | Self::Sessions
+            | Self::Joined
+            | Self::Linked
+            | Self::Unlinked
+            | Self::Switched
+            | Self::LinkMailed
+            | Self::FactorRemoved
+            | Self::ResetMailed
+            | Self::FactorReset
+            | Self::NoFactorLeft
+            | Self::Invited
+            | Self::InvitedElsewhere
+            | Self::Resent
+            | Self::GroupMade
+            | Self::GroupSaved
+            | Self::GroupGone
+            | Self::PeopleIn
+            | Self::PersonOut
+            | Self::OldForm
+            | Self::SettingsSaved
+            | Self::SettingsAsBefore
+            | Self::ProviderConnected
+            | Self::ProviderAnswers
+            | Self::ProviderChanged
+            | Self::ProviderRemoved
+            | Self::SsoRequired
+            | Self::SsoOpen
+            | Self::SlackConnected
+            | Self::SlackAnswers
+            | Self::SlackAsked
+            | Self::SlackEnded
+            | Self::StepsHidden
+            | Self::TokenRevoked => None,
         }
     }
 
@@ -209,6 +294,12 @@ pub(super) fn just_somebody(app: &SharedApp, headers: &HeaderMap, sayable: &[Don
     let said = cookie(headers, &full_name(app, COOKIE))?;
     let (word, id) = said.split_once('.').unwrap_or((said, ""));
     sayable.iter().copied().find(|done| done.word() == word).map(|done| (done, UserId::parse(id)))
+}
+
+/// What the page about somebody has to say, of what it can say: only what was done to them.
+pub(super) fn just_of(app: &SharedApp, headers: &HeaderMap, sayable: &[Done], of: UserId) -> Option<Done> {
+    let (word, id) = cookie(headers, &full_name(app, COOKIE))?.split_once('.')?;
+    sayable.iter().copied().find(|done| done.word() == word).filter(|_| UserId::parse(id) == Some(of))
 }
 
 /// What a page has to say, of what it can say.

@@ -4,7 +4,7 @@ use super::{
     done::{self, Done, go_and_say, go_and_say_of},
     door::go_to,
     frame::frame,
-    groups, page, said,
+    groups, page, person, said,
     signed_in::{Drawn, Fields, Try, named},
     users,
     views::{
@@ -133,7 +133,7 @@ async fn draw(
     page(app, &view)
 }
 
-fn many(organization: &str, administrators: i64) -> Option<String> {
+pub(super) fn many(organization: &str, administrators: i64) -> Option<String> {
     (administrators >= people::ENOUGH_ADMINISTRATORS).then(|| {
         format!(
             "{organization} already has {administrators} Administrators. Two or three are usually enough; for less than everything, choose User and a group."
@@ -192,7 +192,7 @@ fn unfit(form: &InviteForm, found: &Invalid) -> Vec<(&'static str, String)> {
 }
 
 /// What ends by waiting, or by the operator.
-fn passing(error: &Error) -> Option<String> {
+pub(super) fn passing(error: &Error) -> Option<String> {
     match error {
         Error::RateLimited { budget, retry_after_ms } => {
             let wait = in_words(retry_after_seconds(*retry_after_ms));
@@ -215,14 +215,14 @@ fn passing(error: &Error) -> Option<String> {
 }
 
 /// Who has the address already (B07).
-fn holder(tried: &Try<'_>, email: &str, status: Status) -> Holder {
+fn holder(tried: &Try<'_>, user: UserId, status: Status) -> Holder {
     let (state, may_resend) = match status {
         Status::Pending => ("that person is Pending, they are invited and have not joined yet.", true),
         Status::Active => ("that person is Active. Nothing has to be sent.", false),
         Status::Deactivated => ("that person is Deactivated. Reactivate them to let them back in.", false),
     };
-    let list = tried.call.standing.holds(builtin::USERS_READ).then(|| users::Asked::search(email));
-    Holder { state, list, may_resend }
+    let page = tried.call.standing.holds(builtin::USERS_READ).then(|| person::place(user));
+    Holder { state, page, may_resend }
 }
 
 /// Sends whoever did it on, to a list that names the person, if it is open to them.
@@ -276,9 +276,9 @@ async fn not_invited(
     trouble: Option<(&'static str, String)>,
 ) -> Response {
     match (error, trouble) {
-        (Error::EmailInUse { user: _, status }, _) => {
+        (Error::EmailInUse { user, status }, _) => {
             tried.note(app, error);
-            draw(app, tried.visitor, form, Some(&holder(tried, form.typed.email.trim(), *status)), &[], None).await
+            draw(app, tried.visitor, form, Some(&holder(tried, *user, *status)), &[], None).await
         }
         (Error::Invalid(invalid), _) => {
             tried.note(app, error);
@@ -295,13 +295,14 @@ async fn not_invited(
     }
 }
 
-/// The form that sends an invite again, and the list in which it stood.
+/// The form that sends an invite again: from which page, and the list in which it stood.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct ResendForm {
     #[serde(rename = "as")]
     drawn_for: String,
     list: String,
+    from: String,
 }
 
 impl Fields for ResendForm {
@@ -318,13 +319,21 @@ pub async fn back(State(app): State<SharedApp>) -> Response {
 /// `POST /users/{id}/resend` (B11).
 pub async fn resend(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<ResendForm>) -> Response {
     let list = users::Asked::read(&drawn.form.list).unwrap_or_default();
+    let of_a_person = drawn.form.from == "person";
     let id = named(segment);
     let tried = drawn.tries(&app, ResendInvite::NAME, id);
     let params = contract::ResendInviteParams { user: id.map(|id| id.to_string()).unwrap_or_default(), ..Default::default() };
     match retrying(|| people::resend(&app, &tried.call, &params)).await {
-        Ok(sent) => go_on(&app, &tried.call.standing, &list.place(), Done::Resent, &sent.user),
+        Ok(sent) => match id.filter(|_| of_a_person) {
+            Some(id) => go_and_say_of(&app, &person::place(id), Done::SentAgain, id),
+            None => go_on(&app, &tried.call.standing, &list.place(), Done::Resent, &sent.user),
+        },
         Err(Error::NobodyNamed(_) | Error::UserNotFound) => tried.refused(&app, &Error::UserNotFound),
         Err(error) => match resend_trouble(&error) {
+            Some(message) if of_a_person => {
+                tried.note(&app, &error);
+                person::refused(&app, &tried, id, message).await
+            }
             Some(message) => {
                 tried.note(&app, &error);
                 users::show(&app, &drawn.visitor, list, users::News { just: None, trouble: Some(&message) }).await

@@ -14,6 +14,7 @@ pub mod groups;
 pub mod inviting;
 pub mod me;
 pub mod passwords;
+pub mod person;
 pub mod second_factor;
 pub mod settings;
 pub mod signed_in;

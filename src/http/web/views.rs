@@ -19,6 +19,7 @@ pub mod frame;
 pub mod groups;
 pub mod me;
 pub mod passwords;
+pub mod person;
 pub mod second_factor;
 pub mod settings;
 pub mod sso;
@@ -220,6 +221,7 @@ pub fn label(field: &'static str) -> &'static str {
         "access_groups" => "Access groups",
         "name" => "Name",
         "description" => "Description",
+        "slack_id" => "Slack ID",
         "reason" => "Reason",
         "issuer" => "Issuer",
         "tenants" => "Directory (tenant) ID",

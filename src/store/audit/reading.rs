@@ -125,6 +125,16 @@ macro_rules! list_sql {
     };
 }
 
+macro_rules! last_done_sql {
+    () => {
+        concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM audit_log a WHERE a.org = $1 AND a.target_id = $2 AND a.action = $3 AND a.outcome = 'done' ORDER BY a.seq DESC LIMIT 1"
+        )
+    };
+}
+
 /// In which direction a list goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -252,21 +262,19 @@ pub async fn per_day(pool: &Pool, org: Org, filter: &Filter, from: Timestamp, to
     Ok(days)
 }
 
+/// The newest entry that says `action` was done to `target`.
+pub async fn newest_done(pool: &Pool, org: Org, target: Uuid, action: &str) -> Result<Option<Event>, StoreError> {
+    let row = pool.query(last_done_sql!()).bind(org.number).bind(target).bind(action.to_owned()).optional().await?;
+    let Some(row) = row else { return Ok(None) };
+    let entry = Stored::read(&row)?;
+    let texts = texts_of(pool, org, vec![entry.seq]).await?.remove(&entry.seq).unwrap_or_default();
+    Ok(Some(entry.into_event(texts, None)))
+}
+
 /// The newest entry that says `action` was done to `target`, under the lock.
 pub async fn last_done(work: &mut Work, target: Uuid, action: &'static str) -> Result<Option<Event>, StoreError> {
     let org = work.org.number;
-    let row = work
-        .tx
-        .query(concat!(
-            "SELECT ",
-            event_columns!(),
-            " FROM audit_log a WHERE a.org = $1 AND a.target_id = $2 AND a.action = $3 AND a.outcome = 'done' ORDER BY a.seq DESC LIMIT 1"
-        ))
-        .bind(org)
-        .bind(target)
-        .bind(action)
-        .optional()
-        .await?;
+    let row = work.tx.query(last_done_sql!()).bind(org).bind(target).bind(action).optional().await?;
     let Some(row) = row else { return Ok(None) };
     let entry = Stored::read(&row)?;
     let rows =

@@ -243,8 +243,8 @@ pub struct Typed {
 pub struct Holder {
     /// Where they stand, and what can be done, as the rest of a sentence.
     pub state: &'static str,
-    /// Path and query of the list with them alone, for whoever may see it.
-    pub list: Option<String>,
+    /// Path of their page, for whoever may see it.
+    pub page: Option<String>,
     /// Whether a new invite can be sent to them from here.
     pub may_resend: bool,
 }
