@@ -153,25 +153,29 @@ pub struct Looked {
     pub may: Powers,
 }
 
-/// Looks at one person of the roster, for whoever may see it.
-pub async fn look(app: &App, call: &Call, id: UserId) -> Result<Looked, Error> {
+/// Looks at one person of the roster, for whoever may see it, in an organization that has decided this.
+pub async fn look(app: &App, call: &Call, id: UserId, settings: &Settings) -> Result<Looked, Error> {
     let visible = authz::visible(&call.actor, &call.standing, false)?;
     let org = call.actor.org();
     let person = people::find(&app.pool, org, &Who::Id(id), visible).await?.ok_or(Error::UserNotFound)?;
     let found = people::facts_now(&app.pool, org, id).await?.ok_or(Error::UserNotFound)?;
-    let active_administrators = people::counts(&app.pool, org).await?.of(Some(Status::Active), Some(Role::Administrator));
-    let may = powers(call, &found, active_administrators);
+    let counts = people::counts(&app.pool, org).await?;
+    let of = |status| counts.of(Some(status), Some(Role::Administrator));
+    let active_administrators = of(Status::Active);
+    let administrators = Administrators { count: active_administrators + of(Status::Pending), most: settings.most_administrators };
+    let may = powers(call, &found, active_administrators, administrators);
     let user = view::user(person, app.clock.now());
     Ok(Looked { user, facts: found.facts, slack_by: found.slack_by, active_administrators, may })
 }
 
-fn powers(call: &Call, found: &Found, active_administrators: i64) -> Powers {
+fn powers(call: &Call, found: &Found, active_administrators: i64, administrators: Administrators) -> Powers {
     fn could<A: authz::Action>(call: &Call, action: &A) -> Result<(), Reason> {
         authz::could(&call.actor, &call.standing, action)
     }
     let person = || found.facts.clone();
     let update = |slack_id, role| {
-        could(call, &UpdateUser { person: person(), name: None, role, slack_id, folded: String::new(), active_administrators })
+        let (name, folded) = (None, String::new());
+        could(call, &UpdateUser { person: person(), name, role, slack_id, folded, active_administrators, administrators })
     };
     let other_role = match found.facts.role {
         Role::Administrator => Role::User,
@@ -182,7 +186,7 @@ fn powers(call: &Call, found: &Found, active_administrators: i64) -> Powers {
         slack: update(Some(None), None),
         role: update(None, Some(other_role)),
         deactivate: could(call, &DeactivateUser { person: person(), active_administrators }),
-        reactivate: could(call, &ReactivateUser { person: person(), had_joined: found.had_joined }),
+        reactivate: could(call, &ReactivateUser { person: person(), had_joined: found.had_joined, administrators }),
         resend: could(call, &ResendInvite { person: person() }),
         assign: could(call, &AssignGroups { person: person(), groups: Vec::new() }),
         unassign: could(call, &UnassignGroups { person: person(), groups: Vec::new() }),

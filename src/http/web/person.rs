@@ -57,6 +57,12 @@ fn why(reason: &Reason) -> String {
         Reason::SelfDeactivation => "Nobody deactivates themselves. Another Administrator can do it.".to_owned(),
         Reason::NotPending => "They have joined: there is no invite to send.".to_owned(),
         Reason::Deactivated => "They are deactivated. Reactivate them first.".to_owned(),
+        Reason::NotProvedAnew => "It is done within 10 minutes of signing in. Sign out, sign in again, and do it then.".to_owned(),
+        Reason::EnoughAdministrators { most } => {
+            format!(
+                "Your organization decided to have {most} Administrators at most, Pending ones included. Raise the bound in the settings."
+            )
+        }
         Reason::Scope | Reason::DeadLink | Reason::WayClosed => "It is not open to you.".to_owned(),
     }
 }
@@ -105,7 +111,7 @@ fn framed(app: &SharedApp, tried: &Try<'_>) -> Frame {
 /// Whom an address names, as far as who asks may see people at all: else the answer.
 async fn found(app: &SharedApp, tried: &Try<'_>, id: Option<UserId>) -> Result<(UserId, Looked), Response> {
     let Some(id) = id else { return Err(tried.refused(app, &Error::UserNotFound)) };
-    match people::look(app, &tried.call, id).await {
+    match people::look(app, &tried.call, id, &tried.visitor.now.settings).await {
         Ok(looked) => Ok((id, looked)),
         Err(error) => Err(tried.refused(app, &error)),
     }

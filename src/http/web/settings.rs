@@ -497,7 +497,7 @@ pub async fn permissions(State(app): State<SharedApp>, visitor: Visitor) -> Resp
                 (false, true) => "The product",
                 (false, false) => "This server",
             },
-            groups: groups.iter().filter(|group| group.permissions.contains(&info.name)).map(|group| group.name.clone()).collect(),
+            groups: groups.groups.iter().filter(|group| group.permissions.contains(&info.name)).map(|group| group.name.clone()).collect(),
             name: info.name.clone(),
             description: info.description.clone(),
             privileged: info.privileged,

@@ -184,11 +184,6 @@ impl Asked {
         self.with("cursor", &self.cursor)
     }
 
-    /// The address of a list that is searched, and not narrowed otherwise.
-    pub(super) fn search(query: &str) -> String {
-        Self::default().with("query", query)
-    }
-
     /// As the use case takes it.
     fn wanted(&self) -> roster::Asked<'_> {
         roster::Asked {
