@@ -96,6 +96,30 @@ impl Action for RevokeToken {
     }
 }
 
+/// The end of everything by which programs act as a person, who stays as they are.
+#[derive(Clone, Debug)]
+pub struct EndAiAccess {
+    /// Whose.
+    pub person: PersonFacts,
+}
+
+impl Action for EndAiAccess {
+    const NAME: &'static str = "ai_access:ended";
+    const NEEDS: Needs = Needs::PermissionUnlessSelf(builtin::MCP_TOKENS_REVOKE);
+
+    fn target(&self) -> Target {
+        self.person.target()
+    }
+
+    fn is_own(&self, actor: &Actor) -> bool {
+        actor.is(self.person.person.id)
+    }
+
+    fn permits(&self, actor: &Actor, standing: &Standing) -> Result<(), Reason> {
+        if self.is_own(actor) { Ok(()) } else { only_administrators_touch_administrators(standing, self.person.role) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

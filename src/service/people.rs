@@ -9,6 +9,7 @@ use crate::{
             Administrators, AssignGroups, DeactivateUser, InviteUser, PersonFacts, ReactivateUser, ResendInvite, UnassignGroups, UpdateUser,
         },
         sso::Footing,
+        tokens::EndAiAccess,
     },
     domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackBy, SlackId, Status, UserId},
     error::Error,
@@ -136,6 +137,8 @@ pub struct Powers {
     pub assign: Result<(), Reason>,
     /// Take them out of access groups.
     pub unassign: Result<(), Reason>,
+    /// End what programs act as them by.
+    pub end_ai_access: Result<(), Reason>,
 }
 
 /// A person, and what the caller could do to them.
@@ -190,6 +193,7 @@ fn powers(call: &Call, found: &Found, active_administrators: i64, administrators
         resend: could(call, &ResendInvite { person: person() }),
         assign: could(call, &AssignGroups { person: person(), groups: Vec::new() }),
         unassign: could(call, &UnassignGroups { person: person(), groups: Vec::new() }),
+        end_ai_access: could(call, &EndAiAccess { person: person() }),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     authz::{
         self, Actor, Standing, Visible,
         door::Proved,
-        tokens::{CreateToken, RevokeToken},
+        tokens::{CreateToken, EndAiAccess, RevokeToken},
     },
     domain::{CredentialId, DAY, Invalid, Settings, Status, TOKEN_DAYS, Timestamp, Untrusted, UserId, builtin},
     error::Error,
@@ -176,6 +176,22 @@ pub async fn revoke(app: &App, call: &Call, id: &str) -> Result<bool, Error> {
         let proof = authz::authorize(&call.actor, &writing.standing, RevokeToken { id, user, role, label })?;
         let changed = credentials::revoke(&mut writing.work, proof).await?;
         Ok(Done { value: changed, changed, about: About::default() })
+    }
+    .await;
+    writing.finish(result).await
+}
+
+/// Ends everything by which programs act as a person, who stays as they are; how many tokens were alive.
+pub async fn end_all(app: &App, call: &Call, user: UserId) -> Result<u64, Error> {
+    let mut writing = Writing::begin::<EndAiAccess>(app, call, call.actor.is(user)).await?;
+    let result = async {
+        let repeat = writing.repeats().await?.is_some();
+        let found = people::facts(&mut writing.work, &Who::Id(user)).await?.ok_or(Error::UserNotFound)?;
+        let ended = match writing.ask(EndAiAccess { person: found.facts }, repeat)? {
+            Some(proof) => credentials::end_tokens(&mut writing.work, proof).await?,
+            None => 0,
+        };
+        Ok(Done { value: ended, changed: ended > 0, about: About::user(user) })
     }
     .await;
     writing.finish(result).await

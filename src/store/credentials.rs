@@ -12,7 +12,7 @@ use crate::{
     authz::{
         Authorized, Org, PersonRef, Scopes, Standing,
         door::demands_second_factor,
-        tokens::{CreateToken, RevokeToken},
+        tokens::{CreateToken, EndAiAccess, RevokeToken},
     },
     domain::{CredentialId, OrgId, PermissionSet, Role, Settings, Timestamp, UserId},
 };
@@ -173,6 +173,24 @@ pub async fn revoke(work: &mut Work, proof: Authorized<RevokeToken>) -> Result<b
     let changes = vec![Change::set("user_id", Said::Plain(action.user.to_string()))];
     audit::append(work, Entry::done(stamp, changes)).await?;
     Ok(true)
+}
+
+/// Ends all tokens of a person that were alive; how many those were.
+pub async fn end_tokens(work: &mut Work, proof: Authorized<EndAiAccess>) -> Result<u64, StoreError> {
+    let (action, stamp) = proof.into_parts();
+    let now = work.now;
+    let ended = work
+        .tx
+        .query("UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND kind = 'token' AND revoked_at IS NULL AND expires_at > $2")
+        .bind(action.person.person.key)
+        .bind(now)
+        .execute()
+        .await?;
+    if ended > 0 {
+        let changes = vec![Change::set("mcp_tokens_ended", Said::Plain(ended.to_string()))];
+        audit::append(work, Entry::done(stamp, changes)).await?;
+    }
+    Ok(ended)
 }
 
 /// A token as `usher token list` shows it.

@@ -381,8 +381,10 @@ async fn b18_add_to_access_group_assigns_several_in_one_action() {
 }
 
 /// Every page of a person, and every form.
-const PAGES: [&str; 5] = ["", "/deactivate", "/reactivate", "/access-groups", "/access-groups/add"];
-const FORMS: [&str; 6] = ["", "/deactivate", "/reactivate", "/access-groups", "/access-groups/add", "/resend"];
+const PAGES: [&str; 8] =
+    ["", "/deactivate", "/reactivate", "/access-groups", "/access-groups/add", "/activity", "/ai-tools", "/ai-tools/end"];
+const FORMS: [&str; 8] =
+    ["", "/deactivate", "/reactivate", "/access-groups", "/access-groups/add", "/resend", "/ai-tools", "/ai-tools/end"];
 
 /// What a page of a person answers: shown, or as if nothing were there.
 async fn shown(browser: &Browser, id: &str) -> Vec<&'static str> {
@@ -411,7 +413,7 @@ async fn every_kind_of_person_sees_and_does_what_their_permissions_say() {
         ] {
             group(&server, name, permissions).await;
         }
-        let all = ["", "/deactivate", "/access-groups", "/access-groups/add"];
+        let all = ["", "/deactivate", "/access-groups", "/access-groups/add", "/activity", "/ai-tools", "/ai-tools/end"];
         assert_eq!(shown(&boss, &target).await, all);
         assert_eq!(shown(&boss, &foreign).await, [""; 0]);
         for (email, groups, sees) in [
@@ -514,4 +516,115 @@ async fn hostile_names(engine: Engine) {
     assert_eq!(seen.status, 422);
     says(&seen, "id=\"last_name-e\"");
     assert_eq!(user(&server, &id).await["last_name"], "Ruiz");
+}
+
+#[tokio::test]
+async fn b25_whoever_may_ends_one_token_of_a_person_or_all_and_the_person_stays() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let (id, first) = server.member("ana@example.com", &[]).await;
+        let second = server.token_for("ana@example.com", &["--label", "<b>night</b>", "--read-only"]).await;
+        let at = format!("/users/{id}/ai-tools");
+        let page = boss.get(&at).await;
+        for words in ["2 work now.", "<bdi>&#60;b&#62;night&#60;/b&#62;</bdi>", "Read only", "Read and write", "never"] {
+            says(&page, words);
+        }
+        assert!(!page.html.contains(&first) && !page.html.contains(&second), "a secret is shown nowhere");
+        // One: the newest stands first.
+        let night = value_of(&page.html, "token");
+        assert_eq!(send(&boss, &page, &at, &[("token", &night)]).await.location.as_deref(), Some(at.as_str()));
+        let status = async |token: &str| server.call(token, "whoami", json!({})).await.status;
+        assert_eq!((status(&second).await, status(&first).await), (401, 200));
+        let page = boss.get(&at).await;
+        says(&page, "<b><bdi>Test Person</bdi> has a token less.</b>");
+        says(&page, "<span class=\"st off\">Revoked</span>");
+        // That of somebody else is none of this person's, and what is none is said as such.
+        let (other, _) = server.member("bob@example.com", &[]).await;
+        let theirs = value_of(&boss.get(&format!("/users/{other}/ai-tools")).await.html, "token");
+        for token in [theirs.as_str(), "gone", ""] {
+            let seen = send(&boss, &page, &at, &[("token", token)]).await;
+            assert_eq!(seen.status, 422, "{token}");
+            says(&seen, "There is no such token any more.");
+        }
+        // All of them: what ends is said first.
+        let end = format!("{at}/end");
+        says(&page, &format!("href=\"{end}\">End AI access</a>"));
+        let asked = boss.get(&end).await;
+        says(&asked, "1 MCP token; its next call gets 401 Unauthorized");
+        says(&asked, "Keep AI access");
+        assert_eq!(send(&boss, &asked, &end, &[("reason", "laptop lost")]).await.location.as_deref(), Some(at.as_str()));
+        assert_eq!(status(&first).await, 401);
+        let event = newest(&server).await;
+        assert_eq!((&event["action"], &event["reason"]), (&json!("ai_access:ended"), &json!("laptop lost")), "{event}");
+        assert_eq!(user(&server, &id).await["status"], "active");
+        says(&boss.get(&at).await, "None works now.");
+        assert_eq!(boss.get(&end).await.location.as_deref(), Some(at.as_str()));
+        assert_eq!(send(&boss, &asked, &end, &[("reason", "laptop lost")]).await.status, 303, "twice is once");
+        assert_eq!(newest(&server).await["sequence"], event["sequence"]);
+        // Who may see them and no more, and who may end those of Users.
+        group(&server, "Lookers", &["users:read", "mcp_tokens:read"]).await;
+        group(&server, "Revokers", &["users:read", "mcp_tokens:read", "mcp_tokens:revoke"]).await;
+        server.member("looker@example.com", &["Lookers"]).await;
+        server.member("revoker@example.com", &["Revokers"]).await;
+        let looker = Browser::in_by_password(&server, "looker@example.com").await;
+        let revoker = Browser::in_by_password(&server, "revoker@example.com").await;
+        let (bobs, boss_id) = (format!("/users/{other}/ai-tools"), id_of(&server, "boss@example.com").await);
+        let page = looker.get(&bobs).await;
+        says(&page, "1 works now.");
+        says_not(&page, "Revoke</button>");
+        let drawn = drawn_for(&page.html);
+        for form in ["", "/end"] {
+            assert_eq!(looker.post(&format!("{bobs}{form}"), &[("as", &drawn), ("token", &theirs)]).await.status, 404, "{form}");
+        }
+        let of_boss = format!("/users/{boss_id}/ai-tools");
+        let page = revoker.get(&of_boss).await;
+        says(&page, "Only Administrators do this to an Administrator.");
+        assert_eq!(send(&revoker, &revoker.get(&format!("{of_boss}/end")).await, &format!("{of_boss}/end"), &[]).await.status, 422);
+        let page = revoker.get(&bobs).await;
+        assert_eq!(send(&revoker, &page, &bobs, &[("token", &theirs)]).await.status, 303);
+        says_not(&Browser::in_by_password(&server, "bob@example.com").await.get(&bobs).await, "MCP tokens");
+    })
+    .await;
+}
+
+async fn id_of(server: &Server, email: &str) -> String {
+    user(server, email).await["id"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn the_activity_of_a_person_is_what_the_log_says_by_and_about_them() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let id = invited(&server, "ana@example.com", "Ana", "Old").await;
+        invited(&server, "bob@example.com", "Bob", "Nobody").await;
+        for n in 0..50 {
+            server.ok("update_user", json!({"user": id, "last_name": format!("Name{n}")})).await;
+        }
+        let at = format!("/users/{id}/activity");
+        let page = boss.get(&at).await;
+        assert_eq!(page.status, 200);
+        says(&page, "<h2>Today, ");
+        says(&page, "First Administrator");
+        says_not(&page, "Bob Nobody");
+        let (newest, older) = (page.html.find("Name49"), page.html.find("Name10"));
+        assert!(newest < older && newest.is_some(), "newest first");
+        let next = page.html.split(&format!("href=\"{at}?cursor=")).nth(1).and_then(|rest| rest.split('"').next()).expect("an older part");
+        let second = boss.get(&format!("{at}?cursor={next}")).await;
+        // B24: the name of that time.
+        says(&second, "Ana Old");
+        says(&second, &format!("href=\"{at}\">Newest</a>"));
+        for gone in ["gone", "%00", &"x".repeat(600)] {
+            assert_eq!(boss.get(&format!("{at}?cursor={gone}")).await.location.as_deref(), Some(at.as_str()), "{gone}");
+        }
+        // For who may read the log alone: others have no such part.
+        group(&server, "Readers", &["users:read"]).await;
+        server.member("kim@example.com", &["Readers"]).await;
+        let kim = Browser::in_by_password(&server, "kim@example.com").await;
+        assert_eq!(kim.get(&at).await.status, 404);
+        let tabs = kim.get(&format!("/users/{id}")).await;
+        says_not(&tabs, "/activity");
+        says_not(&tabs, "/ai-tools");
+        says(&boss.get(&format!("/users/{id}")).await, &format!("href=\"{at}\">Activity</a>"));
+    })
+    .await;
 }

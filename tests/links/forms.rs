@@ -160,6 +160,8 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
         about("/users/{id}", &[("version", "1"), ("first_name", "N"), ("last_name", "Other")]),
         about("/users/{id}/access-groups/add", &[("access_group", &in_group)]),
         about("/users/{id}/access-groups", &[("access_group", &in_group)]),
+        about("/users/{id}/ai-tools", &[("token", &token)]),
+        about("/users/{id}/ai-tools/end", &[]),
         about("/users/{id}/deactivate", &[]),
         about("/users/{id}/reactivate", &[]),
         {

@@ -63,6 +63,8 @@ pub(super) enum Done {
     SentAgain,
     IntoGroups,
     OutOfGroup,
+    OneTokenLess,
+    AiAccessEnded,
 }
 
 impl Done {
@@ -108,7 +110,7 @@ impl Done {
     ];
 
     /// What the page of a person says of them.
-    pub(super) const ABOUT_SOMEBODY: [Self; 8] = [
+    pub(super) const ABOUT_SOMEBODY: [Self; 10] = [
         Self::Changed,
         Self::Deactivated,
         Self::Withdrawn,
@@ -117,6 +119,8 @@ impl Done {
         Self::SentAgain,
         Self::IntoGroups,
         Self::OutOfGroup,
+        Self::OneTokenLess,
+        Self::AiAccessEnded,
     ];
 
     const fn word(self) -> &'static str {
@@ -164,6 +168,8 @@ impl Done {
             Self::SentAgain => "sent_again",
             Self::IntoGroups => "into_groups",
             Self::OutOfGroup => "out_of_group",
+            Self::OneTokenLess => "one_token_less",
+            Self::AiAccessEnded => "ai_access_ended",
         }
     }
 
@@ -221,6 +227,8 @@ impl Done {
             Self::SentAgain => "It works for 7 days. The links of earlier ones open nothing any more.",
             Self::IntoGroups => "What these give holds on their very next request.",
             Self::OutOfGroup => "What it gave is gone on their very next request.",
+            Self::OneTokenLess => "Its next call gets 401 Unauthorized.",
+            Self::AiAccessEnded => "The next call of each token gets 401 Unauthorized. They can still sign in.",
         }
     }
 
@@ -235,6 +243,8 @@ impl Done {
             Self::SentAgain => Some("is sent a new invite."),
             Self::IntoGroups => Some("is in the chosen access groups."),
             Self::OutOfGroup => Some("is in that access group no more."),
+            Self::OneTokenLess => Some("has a token less."),
+            Self::AiAccessEnded => Some("has no AI tool connected."),
             Self::Name
             | Self::Password
             | Self::Sessions

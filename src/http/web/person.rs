@@ -2,7 +2,9 @@
 //! the tools; what is offered is what their rules would allow now.
 
 pub mod access;
+pub mod activity;
 pub mod standing;
+pub mod tools;
 
 use super::{
     done::{self, Done, go_and_say_of},
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     app::SharedApp,
-    authz::{Action as _, Reason, action::UpdateUser},
+    authz::{self, Action as _, Reason, action::UpdateUser},
     domain::{SlackBy, Timestamp, UserId, builtin},
     error::Error,
     service::{
@@ -84,19 +86,24 @@ fn is_administrator(user: &contract::User) -> bool {
     user.role == contract::Role::Administrator
 }
 
-fn full_name(user: &contract::User) -> String {
-    format!("{} {}", user.first_name, user.last_name)
+/// Whether a part of the page is of any use to somebody who may see people. The part itself asks again.
+fn opens(standing: &authz::Standing, tab: Tab) -> bool {
+    match tab {
+        Tab::Details | Tab::Groups => true,
+        Tab::Activity => standing.holds(builtin::AUDIT_LOG_READ),
+        Tab::Tools => standing.holds(builtin::MCP_TOKENS_READ),
+    }
 }
 
 /// The head of a person's page.
-fn who(user: &contract::User, here: Tab, said: Option<Done>, refused: Option<String>) -> Who {
+fn who(tried: &Try<'_>, user: &contract::User, here: Tab, said: Option<Done>, refused: Option<String>) -> Who {
     Who {
         id: user.id.clone(),
-        name: full_name(user),
+        name: user.full_name(),
         email: user.email.clone(),
         standing: standing(user),
         is_administrator: is_administrator(user),
-        tabs: Tab::ALL.to_vec(),
+        tabs: Tab::ALL.into_iter().filter(|tab| opens(&tried.call.standing, *tab)).collect(),
         here,
         said: said.and_then(|done| Some(Said { result: done.result()?, rest: done.sentence() })),
         refused,
@@ -349,7 +356,7 @@ async fn draw(
     };
     let view = PersonPage {
         frame: &framed(app, tried),
-        who: &who(user, Tab::Details, said, refused.or(other)),
+        who: &who(tried, user, Tab::Details, said, refused.or(other)),
         form: form.as_ref().map_err(Clone::clone),
         slack_id: user.slack_id.as_deref(),
         account: &account(looked, now),

@@ -8,7 +8,7 @@ use super::{
     done::{self, Done},
     door::go_to,
     frame::frame,
-    page,
+    page, query,
     signed_in::{Drawn, Fields, Try},
     views::{
         frame::Place,
@@ -166,7 +166,7 @@ impl Asked {
     }
 
     /// The list's parameters with one of them otherwise, and from its beginning unless that is the cursor.
-    fn kept_with<'a>(&'a self, name: &'static str, value: &'a str) -> impl Iterator<Item = (&'static str, &'a str)> {
+    fn kept_with<'a>(&'a self, name: &'static str, value: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.parameters().into_iter().filter_map(move |(known, held)| match known {
             _ if known == name => Some((known, value)),
             "cursor" => None,
@@ -413,7 +413,7 @@ async fn elsewhere(app: &SharedApp, call: &Call, counts: &Counts, asked: &Asked)
     let found = roster::page(app, call, counts, &wide.wanted(), None, 1).await?;
     let href = wide.place();
     Ok(found.users.into_iter().next().map(|user| {
-        let name = (found.total_is_exact && found.total == 1).then(|| format!("{} {}", user.first_name, user.last_name));
+        let name = (found.total_is_exact && found.total == 1).then(|| user.full_name());
         Elsewhere { name, href }
     }))
 }
@@ -437,7 +437,7 @@ async fn toast(app: &SharedApp, call: &Call, (done, of): (Done, Option<UserId>))
         Done::Resent => ("is sent a new invite.", format!("{mail} The links of earlier ones open nothing any more.")),
         _ => return plain(),
     };
-    Toast { somebody: Some((format!("{} {}", user.first_name, user.last_name), result)), sentence }
+    Toast { somebody: Some((user.full_name(), result)), sentence }
 }
 
 /// What was done on the way here, or could not be.
@@ -482,7 +482,7 @@ pub(super) async fn show(app: &SharedApp, visitor: &Visitor, asked: Asked, news:
         },
         Emptiness::None | Emptiness::FirstOne | Emptiness::Further => None,
     };
-    let (now, groups) = (app.clock.now(), group_choices(asked, &known));
+    let (now, groups) = (app.clock.now(), group_choices(asked, &groups));
     let link = |cursor: &Option<String>| cursor.as_ref().map(|cursor| asked.with("cursor", cursor));
     let (previous, next, range) = (link(&found.previous), link(&found.next), range(&found, asked.sort()));
     let sends = Some(&call.standing).filter(|standing| standing.holds(builtin::USERS_INVITE));

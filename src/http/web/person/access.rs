@@ -11,7 +11,7 @@ use super::{
         },
         visitor::Visitor,
     },
-    found, framed, full_name, part, who, why,
+    found, framed, part, who, why,
 };
 use crate::{
     app::SharedApp,
@@ -100,7 +100,7 @@ async fn draw(app: &SharedApp, tried: &Try<'_>, looked: &Looked, said: Option<Do
     };
     let view = GroupsPage {
         frame: &framed(app, tried),
-        who: &who(&looked.user, Tab::Groups, said, refused),
+        who: &who(tried, &looked.user, Tab::Groups, said, refused),
         groups: &memberships,
         may_add: looked.may.assign.is_ok() && known.is_some(),
         why_not: why_not.as_deref(),
@@ -242,7 +242,7 @@ async fn draw_offers(app: &SharedApp, tried: &Try<'_>, looked: &Looked, query: &
     let view = AddGroupsPage {
         frame: &framed(app, tried),
         id: &looked.user.id,
-        name: &full_name(&looked.user),
+        name: &looked.user.full_name(),
         query,
         searches: more || !query.is_empty(),
         offers: &offers,

@@ -9,7 +9,7 @@ use super::{
         views::person::{ConfirmPage, Field},
         visitor::Visitor,
     },
-    found, framed, full_name, place, why,
+    found, framed, place, why,
 };
 use crate::{
     app::SharedApp,
@@ -36,7 +36,7 @@ use usher_tools::{self as contract, bounds};
 pub struct ReasonForm {
     #[serde(rename = "as")]
     drawn_for: String,
-    reason: String,
+    pub(super) reason: String,
 }
 
 impl Fields for ReasonForm {
@@ -50,7 +50,7 @@ impl Fields for ReasonForm {
 }
 
 /// Puts the reason into a call; none where nothing was typed.
-fn give_reason(call: &mut Call, typed: &str) -> Result<(), Error> {
+pub(super) fn give_reason(call: &mut Call, typed: &str) -> Result<(), Error> {
     let reason = parse::line("reason", typed, bounds::REASON as usize)?;
     call.options.reason = Some(reason).filter(|reason| !reason.is_empty());
     Ok(())
@@ -117,7 +117,7 @@ fn confirm(
     let path = if words.is_danger { "deactivate" } else { "reactivate" };
     let view = ConfirmPage {
         frame: &framed(app, tried),
-        name: &full_name(user),
+        name: &user.full_name(),
         action: &format!("{back}/{path}"),
         back: &back,
         question: words.question,

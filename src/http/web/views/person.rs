@@ -2,6 +2,7 @@
 
 use super::{
     View,
+    audit::{Day, Mark, Part, Via},
     frame::Frame,
     users::Standing,
     when::{Until, When},
@@ -16,11 +17,15 @@ pub enum Tab {
     Details,
     /// What they are in, and what that gives.
     Groups,
+    /// What they did, and what was done to them.
+    Activity,
+    /// By what programs act as them.
+    Tools,
 }
 
 impl Tab {
     /// Every part, in its order.
-    pub const ALL: [Self; 2] = [Self::Details, Self::Groups];
+    pub const ALL: [Self; 4] = [Self::Details, Self::Groups, Self::Activity, Self::Tools];
 
     /// What stands behind a person's address.
     #[must_use]
@@ -28,6 +33,8 @@ impl Tab {
         match self {
             Self::Details => "",
             Self::Groups => "/access-groups",
+            Self::Activity => "/activity",
+            Self::Tools => "/ai-tools",
         }
     }
 
@@ -35,6 +42,8 @@ impl Tab {
         match self {
             Self::Details => "Details",
             Self::Groups => "Access Groups",
+            Self::Activity => "Activity",
+            Self::Tools => "AI tools",
         }
     }
 }
@@ -401,5 +410,87 @@ impl AddGroupsPage<'_> {
 impl View for AddGroupsPage<'_> {
     fn status(&self) -> StatusCode {
         if self.error.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+    }
+}
+
+/// `GET /users/{id}/activity`: what they did, and what was done to them. Status 200.
+#[derive(Debug, Template)]
+#[template(path = "person_activity.html")]
+pub struct ActivityPage<'a> {
+    /// What stands around it.
+    pub frame: &'a Frame,
+    /// Whose page it is.
+    pub who: &'a Who,
+    /// The entries of this part, by day.
+    pub days: &'a [Day],
+    /// Path and query of the same in the whole log.
+    pub log: &'a str,
+    /// Path of the newest entries, where these are others.
+    pub first: Option<&'a str>,
+    /// Path and query of the older ones, if there are any.
+    pub older: Option<&'a str>,
+}
+
+impl View for ActivityPage<'_> {
+    fn status(&self) -> StatusCode {
+        self.who.status()
+    }
+}
+
+/// What a token is good for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenState {
+    /// It works.
+    Works,
+    /// Its time is over.
+    Expired,
+    /// Somebody ended it.
+    Revoked,
+}
+
+/// A personal MCP token.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Id of the token.
+    pub id: String,
+    /// What it is called.
+    pub label: String,
+    /// What the program calls itself that used it last.
+    pub client: Option<String>,
+    /// Whether it may change anything.
+    pub writes: bool,
+    /// What it is good for.
+    pub state: TokenState,
+    /// When it was made.
+    pub made: When,
+    /// When it was used last.
+    pub used: Option<When>,
+    /// When it ends, or ended.
+    pub ends: Until,
+}
+
+/// `GET /users/{id}/ai-tools`: by what programs act as the person (B25). Status 200; where something could not be done 422.
+#[derive(Debug, Template)]
+#[template(path = "person_tools.html")]
+pub struct ToolsPage<'a> {
+    /// What stands around it.
+    pub frame: &'a Frame,
+    /// Whose page it is.
+    pub who: &'a Who,
+    /// How many tokens work, in words.
+    pub count: &'a str,
+    /// Whether any does.
+    pub works: bool,
+    /// The tokens, newest first.
+    pub tokens: &'a [Token],
+    /// Whether they can be ended.
+    pub may_end: bool,
+    /// Why not, if that is to be said.
+    pub why_not: Option<&'a str>,
+}
+
+impl View for ToolsPage<'_> {
+    fn status(&self) -> StatusCode {
+        self.who.status()
     }
 }

@@ -14,7 +14,7 @@ use super::{
     groups::{self, AddPage, Candidate, DeletePage, Difference, Doable, GroupPage, GroupsPage, Loser, Matrix, Picking, Saved},
     me::{Identity, MePage, MovedPage, Other, Password, SessionRow},
     passwords::{self as people, PasswordsPage},
-    person, render,
+    render,
     second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
     settings::{
         Connected, DisconnectPage, InvitationsPage, Listed, NewProvider, OrganizationPage, PermissionsPage, ProviderPage,
@@ -30,6 +30,9 @@ use super::{
     },
     when::{Until, When},
 };
+
+#[path = "samples/of_a_person.rs"]
+mod of_a_person;
 
 pub(super) const UNTIL: Moment<'static> = Moment { iso: "2026-12-02T14:00:00.000Z", words: "2 Dec 2026, 14:00 UTC" };
 /// A text that would like to be more than one.
@@ -567,163 +570,8 @@ fn moment() -> When {
     When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() }
 }
 
-fn who(here: person::Tab, standing: Standing, is_administrator: bool, refused: Option<&str>) -> person::Who {
-    person::Who {
-        id: "01990b1c-7e1a-7000-8000-000000000001".to_owned(),
-        name: HOSTILE.to_owned(),
-        email: "maximiliana-theodora.vonhohenbruck-altendorf@international-operations.larkspur.example".to_owned(),
-        standing,
-        is_administrator,
-        tabs: person::Tab::ALL.to_vec(),
-        here,
-        said: refused.is_none().then_some(person::Said { result: "is saved.", rest: "It holds on the very next request." }),
-        refused: refused.map(str::to_owned),
-    }
-}
-
-fn details(state: &str, who: &person::Who, form: Result<&person::Form, Option<String>>, account: &person::Account) -> (String, Page) {
-    let fact = |name, by: Option<&str>| person::Fact { name, when: Some(moment()), words: None, by: by.map(str::to_owned) };
-    let facts = [
-        fact("Invited", None),
-        person::Fact { name: "Joined", when: None, words: Some("not yet".to_owned()), by: None },
-        fact("Deactivated", Some(HOSTILE)),
-    ];
-    let page = person::PersonPage { frame: &frame(&Place::ALL), who, form, slack_id: Some(HOSTILE), account, facts: &facts };
-    (format!("person-{state}"), render(&page))
-}
-
-fn edited(conflict: bool, wrong: bool) -> person::Form {
-    let field = || person::Field {
-        value: HOSTILE.to_owned(),
-        now: conflict.then(|| HOSTILE.to_owned()),
-        error: wrong.then(|| "It must not be empty.".to_owned()),
-    };
-    person::Form {
-        version: 14,
-        first_name: field(),
-        last_name: field(),
-        role: person::RoleField {
-            administrator: true,
-            now: conflict.then_some("User"),
-            error: wrong.then(|| "Promote somebody else first.".to_owned()),
-            locked: (!conflict && !wrong).then(|| "Promote somebody else first: this is the last active Administrator.".to_owned()),
-            many: Some("Larkspur Freight already has 3 Administrators.".to_owned()),
-        },
-        slack: Some(field()),
-        slack_hint: "Found in Slack by email.",
-        conflict,
-    }
-}
-
-fn pending(expired: bool, may: &person::May) -> person::Account {
-    person::Account::Pending(Box::new(person::Invite {
-        sent: Some(moment()),
-        until: Some(Until { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "in 3 days".to_owned() }),
-        expired,
-        delivery: person::Delivery {
-            state: if expired { "Failed" } else { "Sent" },
-            class: if expired { "bad" } else { "" },
-            words: "Their mail server does not take mail for this address.".to_owned(),
-        },
-        resend: may.clone(),
-        withdraw: may.clone(),
-    }))
-}
-
-fn confirming(state: &str, possible: bool, tried: bool) -> (String, Page) {
-    let items = ["2 browser sessions".to_owned(), "2 MCP tokens; their next call gets 401 Unauthorized".to_owned()];
-    let error = (possible && tried).then(|| "Reason is too long.".to_owned());
-    let page = person::ConfirmPage {
-        frame: &frame(&Place::ALL),
-        name: HOSTILE,
-        action: "/users/1/deactivate",
-        back: "/users/1",
-        question: "Deactivate",
-        ends: if possible { &items } else { &[] },
-        keeps: if possible { &items } else { &[] },
-        later: "You can reactivate them later.",
-        keep: "Keep active",
-        act: "Deactivate",
-        is_danger: true,
-        reason: &person::Field { value: HOSTILE.to_owned(), now: None, error },
-        possible,
-        why: (!possible).then_some("Nobody deactivates themselves."),
-        tried,
-    };
-    (format!("person_confirm-{state}"), render(&page))
-}
-
-/// The pages of one person, named.
-fn of_a_person() -> Vec<(String, Page)> {
-    use person::Tab;
-    let (fine, not): (person::May, person::May) = (Ok(()), Err("Only Administrators do this to an Administrator.".to_owned()));
-    let active = who(Tab::Details, Standing::Active, true, None);
-    let off = who(Tab::Details, Standing::Deactivated, false, Some("It takes the permission users:deactivate."));
-    let expired = who(Tab::Details, Standing::Expired, false, None);
-    let group = |size: bool| person::Membership {
-        id: "1".to_owned(),
-        name: HOSTILE.to_owned(),
-        size: size.then(|| "5 permissions · 61 members".to_owned()),
-        since: size.then(moment),
-    };
-    let source = || person::Source { permission: "users:read".to_owned(), groups: vec![HOSTILE.to_owned(), "Support".to_owned()] };
-    let resources = [person::Resource { name: "Users".to_owned(), sources: vec![source(), source()] }];
-    let (several, one) = ([group(true), group(true)], [group(false)]);
-    let groups = |who: &person::Who, groups: &[person::Membership], may: bool| {
-        render(&person::GroupsPage {
-            frame: &frame(&Place::ALL),
-            who,
-            groups,
-            may_add: may,
-            why_not: (!may).then_some("Only Administrators do this to an Administrator."),
-            may_remove: may,
-            permissions: may.then_some(resources.as_slice()),
-        })
-    };
-    let offer = |ticked, is_in, why_not: Option<&str>| person::Offer {
-        id: "1".to_owned(),
-        name: HOSTILE.to_owned(),
-        description: HOSTILE.to_owned(),
-        permissions: 1,
-        ticked,
-        is_in,
-        why_not: why_not.map(str::to_owned),
-    };
-    let offers =
-        [offer(true, false, None), offer(false, true, None), offer(false, false, Some("You do not hold users:deactivate yourself."))];
-    let adding = |offers: &[person::Offer], searches, error| {
-        render(&person::AddGroupsPage {
-            frame: &frame(&Place::ALL),
-            id: "1",
-            name: HOSTILE,
-            query: HOSTILE,
-            searches,
-            offers,
-            range: searches.then_some("The first 100 of 312; search for the others."),
-            error,
-        })
-    };
-    vec![
-        details("active", &active, Ok(&edited(false, false)), &person::Account::Active(fine.clone())),
-        details("conflict", &active, Ok(&edited(true, false)), &person::Account::Active(not.clone())),
-        details("errors", &active, Ok(&edited(false, true)), &person::Account::Deactivated(fine.clone())),
-        details(
-            "read",
-            &off,
-            Err(Some("Only Administrators change Administrators.".to_owned())),
-            &person::Account::Deactivated(not.clone()),
-        ),
-        details("pending", &active, Err(None), &pending(false, &not)),
-        details("expired", &expired, Ok(&edited(false, false)), &pending(true, &fine)),
-        confirming("asked", true, false),
-        confirming("wrong", true, true),
-        confirming("impossible", false, true),
-        ("person_groups-several".to_owned(), groups(&who(Tab::Groups, Standing::Active, false, None), &several, true)),
-        ("person_groups-read".to_owned(), groups(&who(Tab::Groups, Standing::Pending, true, Some("Gone.")), &one, false)),
-        ("person_groups-none".to_owned(), groups(&who(Tab::Groups, Standing::Active, false, None), &[], true)),
-        ("person_add_groups-some".to_owned(), adding(&offers, true, Some("Choose at least one group."))),
-        ("person_add_groups-none".to_owned(), adding(&[], false, None)),
-    ]
+fn until() -> Until {
+    Until { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "in 3 days".to_owned() }
 }
 
 /// The dashboard.
@@ -757,10 +605,6 @@ fn dashboard() -> Vec<(String, Page)> {
         ("no_access-alone".to_owned(), no_access(&[])),
         ("no_access-groups".to_owned(), no_access(&[HOSTILE.to_owned(), "Support".to_owned()])),
     ]
-}
-
-fn moment() -> When {
-    When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() }
 }
 
 const MAY: Save = Save { may: true, note: None };
@@ -921,7 +765,7 @@ fn own_tools() -> Vec<(String, Page)> {
         client: writes.then(|| HOSTILE.to_owned()),
         writes,
         used: writes.then(|| When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() }),
-        ends: Until { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "in 5 days".to_owned() },
+        ends: until(),
         soon: !writes,
     };
     let mcp_url = "https://usher.larkspur.example/mcp/larkspur-freight";
@@ -978,15 +822,18 @@ fn entries() -> Vec<usher_tools::AuditEvent> {
     entries
 }
 
+/// When the sample log is looked at.
+fn now() -> Timestamp {
+    Timestamp::parse_rfc3339("2026-11-25T14:02:00Z").expect("a time")
+}
+
 fn log(state: &str, found: Found, under_way: bool, is_empty: bool) -> (String, Page) {
-    let when = || When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() };
-    let now = Timestamp::parse_rfc3339("2026-11-25T14:02:00Z").expect("a time");
     let counts: Vec<_> = (0..30).map(|day| Count { day: 20_753 + day, people: 7, tools: day.unsigned_abs() * 2, refused: 3 }).collect();
     let chart =
-        Chart { bound: Some("Only the newest 20,000 entries are counted.".to_owned()), ..Chart::draw(&counts, 20_753, 20_782, now) };
+        Chart { bound: Some("Only the newest 20,000 entries are counted.".to_owned()), ..Chart::draw(&counts, 20_753, 20_782, now()) };
     let page = render(&AuditPage {
         frame: &frame(&[Place::Audit]),
-        chain: &Chain { entries: "18,204 entries".to_owned(), found, under_way: under_way.then(when) },
+        chain: &Chain { entries: "18,204 entries".to_owned(), found, under_way: under_way.then(moment) },
         chart: (!is_empty).then_some(&chart),
         kept: &[("user", HOSTILE.to_owned()), ("from", "2026-11-01".to_owned())],
         user: HOSTILE,
@@ -996,7 +843,7 @@ fn log(state: &str, found: Found, under_way: bool, is_empty: bool) -> (String, P
         surfaces: &choices(&["any", "Web"]),
         outcomes: &choices(&["any", "Done"]),
         times: &choices(&["Any time", "Today"]),
-        days: &if is_empty { Vec::new() } else { audit::days(&entries(), now) },
+        days: &if is_empty { Vec::new() } else { audit::days(&entries(), now()) },
         range: "Entries 18,204 to 18,155 of 18,204, newest first",
         newer: (!is_empty).then_some("/audit?newer=c3Vu"),
         older: (!is_empty).then_some("/audit?cursor=c3Vu"),
@@ -1007,13 +854,12 @@ fn log(state: &str, found: Found, under_way: bool, is_empty: bool) -> (String, P
 
 /// The pages of the audit log, named.
 pub(super) fn audit_log() -> Vec<(String, Page)> {
-    let when = || When { iso: UNTIL.iso.to_owned(), exact: UNTIL.words.to_owned(), words: "2 minutes ago".to_owned() };
-    let unbroken = Found::Unbroken { entries: "18,201 entries".to_owned(), head: "9f3c1ab0d2e477d2".to_owned(), when: when() };
+    let unbroken = Found::Unbroken { entries: "18,201 entries".to_owned(), head: "9f3c1ab0d2e477d2".to_owned(), when: moment() };
     vec![
         log("list", unbroken, false, false),
         log("unchecked", Found::Nothing, true, true),
-        log("broken", Found::Broken { words: "Broken at entry 18,011.".to_owned(), when: when() }, false, true),
-        log("unread", Found::Unread { words: "The check could not be finished.", when: when() }, true, true),
+        log("broken", Found::Broken { words: "Broken at entry 18,011.".to_owned(), when: moment() }, false, true),
+        log("unread", Found::Unread { words: "The check could not be finished.", when: moment() }, true, true),
     ]
 }
 
@@ -1031,5 +877,5 @@ pub(super) fn every() -> impl Iterator<Item = (String, Page)> {
         .chain(group_changes())
         .chain(settings())
         .chain(own_tools())
-        .chain(of_a_person())
+        .chain(of_a_person::every())
 }

@@ -154,6 +154,8 @@ fn an_entry_reads_as_a_sentence() {
             "Ana Ruiz made the token night-report",
         ),
         ("token:revoked", json!({"target": {"kind": "credential", "id": "c", "name": null}}), "Ana Ruiz ended a token"),
+        ("users:exported", none.clone(), "Ana Ruiz took the roster away as a file"),
+        ("ai_access:ended", of(&[("mcp_tokens_ended", None, Some("2"))]), "Ana Ruiz ended all AI access of Bo Li"),
         ("users:deactivate", json!({"outcome": "refused", "tool": "deactivate_user"}), "Ana Ruiz was refused: deactivate Bo Li"),
         (
             "users:invite",
