@@ -19,6 +19,7 @@ use super::{
             words::ACTIONS,
         },
         frame::Place,
+        grouped,
         users::Choice,
         when::When,
     },
@@ -168,19 +169,6 @@ fn date(day: i64) -> String {
 
 fn today(now: Timestamp) -> i64 {
     now.as_millis().div_euclid(DAY)
-}
-
-/// `18,204`.
-fn grouped(number: i64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// `1 entry`, `18,204 entries`.

@@ -12,6 +12,7 @@ use super::{
     signed_in::{Drawn, Fields, Try},
     views::{
         frame::Place,
+        grouped,
         users::{Choice, Elsewhere, Emptiness, Heading, NarrowedTo, Row, Sorted, Standing, Toast, UsersPage},
         when::When,
     },
@@ -348,19 +349,6 @@ fn row(user: contract::User, now: Timestamp, sends: Option<&authz::Standing>) ->
     }
 }
 
-/// A number as people read it.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Which people these are of how many, in words.
 fn range(page: &roster::Page, sort: Sort) -> String {
     let (shown, order) = (u64::try_from(page.users.len()).unwrap_or(u64::MAX), in_order(sort));
@@ -400,7 +388,7 @@ fn narrowed_to(asked: &Asked, groups: &[Choice], everybody: i64, elsewhere: Opti
         Unseen::Quarter => "who were last seen over 90 days ago",
         Unseen::Ever => "who were never seen",
     });
-    let whole = if everybody == 1 { "1 person".to_owned() } else { format!("{} people", grouped(everybody.unsigned_abs())) };
+    let whole = if everybody == 1 { "1 person".to_owned() } else { format!("{} people", grouped(everybody)) };
     NarrowedTo { only: asked.is_filtered().then(|| only.join(" ")), group, unseen, whole, elsewhere }
 }
 

@@ -197,7 +197,9 @@ async fn sqlite_scans_no_table() {
                     .zip(["sort=name", "sort=email", "sort=last_seen"])
                     .find(|(_, word)| at.replace("=-", "=").contains(word));
                 if let Some((index, _)) = order.filter(|_| statement.contains(" near AS MATERIALIZED")) {
-                    assert_eq!(plan.iter().filter(|line| line.contains(index)).count(), 6, "{at}\n{plan:#?}");
+                    // Whoever has exactly that address is found by it.
+                    let found = |line: &&String| line.contains(index) || line.ends_with("(org=? AND email_key=?)");
+                    assert_eq!(plan.iter().filter(found).count(), 6, "{at}\n{plan:#?}");
                 }
             }
         })

@@ -25,6 +25,13 @@ impl When {
     pub fn read(text: &str, now: Timestamp) -> Option<Self> {
         Timestamp::parse_rfc3339(text).map(|at| Self::new(at, now))
     }
+
+    /// Its words in the middle of a sentence: `just now`.
+    #[must_use]
+    pub fn within(&self) -> String {
+        let mut chars = self.words.chars();
+        chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+    }
 }
 
 /// A moment that lies ahead, or a deadline that is over: its exact time, and beside it how long there is.
@@ -44,7 +51,7 @@ impl Until {
     pub fn new(at: Timestamp, now: Timestamp) -> Self {
         let left = |count: i64, unit: &str| if count == 1 { format!("in 1 {unit}") } else { format!("in {count} {unit}s") };
         let words = match at.since(now) {
-            ..0 => words(at, now),
+            ..0 => When::new(at, now).within(),
             0..MINUTE => "in a moment".to_owned(),
             span @ MINUTE..HOUR => left(span / MINUTE, "minute"),
             span @ HOUR..DAY => left(span / HOUR, "hour"),
@@ -97,6 +104,7 @@ mod tests {
         assert_eq!(said(400 * DAY), "21 Oct 2025");
         assert_eq!(When::new(now, now).exact, "25 Nov 2026, 14:02 UTC");
         assert_eq!(When::read("no time", now), None);
+        assert_eq!([0, DAY, 7 * DAY].map(|span| When::new(now.plus(-span), now).within()), ["just now", "yesterday", "18 Nov"]);
     }
 
     #[test]
