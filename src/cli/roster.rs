@@ -140,10 +140,12 @@ pub(super) async fn user(command: User, options: &Options) -> Outcome {
         User::ResetPassword(of) => {
             let call = on_the_host(&app, &of.org).await?;
             let started = passwords::start_reset(&app, &call, &of.user, None).await.map_err(|error| said(&app, &error))?;
-            let value =
-                json!({"user_id": started.user.to_string(), "delivery": started.delivery, "expires_at": started.expires_at.to_rfc3339()});
-            let words = format!("A link is mailed to them; it works until {}.", started.expires_at.short_utc());
-            output::result(options.json, &value, &words)?;
+            // Only a form can come twice.
+            if let Some(started) = started {
+                let (user, until) = (started.user.to_string(), started.expires_at);
+                let value = json!({"user_id": user, "delivery": started.delivery, "expires_at": until.to_rfc3339()});
+                output::result(options.json, &value, &format!("A link is mailed to them; it works until {}.", until.short_utc()))?;
+            }
         }
         User::ResetSecondFactor(of) => {
             let call = on_the_host(&app, &of.org).await?;

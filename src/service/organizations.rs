@@ -109,10 +109,12 @@ pub async fn rename(app: &App, call: &Call, name: &str, seen: Option<&str>) -> R
     let name = Untrusted::parse_name("name", name, 100)?;
     let mut writing = Writing::begin::<RenameOrganization>(app, call, false).await?;
     let result = async {
-        if writing.repeats().await?.is_some() {
+        let repeat = writing.repeats().await?.is_some();
+        let (before, _) = organizations::now(&mut writing.work).await?;
+        if repeat {
+            same_as_seen(Some(name.as_str()), &before.as_str())?;
             return Ok(Done { value: true, changed: false, about: About::default() });
         }
-        let (before, _) = organizations::now(&mut writing.work).await?;
         let changed = name.as_str() != before;
         let proof = authz::authorize(&call.actor, &writing.standing, RenameOrganization { before: before.clone(), name })?;
         if changed {
@@ -214,11 +216,13 @@ impl NewSettings {
 pub async fn set(app: &App, call: &Call, new: &NewSettings, seen: Option<&Settings>, proved_at: Option<Timestamp>) -> Result<bool, Error> {
     let mut writing = Writing::begin::<ChangeSettings>(app, call, false).await?;
     let result = async {
-        if writing.repeats().await?.is_some() {
-            return Ok(Done { value: true, changed: false, about: About::default() });
-        }
+        let repeat = writing.repeats().await?.is_some();
         let before = door::settings(&mut writing.work).await?;
         let after = new.over(&before)?;
+        if repeat {
+            same_as_seen(Some(&after), &&before)?;
+            return Ok(Done { value: true, changed: false, about: About::default() });
+        }
         let changed = before != after;
         let proved = Proved { at: proved_at, now: writing.work.now() };
         let proof = authz::authorize(&call.actor, &writing.standing, ChangeSettings { before: before.clone(), after, proved })?;

@@ -66,14 +66,18 @@ pub async fn of(app: &App, call: &Call, who: &Who) -> Result<Holder, Error> {
 /// Mails somebody a link to choose a new password with, as another Administrator or on the host. An earlier one opens nothing
 /// any more.
 ///
-/// `proved_at` is when the Administrator was last proved; the host proves nobody.
+/// `proved_at` is when the Administrator was last proved; the host proves nobody. `None` for a form that comes a second time: its
+/// mail is on its way.
 ///
 /// Errors: what [`obstacle`] says; [`Error::SignInRefused`] for one's own; [`Reason::NotProvedAnew`] where the proof is older than ten minutes;
 /// [`Error::RateLimited`] where the person was sent several lately; [`Error::MailUnavailable`].
-pub async fn start_reset(app: &App, call: &Call, user: &str, proved_at: Option<Timestamp>) -> Result<Started, Error> {
+pub async fn start_reset(app: &App, call: &Call, user: &str, proved_at: Option<Timestamp>) -> Result<Option<Started>, Error> {
     let who = parse::who("user", user)?;
     let mut writing = Writing::begin::<StartReset>(app, call, false).await?;
     let result = async {
+        if writing.repeats().await?.is_some() {
+            return Ok(Done { value: None, changed: false, about: About::default() });
+        }
         let found = people::facts(&mut writing.work, &who).await?.ok_or(Error::UserNotFound)?;
         signing_in::not_suspended(&mut writing).await?;
         let (person, status, role) = (found.facts.person, found.facts.status, found.facts.role);
@@ -91,7 +95,7 @@ pub async fn start_reset(app: &App, call: &Call, user: &str, proved_at: Option<T
         let (link, _) = signing_in::new_link(&mut writing, person.key, LinkKind::StartedReset, None, Some(Asked::default())).await?;
         let expires_at = passwords::start_reset(&mut writing.work, proof, &link).await?;
         writing.mails();
-        Ok(Done { value: Started { user: person.id, expires_at, delivery }, changed: true, about: About::user(person.id) })
+        Ok(Done { value: Some(Started { user: person.id, expires_at, delivery }), changed: true, about: About::user(person.id) })
     }
     .await;
     writing.finish(result).await

@@ -70,10 +70,13 @@ pub async fn connect(app: &App, call: &Call, token: &Token, seen: Option<&str>) 
     let org = call.actor.org();
     let mut writing = Writing::begin::<ConnectSlack>(app, call, false).await?;
     let result = async {
-        if writing.repeats().await?.is_some() {
+        let repeat = writing.repeats().await?.is_some();
+        let connection = rows::connection_locked(&mut writing.work).await?;
+        if repeat {
+            let now = connection.as_ref().and_then(|connection| self::token(app, connection));
+            same_as_seen(Some(token.expose()), &now.as_ref().map_or("", Token::expose))?;
             return Ok(Done { value: (), changed: false, about: About::default() });
         }
-        let connection = rows::connection_locked(&mut writing.work).await?;
         let registration = connection.as_ref().map(Connection::registration).unwrap_or_default();
         let before = connection.map(|connection| connection.facts);
         let id = before.as_ref().map_or_else(|| ConnectionId::new(writing.work.now(), &app.random), |before| before.id);

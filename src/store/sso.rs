@@ -234,18 +234,24 @@ pub async fn footing_now(pool: &Pool, org: Org) -> Result<Footing, StoreError> {
     read_footing(&pool.query(FOOTING).bind(org.number).one().await?)
 }
 
-/// Active people whom no identity at a live connection opens: id and address, oldest first.
-pub async fn not_linked(pool: &Pool, org: Org) -> Result<Vec<(UserId, String)>, StoreError> {
-    let rows = pool
-        .query(
-            "SELECT u.id, u.email FROM users u WHERE u.org = $1 AND u.status = 'active' AND NOT EXISTS
-               (SELECT 1 FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id
-                 WHERE i.user_key = u.key AND c.removed_at IS NULL) ORDER BY u.key",
-        )
-        .bind(org.number)
-        .all()
-        .await?;
+macro_rules! not_linked_sql {
+    () => {
+        "FROM users u WHERE u.org = $1 AND u.status = 'active' AND NOT EXISTS
+           (SELECT 1 FROM sso_identities i JOIN sso_connections c ON c.id = i.connection_id
+             WHERE i.user_key = u.key AND c.removed_at IS NULL)"
+    };
+}
+
+/// Active people whom no identity at a live connection opens: id and address, oldest first, up to `most`.
+pub async fn not_linked(pool: &Pool, org: Org, most: i64) -> Result<Vec<(UserId, String)>, StoreError> {
+    let query = pool.query(concat!("SELECT u.id, u.email ", not_linked_sql!(), " ORDER BY u.key LIMIT $2"));
+    let rows = query.bind(org.number).bind(most).all().await?;
     rows.iter().map(|row| Ok((UserId::from_uuid(row.get(0)?), row.get(1)?))).collect()
+}
+
+/// How many those are.
+pub async fn count_not_linked(pool: &Pool, org: Org) -> Result<i64, StoreError> {
+    pool.query(concat!("SELECT count(*) ", not_linked_sql!())).bind(org.number).one().await?.get(0)
 }
 
 /// The account that an identity opens.

@@ -628,3 +628,41 @@ async fn the_activity_of_a_person_is_what_the_log_says_by_and_about_them() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_form_that_comes_again_after_somebody_did_otherwise_does_nothing_and_says_so() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let (id, _) = server.member("ana@example.com", &[]).await;
+        let support = group(&server, "Support", &["users:read"]).await;
+        let at = format!("/users/{id}");
+        let twice = async |path: &str, to: &str, fields: &[(&str, &str)], otherwise: (&str, Value)| {
+            let page = boss.get(path).await;
+            let (drawn, key) = (drawn_for(&page.html), value_of(&page.html, "key"));
+            let form = [&[("as", drawn.as_str()), ("key", &key)], fields].concat();
+            let version = page.html.contains("name=\"version\"").then(|| value_of(&page.html, "version"));
+            let form = [form, version.iter().map(|version| ("version", version.as_str())).collect()].concat();
+            assert_eq!(boss.post(to, &form).await.status, 303, "{to}");
+            server.ok(otherwise.0, otherwise.1).await;
+            let entries = newest(&server).await["sequence"].clone();
+            let again = boss.post(to, &form).await;
+            assert_eq!(again.status, 303, "{to}: {}", again.html);
+            says(&boss.get(&again.location.expect("a place")).await, "was changed meanwhile.</b> Nothing was done");
+            assert_eq!(newest(&server).await["sequence"], entries, "{to}");
+        };
+        let off = format!("{at}/deactivate");
+        twice(&off, &off, &[], ("reactivate_user", json!({"user": id}))).await;
+        server.ok("deactivate_user", json!({"user": id})).await;
+        let on = format!("{at}/reactivate");
+        twice(&on, &on, &[], ("deactivate_user", json!({"user": id}))).await;
+        server.ok("reactivate_user", json!({"user": id})).await;
+        let named = [("first_name", "Ana"), ("last_name", "New")];
+        twice(&at, &at, &named, ("update_user", json!({"user": id, "last_name": "Newer"}))).await;
+        let (groups, of) = (format!("{at}/access-groups"), json!({"users": [id], "access_groups": [support]}));
+        let add = format!("{groups}/add");
+        twice(&add, &add, &[("access_group", &support)], ("remove_from_access_group", of.clone())).await;
+        server.ok("add_to_access_group", of.clone()).await;
+        twice(&groups, &groups, &[("access_group", &support)], ("add_to_access_group", of)).await;
+    })
+    .await;
+}

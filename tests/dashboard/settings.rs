@@ -101,6 +101,34 @@ async fn whoever_changes_settings_gives_another_name_and_overwrites_nobodys() {
 }
 
 #[tokio::test]
+async fn settings_that_come_again_after_somebody_decided_otherwise_say_what_holds() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let org = server.org.as_str();
+        for (path, fields, otherwise, holds) in [
+            ("/settings", vec![("name", "One")], ["rename", "--org", org, "--name", "Two"].as_slice(), "The name is “Two” now."),
+            (
+                "/settings/ai-tools",
+                vec![("most_token_days", "30")],
+                &["set", "--org", org, "--most-token-days", "50"],
+                "Somebody else saved meanwhile, and nothing of yours was.",
+            ),
+        ] {
+            let page = boss.get(path).await.html;
+            let (drawn, key, seen) = (drawn_for(&page), value(&page, "key").to_owned(), seen(&boss, path).await);
+            let form = [vec![("as", drawn.as_str()), ("key", &key), ("seen", &seen)], fields].concat();
+            for click in ["the first", "the second"] {
+                assert_eq!(boss.post(path, &form).await.status, 303, "{path}: {click}");
+                says(&boss.get(path).await, 200, "It is saved, and holds");
+            }
+            server.cli(&[&["org"], otherwise, &["--json"]].concat()).await;
+            says(&boss.post(path, &form).await, 409, holds);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_may_not_sees_no_settings_and_who_may_look_changes_none() {
     on_both(async |engine| {
         let (server, boss) = with_boss(engine).await;
@@ -381,6 +409,11 @@ async fn a_provider_is_connected_required_and_removed_in_the_browser() {
         let page = boss.get(&one).await.html;
         assert!(page.contains("Register its redirect address") && page.contains(&idp.issuer) && !page.contains(Idp::SECRET), "{page}");
         assert!(saved(&boss, &one, &[("do", "test")]).await.contains("answers as itself"));
+
+        let page = boss.get(at).await.html;
+        assert!(page.contains("2 people who are Active are not linked yet") && page.contains("<li><bdi>boss<wbr>@example.com</bdi></li>"), "{page}");
+        let looker = holding(&server, "looker@example.com", &["settings:read"]).await.get(at).await.html;
+        assert!(looker.contains("3 people who are Active are not linked") && !looker.contains("boss<wbr>"), "{looker}");
 
         // Another registration, unless somebody else was faster.
         let was = seen(&boss, &one).await;

@@ -200,6 +200,12 @@ impl Provider {
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
     }
+
+    /// Whether both name themselves alike to the provider, and by the same secret.
+    #[must_use]
+    pub fn is_registered_as(&self, other: &Self) -> bool {
+        self.client_id == other.client_id && self.client_secret.expose() == other.client_secret.expose()
+    }
 }
 
 #[cfg(test)]

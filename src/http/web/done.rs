@@ -65,6 +65,7 @@ pub(super) enum Done {
     OutOfGroup,
     OneTokenLess,
     AiAccessEnded,
+    MovedOn,
 }
 
 impl Done {
@@ -110,7 +111,7 @@ impl Done {
     ];
 
     /// What the page of a person says of them.
-    pub(super) const ABOUT_SOMEBODY: [Self; 10] = [
+    pub(super) const ABOUT_SOMEBODY: [Self; 11] = [
         Self::Changed,
         Self::Deactivated,
         Self::Withdrawn,
@@ -121,6 +122,7 @@ impl Done {
         Self::OutOfGroup,
         Self::OneTokenLess,
         Self::AiAccessEnded,
+        Self::MovedOn,
     ];
 
     const fn word(self) -> &'static str {
@@ -170,6 +172,7 @@ impl Done {
             Self::OutOfGroup => "out_of_group",
             Self::OneTokenLess => "one_token_less",
             Self::AiAccessEnded => "ai_access_ended",
+            Self::MovedOn => "moved_on",
         }
     }
 
@@ -229,6 +232,7 @@ impl Done {
             Self::OutOfGroup => "What it gave is gone on their very next request.",
             Self::OneTokenLess => "Its next call gets 401 Unauthorized.",
             Self::AiAccessEnded => "The next call of each token gets 401 Unauthorized. They can still sign in.",
+            Self::MovedOn => "Nothing was done: this form was sent before, and somebody else did otherwise since. This is how it stands.",
         }
     }
 
@@ -245,6 +249,7 @@ impl Done {
             Self::OutOfGroup => Some("is in that access group no more."),
             Self::OneTokenLess => Some("has a token less."),
             Self::AiAccessEnded => Some("has no AI tool connected."),
+            Self::MovedOn => Some("was changed meanwhile."),
             Self::Name
             | Self::Password
             | Self::Sessions

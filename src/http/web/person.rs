@@ -165,6 +165,11 @@ impl EditForm {
         }
     }
 
+    /// Whether nobody changed them since it was saved: it may have come before, and others since.
+    fn is_newest(&self, user: &contract::User) -> bool {
+        user.version <= self.version().saturating_add(1)
+    }
+
     /// What it would change. A Slack ID that was left as it was found is nobody's decision.
     fn changes(&self, user: &contract::User) -> contract::UpdateUserParams {
         let slack_id = self.slack_id.as_deref().map(str::trim).filter(|typed| *typed != user.slack_id.as_deref().unwrap_or_default());
@@ -398,8 +403,12 @@ pub async fn save(State(app): State<SharedApp>, segment: Result<Path<String>, Pa
         Err(response) => return response,
     };
     let params = drawn.form.changes(&looked.user);
-    let Err(error) = retrying(|| people::update(&app, &tried.call, &params)).await else {
-        return go_and_say_of(&app, &place(id), Done::Changed, id);
+    let error = match retrying(|| people::update(&app, &tried.call, &params)).await {
+        Ok(saved) => {
+            let done = if drawn.form.is_newest(&saved.user) { Done::Changed } else { Done::MovedOn };
+            return go_and_say_of(&app, &place(id), done, id);
+        }
+        Err(error) => error,
     };
     let Some(unsaved) = unsaved(&error) else { return tried.refused(&app, &error) };
     tried.note(&app, &error);

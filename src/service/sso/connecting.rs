@@ -10,7 +10,7 @@ use crate::{
         organization::sees_settings,
         sso::{ChangeProvider, ConnectProvider, Footing, Lost, RemoveProvider, RequireSso},
     },
-    domain::{ConnectionId, Timestamp, Untrusted, UserId},
+    domain::{ConnectionId, Timestamp, Untrusted, UserId, builtin},
     error::Error,
     service::{About, Call, Done, Writing, same_as_seen},
     store::{
@@ -107,14 +107,30 @@ pub async fn connections(app: &App, call: &Call) -> Result<Vec<Connection>, Erro
     Ok(rows::connections(&app.pool, call.actor.org()).await?)
 }
 
-/// What required single sign-on rests on, or would rest on, and how many Active people no connection opens yet.
+/// What requiring single sign-on rests on, or would rest on.
+#[derive(Debug)]
+pub struct Outlook {
+    /// Who keeps it.
+    pub footing: Footing,
+    /// How many Active people no connection opens yet.
+    pub not_linked: i64,
+    /// The first of their addresses, for who may see people.
+    pub first: Vec<String>,
+}
+
+/// How many people who are not linked yet are named.
+const NAMED: i64 = 100;
+
+/// What single sign-on looks like for whoever sees the settings.
 ///
 /// # Errors
 /// As [`connections`].
-pub async fn outlook(app: &App, call: &Call) -> Result<(Footing, usize), Error> {
+pub async fn outlook(app: &App, call: &Call) -> Result<Outlook, Error> {
     sees_settings(&call.standing)?;
     let org = call.actor.org();
-    Ok((rows::footing_now(&app.pool, org).await?, rows::not_linked(&app.pool, org).await?.len()))
+    let (footing, not_linked) = (rows::footing_now(&app.pool, org).await?, rows::count_not_linked(&app.pool, org).await?);
+    let named = if call.standing.holds(builtin::USERS_READ) { rows::not_linked(&app.pool, org, NAMED).await? } else { Vec::new() };
+    Ok(Outlook { footing, not_linked, first: named.into_iter().map(|(_, email)| email).collect() })
 }
 
 /// Whether a connection's provider answers as itself.
@@ -175,10 +191,12 @@ pub async fn relink(
     sso::test(&app.outbound, &after).await?;
     let mut writing = Writing::begin::<ChangeProvider>(app, call, false).await?;
     let result = async {
-        if writing.repeats().await?.is_some() {
+        let repeat = writing.repeats().await?.is_some();
+        let connection = named(rows::connections_locked(&mut writing.work).await?, Some(&before.id.to_string()))?;
+        if repeat {
+            same_as_seen(Some(true), &provider(app, &connection)?.is_registered_as(&after))?;
             return Ok(Done { value: before.id, changed: false, about: About::default() });
         }
-        let connection = named(rows::connections_locked(&mut writing.work).await?, Some(&before.id.to_string()))?;
         let sealed_secret = seal(app, org, connection.id, client_secret.expose());
         let proved = Proved { at: proved_at, now: writing.work.now() };
         let action = ChangeProvider { connection: connection.facts(), client_id: client_id.to_owned(), sealed_secret, proved };
@@ -256,7 +274,12 @@ pub struct Required {
 pub async fn require(app: &App, call: &Call, required: bool, proved_at: Option<Timestamp>) -> Result<Required, Error> {
     let mut writing = Writing::begin::<RequireSso>(app, call, false).await?;
     let result = async {
+        let repeat = writing.repeats().await?.is_some();
         let settings = door::settings(&mut writing.work).await?;
+        if repeat {
+            same_as_seen(Some(required), &settings.sso_required)?;
+            return Ok(Done { value: 0, changed: false, about: About::default() });
+        }
         let footing = rows::footing(&mut writing.work).await?;
         let connection = rows::connections_locked(&mut writing.work).await?.first().map(|connection| connection.id);
         let changed = settings.sso_required != required;
@@ -272,5 +295,5 @@ pub async fn require(app: &App, call: &Call, required: bool, proved_at: Option<T
     }
     .await;
     let sessions_ended = writing.finish(result).await?;
-    Ok(Required { not_linked: rows::not_linked(&app.pool, call.actor.org()).await?, sessions_ended })
+    Ok(Required { not_linked: rows::not_linked(&app.pool, call.actor.org(), i64::MAX).await?, sessions_ended })
 }

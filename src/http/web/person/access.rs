@@ -193,11 +193,16 @@ pub async fn remove(State(app): State<SharedApp>, segment: Result<Path<String>, 
             access_groups: drawn.form.groups.clone(),
             ..Default::default()
         };
-        retrying(|| groups::remove(&app, &tried.call, &params)).await.map(drop)
+        retrying(|| groups::remove(&app, &tried.call, &params))
+            .await
+            .map(|removed| !is_in(&removed.users, &drawn.form.groups).any(|is_in| is_in))
     } else {
         Err(Error::GroupNotFound)
     };
-    let Err(error) = result else { return go_and_say_of(&app, &part(id, Tab::Groups), Done::OutOfGroup, id) };
+    let error = match result {
+        Ok(is_out) => return go_and_say_of(&app, &part(id, Tab::Groups), if is_out { Done::OutOfGroup } else { Done::MovedOn }, id),
+        Err(error) => error,
+    };
     let Some(message) = trouble(&error) else { return tried.refused(&app, &error) };
     tried.note(&app, &error);
     draw(&app, &tried, &looked, None, Some(message)).await
@@ -279,8 +284,9 @@ pub async fn add(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
     if let Err(reason @ Reason::Permission(_)) = &looked.may.assign {
         return tried.refused(&app, &reason.clone().into());
     }
-    let Err(error) = enter(&app, &tried, id, form).await else {
-        return go_and_say_of(&app, &part(id, Tab::Groups), Done::IntoGroups, id);
+    let error = match enter(&app, &tried, id, form).await {
+        Ok(is_in) => return go_and_say_of(&app, &part(id, Tab::Groups), if is_in { Done::IntoGroups } else { Done::MovedOn }, id),
+        Err(error) => error,
     };
     let message = if form.groups.is_empty() { Some("Choose at least one group.".to_owned()) } else { trouble(&error) };
     let Some(message) = message else { return tried.refused(&app, &error) };
@@ -288,12 +294,19 @@ pub async fn add(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
     draw_offers(&app, &tried, &looked, searched(&form.query), &form.groups, Some(&message)).await
 }
 
-async fn enter(app: &SharedApp, tried: &Try<'_>, id: UserId, form: &GroupsForm) -> Result<(), Error> {
+/// Of each of these groups whether the one person that was asked about is in it.
+fn is_in(users: &[contract::User], groups: &[String]) -> impl Iterator<Item = bool> {
+    let of = users.first().map(|user| user.access_groups.as_slice()).unwrap_or_default();
+    groups.iter().map(move |group| of.iter().any(|of| of.id == *group))
+}
+
+/// Puts somebody into the groups of a form; whether they are in all of them, which a form that came before may not say.
+async fn enter(app: &SharedApp, tried: &Try<'_>, id: UserId, form: &GroupsForm) -> Result<bool, Error> {
     if form.groups.is_empty() || !form.names_groups() {
         return Err(Error::GroupNotFound);
     }
     let params = contract::AddToAccessGroupParams { users: vec![id.to_string()], access_groups: form.groups.clone(), ..Default::default() };
-    retrying(|| groups::add(app, &tried.call, &params)).await.map(drop)
+    retrying(|| groups::add(app, &tried.call, &params)).await.map(|added| is_in(&added.users, &form.groups).all(|is_in| is_in))
 }
 
 #[cfg(test)]

@@ -246,11 +246,18 @@ pub async fn deactivate(State(app): State<SharedApp>, segment: Result<Path<Strin
     };
     let params = contract::DeactivateUserParams { user: user.id.clone(), ..Default::default() };
     let done = match give_reason(&mut tried.call, &drawn.form.reason) {
-        Ok(()) => retrying(|| people::deactivate(&app, &tried.call, &params)).await.map(drop),
+        Ok(()) => retrying(|| people::deactivate(&app, &tried.call, &params)).await.map(|done| done.user),
         Err(error) => Err(error),
     };
     match done {
-        Ok(()) => go_and_say_of(&app, &place(id), if user.activated_at.is_none() { Done::Withdrawn } else { Done::Deactivated }, id),
+        Ok(now) => {
+            let done = match (now.status, user.activated_at.is_none()) {
+                (contract::Status::Deactivated, true) => Done::Withdrawn,
+                (contract::Status::Deactivated, false) => Done::Deactivated,
+                (contract::Status::Active | contract::Status::Pending, _) => Done::MovedOn,
+            };
+            go_and_say_of(&app, &place(id), done, id)
+        }
         Err(error) => match trouble(&error, &drawn.form) {
             Some((message, reason, possible)) => {
                 tried.note(&app, &error);
@@ -320,11 +327,18 @@ pub async fn reactivate(State(app): State<SharedApp>, segment: Result<Path<Strin
     };
     let params = contract::ReactivateUserParams { user: user.id.clone(), ..Default::default() };
     let done = match give_reason(&mut tried.call, &drawn.form.reason) {
-        Ok(()) => retrying(|| people::reactivate(&app, &tried.call, &params)).await.map(drop),
+        Ok(()) => retrying(|| people::reactivate(&app, &tried.call, &params)).await.map(|done| done.user),
         Err(error) => Err(error),
     };
     match done {
-        Ok(()) => go_and_say_of(&app, &place(id), if user.activated_at.is_none() { Done::InvitedAgain } else { Done::Reactivated }, id),
+        Ok(now) => {
+            let done = match now.status {
+                contract::Status::Pending => Done::InvitedAgain,
+                contract::Status::Active => Done::Reactivated,
+                contract::Status::Deactivated => Done::MovedOn,
+            };
+            go_and_say_of(&app, &place(id), done, id)
+        }
         Err(error) => match trouble(&error, &drawn.form) {
             Some((message, reason, possible)) => {
                 tried.note(&app, &error);

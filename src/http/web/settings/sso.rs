@@ -124,8 +124,8 @@ async fn draw(
     trouble: Option<&Trouble>,
 ) -> Response {
     let tried = Try::to_look(app, visitor);
-    let (connections, footing, not_linked) = match (sso::connections(app, &tried.call).await, sso::outlook(app, &tried.call).await) {
-        (Ok(connections), Ok((footing, not_linked))) => (connections, footing, not_linked),
+    let (connections, outlook) = match (sso::connections(app, &tried.call).await, sso::outlook(app, &tried.call).await) {
+        (Ok(connections), Ok(outlook)) => (connections, outlook),
         (Err(error), _) | (_, Err(error)) => return tried.refused(app, &error),
     };
     let connections: Vec<_> = connections.iter().map(|connection| shown(app, visitor, connection)).collect();
@@ -135,9 +135,10 @@ async fn draw(
         save: for_deciding(app, visitor),
         connections: &connections,
         required: visitor.now.settings.sso_required,
-        proven: footing.proven,
-        break_glass: footing.break_glass,
-        not_linked,
+        proven: outlook.footing.proven,
+        break_glass: outlook.footing.break_glass,
+        not_linked: outlook.not_linked,
+        first: &outlook.first,
         typed,
         address,
     };

@@ -706,9 +706,10 @@ fn connecting(frame: &Frame) -> Vec<(String, Page)> {
     let typed =
         NewProvider { preset: "other".to_owned(), issuer: HOSTILE.to_owned(), client_id: HOSTILE.to_owned(), ..NewProvider::default() };
     let sso = |save, connections: &[Connected], required: bool, address: Option<&str>, trouble: Option<&Trouble>| {
-        let (proven, break_glass, not_linked) = (required, required, usize::from(!required));
+        let first = if required { vec![] } else { vec![LONG_ADDRESS.to_owned(), HOSTILE.to_owned()] };
+        let (proven, break_glass, not_linked, first) = (required, required, if required { 0 } else { 3 }, &first);
         let (top, typed) = (top(Section::Sso, None, trouble), &typed);
-        render(&SsoPage { frame, top, save, connections, required, proven, break_glass, not_linked, typed, address })
+        render(&SsoPage { frame, top, save, connections, required, proven, break_glass, not_linked, first, typed, address })
     };
     let provider = |save, required: bool, trouble: Option<&Trouble>| {
         let (top, connection) = (top(Section::Sso, Some("The provider answers as itself."), trouble), &connection);

@@ -288,11 +288,20 @@ pub struct SsoPage<'a> {
     /// Whether one has a password for the day on which the provider is broken.
     pub break_glass: bool,
     /// Active people whom no connection opens yet.
-    pub not_linked: usize,
+    pub not_linked: i64,
+    /// Addresses of the first of them, where they may be seen.
+    pub first: &'a [String],
     /// A new connection as typed.
     pub typed: &'a NewProvider,
     /// What must be registered at the provider that was typed, if that was asked.
     pub address: Option<&'a str>,
+}
+
+impl SsoPage<'_> {
+    /// How many of those who are not linked are not named.
+    fn unnamed(&self) -> i64 {
+        self.not_linked.saturating_sub(i64::try_from(self.first.len()).unwrap_or(i64::MAX))
+    }
 }
 
 /// `GET /settings/sso/{id}`: one connection.
