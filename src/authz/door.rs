@@ -213,6 +213,8 @@ pub struct SignIn {
     pub mailbox: [u8; 32],
     /// What is asked for before the session opens anything.
     pub waits_for: Option<WaitsFor>,
+    /// Whether its person is told by mail, where the browser was not there before.
+    pub tells: bool,
     /// The password's hash with today's parameters, where it had older ones.
     pub rehash: Option<String>,
     /// Now, under the lock.
@@ -516,6 +518,7 @@ mod tests {
             mark: Some([1; 32]),
             mailbox: [3; 32],
             waits_for: None,
+            tells: false,
             rehash: None,
             now: NOW,
         }

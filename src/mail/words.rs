@@ -323,7 +323,7 @@ fn english(matter: &Matter) -> Words {
             title: "A new browser signed in as you at {organization}",
             preview: "On {when}. If it was not you, read on.",
             paragraphs: &[
-                "You are an Administrator, so you are told whenever a browser signs in as you that has not done so before.",
+                "You are an Administrator, so you are told whenever a browser signs in as you that has not done so before. After several such mails in a row no further one is sent for a while; the audit log has every sign-in.",
                 "If it was not you, sign in, open the page under your name, choose Sign out everywhere, and a new password; then tell another Administrator of {organization}.",
             ],
             link: None,

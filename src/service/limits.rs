@@ -1,5 +1,5 @@
-//! Budgets for mail: invites per organization and inviter, resends and started resets per recipient; and how many tokens work at a
-//! time. Counted in the database, under the lock, so that they survive a restart and hold over nodes and surfaces (R-B151).
+//! Budgets for mail: invites per organization and inviter, resends, started resets and news of a browser per recipient; and how many
+//! tokens work at a time. Counted in the database, under the lock, so that they survive a restart and hold over nodes and surfaces (R-B151).
 
 use super::{Writing, signing_in::LINK_BUDGET};
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     store::{
         credentials,
         links::{self, Sent, Starter},
+        notices,
     },
 };
 
@@ -57,6 +58,18 @@ pub(crate) async fn one_more_reset(writing: &mut Writing<'_>, user_key: i64) -> 
         within(Budget::Resets, sent, limit, window, writing)?;
     }
     Ok(())
+}
+
+/// Whether an Administrator is told of one more browser that was not there before: as often as their mailbox gets links that are asked
+/// for. Whoever has the password makes a new browser with each sign-in; the audit log holds them all.
+pub(crate) async fn tells_of_a_new_browser(writing: &mut Writing<'_>, user_key: i64) -> Result<bool, Error> {
+    for (limit, window) in LINK_BUDGET {
+        let since = writing.work.now().plus(-window);
+        if notices::new_browsers_told(&mut writing.work, user_key, since, limit).await? >= limit {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// One more token that somebody makes for themselves. What is made on the host is counted there, and not bounded.

@@ -10,7 +10,7 @@ pub(super) use links::not_suspended;
 pub use links::{Knock, answer, knock, look, operator_link};
 pub(super) use links::{LINK_BUDGET, Letter, machine, new_link, send_link};
 
-use super::{About, Call, Done, Writing, retrying};
+use super::{About, Call, Done, Writing, limits, retrying};
 use crate::{
     app::App,
     authn::{password, session::Browser},
@@ -19,7 +19,7 @@ use crate::{
         action::PersonFacts,
         door::{PasswordProof, Proof, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
     },
-    domain::{ConnectionId, CredentialId, DAY, Email, HOUR, LinkKind, MINUTE, RequestId, SECOND, Timestamp},
+    domain::{ConnectionId, CredentialId, DAY, Email, HOUR, LinkKind, MINUTE, RequestId, Role, SECOND, Timestamp},
     error::{Budget, Error},
     gather::Named,
     keys::sha256,
@@ -170,6 +170,10 @@ async fn admit_once(app: &App, arrival: &Arrival, call: &Call, admission: &Admis
         } else {
             demands_second_factor(&settings, found.facts.role).then_some(WaitsFor::Enrolment)
         };
+        let tells = match found.facts.role {
+            Role::Administrator => limits::tells_of_a_new_browser(&mut writing, arrival.person.key).await?,
+            Role::User => false,
+        };
         let now = writing.work.now();
         let action = SignIn {
             person: found.facts,
@@ -184,6 +188,7 @@ async fn admit_once(app: &App, arrival: &Arrival, call: &Call, admission: &Admis
             mark: admission.browser.mark,
             mailbox: arrival.mailbox,
             waits_for,
+            tells,
             rehash: admission.rehash.clone(),
             now,
         };

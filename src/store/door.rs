@@ -499,7 +499,7 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
         (Via::Link | Via::Operator | Via::Sso | Via::Invite, _) => forgive_at_the_door(work, action.mailbox).await?,
     }
     // Who has just accepted an invite in a browser knows that they did.
-    if action.person.role == Role::Administrator && !was_known && !matches!(action.proof, Proof::Invite) {
+    if action.tells && !was_known && !matches!(action.proof, Proof::Invite) {
         notices::tell(work, key, &Notice::NewBrowser { browser: Some(action.label.clone()) }).await?;
     }
     // A browser that has only half of what is asked for must get nothing that strangers have not.

@@ -22,6 +22,22 @@ pub(super) async fn tell(work: &mut Work, user_key: i64, notice: &Notice) -> Res
     outbox::queue(work, id, user_key, None, notice.letter(), Some(&notice.detail())).await
 }
 
+/// How many mails told a person of a browser that was not there before, since `since`; up to `up_to`.
+pub async fn new_browsers_told(work: &mut Work, user_key: i64, since: Timestamp, up_to: i64) -> Result<i64, StoreError> {
+    let row = work
+        .tx
+        .query(
+            "SELECT count(*) FROM (SELECT 1 AS one FROM outbox
+                                    WHERE user_key = $1 AND letter = 'new_browser' AND created_at > $2 LIMIT $3) counted",
+        )
+        .bind(user_key)
+        .bind(since)
+        .bind(up_to)
+        .one()
+        .await?;
+    row.get(0)
+}
+
 /// Tells every active Administrator of the organization, as they are after what happened.
 pub(super) async fn tell_administrators(work: &mut Work, notice: &Notice) -> Result<(), StoreError> {
     let rows = work

@@ -124,6 +124,32 @@ async fn an_administrator_is_told_of_a_browser_that_was_not_there_before() {
 }
 
 #[tokio::test]
+async fn whoever_signs_in_in_ever_new_browsers_fills_no_mailbox_and_the_log_has_them_all() {
+    on_both(async |engine| {
+        let (server, sink) = server_and_sink(engine).await;
+        let boss = "boss@example.com";
+        joined(&server, &sink, boss, "Administrator").await;
+        let news =
+            async || told(&server, &sink).await.into_iter().filter(|mail| *mail == (boss.to_owned(), NEW_BROWSER.to_owned())).count();
+        // Each throws its cookies away.
+        let enter = async || assert_eq!(Browser::of(&server).by_password(&server.org, boss, PASSWORD).await.status, 303);
+        for _ in 0..5 {
+            enter().await;
+        }
+        assert_eq!(news().await, 3, "as many as links that are asked for");
+        says(&notices_of(&sink).pop().expect("a mail").1, &["After several such mails in a row no further one is sent for a while"]);
+        for later in 1..=8 {
+            assert!(server.tamper("UPDATE outbox SET created_at = created_at - 600000 WHERE letter = 'new_browser'").await);
+            enter().await;
+            assert_eq!(news().await, (3 + later).min(10), "and as many in a day");
+        }
+        let events = server.ok("list_audit_events", json!({"user": boss, "action": "sign_in:password", "limit": 100})).await;
+        assert_eq!(events["events"].as_array().map(Vec::len), Some(13), "{events}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn every_administrator_is_told_of_a_new_one_however_they_became_one() {
     on_both(async |engine| {
         let (server, sink) = server_and_sink(engine).await;
