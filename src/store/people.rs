@@ -414,15 +414,18 @@ pub struct Ended {
     pub links: u64,
 }
 
-// What had run out by itself ends as expired; only what was alive is counted. Their mail does not leave, whatever it tells of.
+// What had run out by itself ends as expired; only what was alive is counted. Their mail does not leave, whatever it tells of, and
+// nobody who comes back is taken for somebody who was here before.
 const DEACTIVATE_SQLITE: &str = "UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1;
     UPDATE outbox SET state = 'superseded', done_at = $2 WHERE state = 'queued' AND channel = 'mail' AND user_key = $1;
+    DELETE FROM known_browsers WHERE user_key = $1;
     UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind, expires_at > $2 AND (kind <> 'session' OR coalesce(last_used_at, created_at) > $3);
     UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
      WHERE user_key = $1 AND ended_at IS NULL RETURNING 'link', ended_as = 'withdrawn'";
 const DEACTIVATE_POSTGRES: &str = "WITH person AS (
       UPDATE users SET status = 'deactivated', deactivated_at = $2, version = version + 1 WHERE key = $1),
     mail AS (UPDATE outbox SET state = 'superseded', done_at = $2 WHERE state = 'queued' AND channel = 'mail' AND user_key = $1),
+    browser AS (DELETE FROM known_browsers WHERE user_key = $1),
     secret AS (UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND revoked_at IS NULL RETURNING kind,
                   expires_at > $2 AND (kind <> 'session' OR coalesce(last_used_at, created_at) > $3) AS alive),
     link AS (UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END

@@ -192,6 +192,36 @@ async fn whoever_ends_all_sessions_has_no_other_known_browser_left() {
 }
 
 #[tokio::test]
+async fn whoever_was_deactivated_comes_back_in_a_browser_that_nobody_knows() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        server.administrator("boss@example.com").await;
+        let connection = Connection::to(&server).await;
+        let known = async |email: &str| {
+            let sql = format!("SELECT count(*) FROM known_browsers k JOIN users u ON u.key = k.user_key WHERE u.email = '{email}'");
+            connection.number(&sql).await
+        };
+        Browser::in_by_password(&server, "boss@example.com").await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let of_the_boss = known("boss@example.com").await;
+        assert!(known("ana@example.com").await > 0 && of_the_boss > 0);
+        deactivate(&server, "ana@example.com").await;
+        assert_eq!((known("ana@example.com").await, known("boss@example.com").await), (0, of_the_boss), "nobody else's");
+        server.ok("reactivate_user", json!({"user": "ana@example.com"})).await;
+        assert_eq!(known("ana@example.com").await, 0);
+        // It has no tries of its own any more: strangers have used up everybody's.
+        let stranger = Browser::of(&server);
+        for _ in 0..5 {
+            assert!(refused(&stranger.by_password(&server.org, "ana@example.com", "not the password at all").await));
+        }
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 429);
+        connection.close().await;
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_nobody_types_is_answered_alike_on_both_databases() {
     on_both(async |engine| {
         let server = with_ana(engine).await;
