@@ -104,16 +104,17 @@ pub(super) async fn inviter(work: &mut Work, link: LinkId) -> Result<By, StoreEr
 /// Tells the owners of tokens that end within [`TOLD_BEFORE`], each once, whatever number of nodes asks. How many were told.
 ///
 /// The database remembers up to which end its tokens have been told of, and moves that on in the same transaction. A token
-/// that lives no longer than that from the start is no news to its owner.
+/// that lives no longer than that from the start is no news to its owner. A suspended organization's are told of like others: their
+/// mails wait in the outbox until it is resumed, and leave where the token has not ended by then.
 pub async fn of_ending_tokens(pool: &Pool, now: Timestamp, random: &Random) -> Result<usize, StoreError> {
     let stands = meta::get(pool, meta::TOKENS_TOLD).await?;
     let told = stands.as_deref().and_then(|text| text.parse().ok()).map_or(now, Timestamp::from_millis);
     let until = now.plus(TOLD_BEFORE);
     let rows = pool
         .query(
-            "SELECT c.id, c.org, c.user_key FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
+            "SELECT c.id, c.org, c.user_key FROM credentials c JOIN users u ON u.key = c.user_key
               WHERE c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $1 AND c.expires_at <= $2 AND c.expires_at - c.created_at > $3
-                AND u.status = 'active' AND o.suspended_at IS NULL ORDER BY c.expires_at",
+                AND u.status = 'active' ORDER BY c.expires_at",
         )
         .bind(told)
         .bind(until)

@@ -84,6 +84,50 @@ async fn what_a_suspended_organization_has_queued_leaves_once_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_token_whose_last_week_begins_while_its_organization_is_suspended_is_told_of_once_it_is_resumed() {
+    on_both(async |engine| {
+        let (server, sink) = server_and_sink(engine).await;
+        joined(&server, &sink, "ana@example.com", "User").await;
+        for label in ["ending", "ended"] {
+            server.token_for("ana@example.com", &["--label", label, "--expires-in-days", "8"]).await;
+        }
+        let node = Inside::silent(&server, Clock::system()).await;
+        let look = async |days: i64| {
+            let then = node.app.clock.now().plus(days * DAY);
+            notices::of_ending_tokens(&node.app.pool, then, &node.app.random).await.expect("told")
+        };
+        turn(&server, "suspend").await;
+        let before = taken(&sink).len();
+        assert_eq!((look(2).await, look(3).await), (2, 0), "noted once");
+        assert!(server.tamper("UPDATE credentials SET expires_at = created_at + 1 WHERE label = 'ended'").await);
+        // A mail of the host's own organization shows that the worker has gone by what waits.
+        let second = second_organization(&server).await;
+        assert_eq!(
+            Browser::of(&server).post(&format!("/sign-in/{second}"), &[("email", "ana@example.com"), ("do", "link")]).await.status,
+            200
+        );
+        until("the other's mail", async || (taken(&sink).len() > before).then_some(())).await;
+        assert_eq!(taken(&sink).len(), before + 1, "nothing of the suspended one");
+        turn(&server, "resume").await;
+        let connection = Connection::to(&server).await;
+        let queued = "SELECT count(*) FROM outbox WHERE state = 'queued'";
+        until("an empty queue", async || (connection.number(queued).await == 0).then_some(())).await;
+        connection.close().await;
+        let told: Vec<_> = taken(&sink).split_off(before + 1).iter().map(|mail| (mail.to[0].clone(), read(mail))).collect();
+        assert_eq!(told.len(), 1, "and nothing of the token that has ended");
+        assert_eq!(
+            (told[0].0.as_str(), &told[0].1["subject"]),
+            ("ana@example.com", &json!("A token of yours at My organization ends soon"))
+        );
+        assert!(told[0].1["text"].as_str().is_some_and(|text| text.contains("ending")), "{}", told[0].1);
+        assert_eq!(look(4).await, 0);
+        node.stop().await;
+        server.verified().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_mail_that_a_worker_holds_already_waits_too() {
     on_both(async |engine| {
         let (mut server, sink) = server_and_sink(engine).await;
