@@ -154,7 +154,8 @@ enum Org {
         /// Who must show a second factor: nobody (only whoever has set one up), administrators, everybody.
         #[arg(long, group = "setting", value_parser = PossibleValuesParser::new(SecondFactorFor::ALL.map(SecondFactorFor::as_str)))]
         second_factor: Option<String>,
-        /// Whether a mailed link signs in. Off, nobody is mailed one: people sign in by password or through a provider.
+        /// Whether a mailed link signs in. Off, nobody is mailed one: people sign in by password or through a provider. A forgotten password
+        /// is replaced by mail all the same.
         #[arg(long, group = "setting", value_parser = PossibleValuesParser::new(["on", "off"]).map(|word| word == "on"))]
         magic_links: Option<bool>,
         /// How many Administrators there may be, Pending ones included: 1 to 1000, or `any`. Who is one stays one; no further one is made.

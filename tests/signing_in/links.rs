@@ -160,9 +160,21 @@ async fn an_organization_switches_mailed_links_off() {
         }
         // They are looked at in order: once the other kind has come, nothing else comes.
         assert_eq!(ana.post(&door, &[("email", "ana@example.com"), ("do", "reset")]).await.status, 200);
-        server.newest_link_to("ana@example.com", 3).await;
+        let reset = server.newest_link_to("ana@example.com", 3).await;
         let connection = Connection::to(&server).await;
         assert_eq!(connection.number("SELECT count(*) FROM links WHERE kind = 'sign_in'").await, 1);
+        // A forgotten password is replaced all the same, and signs in; and so does a link of the operator's.
+        let place = ana.get(&reset).await.location.expect("a place");
+        let chosen = ana.post(&place, &[("password", "nine quiet herons read the tide"), ("do", "go")]).await;
+        assert!(chosen.status == 303 && ana.me().await.is_some(), "{}", chosen.html);
+        assert_eq!(Browser::of(&server).open(&super::factors::link(&server, "ana@example.com").await).await.status, 303);
+        // What another organization mails to the same address opens that one alone.
+        let second = second_organization(&server).await;
+        let other = Browser::of(&server);
+        assert_eq!(other.by_link(&server, "ana@example.com", 4).await.status, 303);
+        let page = other.me().await.expect("in");
+        assert!(page.contains("at <bdi>Second</bdi>") && !page.contains("My organization"), "{page}");
+        assert_ne!(second, server.org);
         connection.close().await;
         let events = server.ok("list_audit_events", json!({"action": "settings:update"})).await;
         let change = &events["events"][0]["changes"][0];
@@ -173,7 +185,7 @@ async fn an_organization_switches_mailed_links_off() {
         );
         assert!(set("on").await);
         assert!(ana.get(&door).await.html.contains("Email me a sign-in link"));
-        assert_eq!(ana.by_link(&server, "ana@example.com", 4).await.status, 303);
+        assert_eq!(ana.by_link(&server, "ana@example.com", 5).await.status, 303);
         assert_eq!(server.verified().await["ok"], true);
     })
     .await;
