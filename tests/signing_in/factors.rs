@@ -71,6 +71,7 @@ async fn an_administrator_resets_somebodys_second_factor() {
         assert!(!main.contains("boss<wbr>") && !list.html.contains("Lacking"), "none is demanded: {}", list.html);
         let confirm = boss.get(&format!("{PLACE}/{id}")).await;
         assert!(confirm.status == 200 && confirm.html.contains("every session of theirs ends"), "{}", confirm.html);
+        assert!(confirm.html.contains("href=\"/settings\" aria-current=\"page\""), "it stands in the dashboard: {}", confirm.html);
         assert!(ana.me().await.is_some() && has_one(&server).await, "looking changes nothing");
         let done = boss.post(&format!("{PLACE}/{id}"), &[("as", &drawn_for(&confirm.html))]).await;
         assert_eq!(done.location.as_deref(), Some(PLACE), "{}", done.html);

@@ -87,12 +87,11 @@ pub async fn list(
 fn confirm(app: &SharedApp, visitor: &Visitor, of: &Holder, since: Timestamp, error: Option<&str>) -> Response {
     let (iso, words) = (since.to_rfc3339(), since.short_utc());
     let view = ResetPage {
-        base: app.public_url.base(),
-        id: &visitor.now.person.id.to_string(),
+        frame: &frame(app, visitor, Some(Place::Settings)),
+        top: Top::of(Section::SigningIn),
         of: &of.id.to_string(),
         person: &of.name,
         email: &of.email,
-        organization: &visitor.now.organization,
         since: Moment { iso: &iso, words: &words },
         error,
     };

@@ -181,16 +181,14 @@ fn in_the_way(error: &Error) -> Option<String> {
 }
 
 fn confirm(app: &SharedApp, visitor: &Visitor, of: &Holder, refused: Option<&str>) -> Response {
-    let session = &visitor.now;
-    let obstacle = obstacle(of.status, of.role, of.has_password, &session.settings);
+    let obstacle = obstacle(of.status, of.role, of.has_password, &visitor.now.settings);
     let obstacle = obstacle.as_ref().and_then(in_the_way);
     let view = ResetPage {
-        base: app.public_url.base(),
-        id: &session.person.id.to_string(),
+        frame: &frame(app, visitor, Some(Place::Settings)),
+        top: Top::of(Section::SigningIn),
         of: &of.id.to_string(),
         person: &of.name,
         email: &of.email,
-        organization: &session.organization,
         minutes: LinkKind::StartedReset.lifetime() / MINUTE,
         first: !of.has_password,
         open: obstacle.is_none(),

@@ -57,18 +57,16 @@ impl View for PasswordsPage<'_> {
 #[derive(Debug, Template)]
 #[template(path = "password_reset.html")]
 pub struct ResetPage<'a> {
-    /// Path of the public URL.
-    pub base: &'a str,
-    /// Id of the Administrator, which the form carries.
-    pub id: &'a str,
+    /// What stands around it.
+    pub frame: &'a Frame,
+    /// What is at its top.
+    pub top: Top<'a>,
     /// Id of the person.
     pub of: &'a str,
     /// Their full name.
     pub person: &'a str,
     /// Their address.
     pub email: &'a str,
-    /// Name of the organization.
-    pub organization: &'a str,
     /// How long the link is good.
     pub minutes: i64,
     /// Whether they have no password yet.

@@ -118,7 +118,7 @@ pub(super) fn second_factor() -> Vec<(String, Page)> {
     let (demanded, said) = ("Everybody must have one.", Some("The second factor is gone."));
     let (frame, top) = (frame(&Place::ALL), Top::of(Section::SigningIn));
     let factors = |rows, first, next| render(&FactorsPage { frame: &frame, top, demanded, rows, first, next, said });
-    let reset = |error| render(&ResetPage { base, id, of: id, person, email, organization: HOSTILE, since: UNTIL, error });
+    let reset = |error| render(&ResetPage { frame: &frame, top, of: id, person, email, since: UNTIL, error });
     let drawing = Some(Drawing { size: 37, path: "M4 4h7v1h-7z".to_owned() });
     let (groups, address, codes) = ("GEZD GNBV", "otpauth://totp/x?secret=GEZDGNBV", "abcd-2345-efgh-67ij");
     [
@@ -141,7 +141,7 @@ pub(super) fn second_factor() -> Vec<(String, Page)> {
 
 /// The pages about a reset that an Administrator starts, and of its link, named.
 pub(super) fn passwords() -> Vec<(String, Page)> {
-    let (base, id, person, email) = ("", "01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
+    let (id, person, email) = ("01990b1c-7e1a-7000-8000-000000000001", HOSTILE, "oksana.petrenko@larkspur.example");
     let row = |open, own| people::Row { id: id.to_owned(), name: HOSTILE.to_owned(), email: email.to_owned(), role: "User", open, own };
     let rows = [row(true, false), row(false, false), row(true, true)];
     let (frame, top) = (frame(&Place::ALL), Top::of(Section::SigningIn));
@@ -149,7 +149,7 @@ pub(super) fn passwords() -> Vec<(String, Page)> {
         |rows, first, next, said, error| render(&PasswordsPage { frame: &frame, top, rows, first, next, said, email: HOSTILE, error });
     let reset = |first, open, error: Option<&str>| {
         let refused = open && error.is_some();
-        render(&people::ResetPage { base, id, of: id, person, email, organization: HOSTILE, minutes: 60, first, open, error, refused })
+        render(&people::ResetPage { frame: &frame, top, of: id, person, email, minutes: 60, first, open, error, refused })
     };
     let link = |email_error, error| render(&LinkPage { typed_email: Some(HOSTILE), email_error, ..password_link(None, error) });
     [
