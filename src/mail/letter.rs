@@ -92,12 +92,14 @@ pub enum Matter<'a> {
         /// Which browser asked.
         browser: Option<&'a str>,
     },
-    /// A link to set a new password with, asked for in a browser.
+    /// A link to set a new password with, or a first one, asked for in a browser.
     ResetLink {
         /// The link, good in that browser alone.
         link: Link<'a>,
         /// Which browser asked.
         browser: Option<&'a str>,
+        /// Whether there is no password yet.
+        first: bool,
     },
     /// A link to set a new password with, or a first one, which somebody else asked for.
     StartedReset {

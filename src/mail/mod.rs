@@ -330,7 +330,7 @@ fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'
                     again: link.generation > 1,
                 },
                 LinkKind::SignIn | LinkKind::Operator => Matter::SignInLink { link: carried, browser },
-                LinkKind::Reset => Matter::ResetLink { link: carried, browser },
+                LinkKind::Reset => Matter::ResetLink { link: carried, browser, first: !due.has_password },
                 LinkKind::StartedReset => {
                     // Without a name nobody could ask back, and should not press the button.
                     let by = whom.as_ref().and_then(|(by, name)| called(by, name.as_deref()))?;

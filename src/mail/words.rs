@@ -235,7 +235,7 @@ fn english(matter: &Matter) -> Words {
             ),
             sent: "Sent because somebody gave this address at the sign-in page,\nby usher at {host}",
         },
-        Matter::ResetLink { .. } => Words {
+        Matter::ResetLink { first: false, .. } => Words {
             subject: "Your link to choose a new password at {organization}",
             title: "Choose a new password at {organization}",
             preview: "It works once, for 10 minutes, in the browser in which you asked for it.",
@@ -248,6 +248,24 @@ fn english(matter: &Matter) -> Words {
             rows: LINK_ROWS,
             foot: Some(
                 "The link is for {email} alone: please do not forward it. You did not ask for it? Ignore this email; your password stays as it is, and in any other browser the link opens nothing.",
+            ),
+            sent: "Sent because somebody gave this address at the sign-in page,\nby usher at {host}",
+        },
+        Matter::ResetLink { first: true, .. } => Words {
+            subject: "Your link to choose a password at {organization}",
+            title: "Choose a password at {organization}",
+            preview: "It works once, for 10 minutes, in the browser in which you asked for it.",
+            paragraphs: &[
+                "You have no password there yet. The link adds one to the ways in which you sign in. It works once, for 10 minutes, and only in the browser in which you asked for it.",
+            ],
+            link: Some(LinkWords {
+                ask: "Open this page in that browser, and choose a password",
+                button: "Choose a password",
+                after: "Without Save password there is none, as before.",
+            }),
+            rows: LINK_ROWS,
+            foot: Some(
+                "The link is for {email} alone: please do not forward it. You did not ask for it? Ignore this email; nothing changes then, and in any other browser the link opens nothing.",
             ),
             sent: "Sent because somebody gave this address at the sign-in page,\nby usher at {host}",
         },

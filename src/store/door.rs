@@ -149,6 +149,8 @@ pub struct Link {
     pub role: Role,
     /// Status now.
     pub status: Status,
+    /// Whether there is a password.
+    pub has_password: bool,
     /// When it was ended, if it was.
     pub ended_at: Option<Timestamp>,
     /// What it is about beside its person, as JSON.
@@ -161,7 +163,8 @@ macro_rules! link_sql {
     ($where:literal) => {
         concat!(
             "SELECT l.id, l.kind, l.browser, l.expires_at, l.ended_at, l.ended_as, l.detail, o.number, o.id, o.slug, o.name, o.settings,
-                    o.suspended_at, u.key, u.id, u.first_name, u.last_name, u.email, u.email_key, u.role, u.status
+                    o.suspended_at, u.key, u.id, u.first_name, u.last_name, u.email, u.email_key, u.role, u.status,
+                    CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT)
                FROM links l JOIN users u ON u.key = l.user_key JOIN organizations o ON o.number = l.org
               WHERE l.kind <> 'invite' AND ",
             $where
@@ -212,6 +215,7 @@ fn read(row: &Row, now: Timestamp) -> Result<Link, StoreError> {
         email_key: c.take()?,
         role: c.parse(Role::parse)?,
         status: c.parse(Status::parse)?,
+        has_password: c.take::<i64>()? != 0,
         ended_at,
         detail,
         state: LinkState::of(ended_as.as_deref(), suspended, expires_at, now),

@@ -225,7 +225,7 @@ async fn a_new_password_that_is_saved_and_does_not_sign_in_is_said_to_be_saved()
         node.faults().set("store.audit", Fault::Error, Some(2));
         let new = "nine quiet herons read the tide";
         let seen = ana.post(&place, &[("password", new), ("do", "go")]).await;
-        assert!(seen.html.contains("Your new password is saved. Sign in with it."), "{} {}", seen.status, seen.html);
+        assert!(seen.html.contains("Your password is saved. Sign in with it."), "{} {}", seen.status, seen.html);
         assert_eq!(ana.by_password(&server.org, "ana@example.com", new).await.status, 303);
         node.stop().await;
     })

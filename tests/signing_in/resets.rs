@@ -40,6 +40,12 @@ async fn choose(browser: &Browser, link: &str, email: &str, password: &str) -> S
     browser.post(&moved.location.expect("a place"), &[("email", email), ("password", password), ("do", "go")]).await
 }
 
+/// The page of a link.
+async fn opened(browser: &Browser, link: &str) -> String {
+    let place = browser.get(link).await.location.expect("a place");
+    browser.get(&place).await.html
+}
+
 /// The newest mail to this address, without line ends.
 fn newest_mail(server: &Server, email: &str) -> String {
     let mut mails = server.mails().into_iter().filter(|mail| mail.contains(&format!("<{email}>")));
@@ -141,9 +147,25 @@ async fn whoever_has_no_password_is_told_that_a_first_one_is_added() {
         let mail = newest_mail(&server, "admin@example.com");
         assert!(mail.contains("had a link to choose a password at My organization sent to you"), "{mail}");
         assert!(mail.contains("You have no password there yet") && !mail.contains("your password"), "{mail}");
+        let page = opened(&Browser::of(&server), &link).await;
+        assert!(page.contains("<h1 id=\"h\">Choose a password</h1>") && page.contains("You have none yet"), "{page}");
+        assert!(!page.to_lowercase().contains("new password"), "{page}");
+        // Asked for at the door it is no other.
+        let door = Browser::of(&server);
+        let path = format!("/sign-in/{}", server.org);
+        assert_eq!(door.post(&path, &[("email", "admin@example.com"), ("do", "reset")]).await.status, 200);
+        let own = server.newest_link_to("admin@example.com", 2).await;
+        let mail = newest_mail(&server, "admin@example.com");
+        assert!(mail.contains("Subject: Your link to choose a password at My organization"), "{mail}");
+        assert!(mail.contains("You have no password there yet") && !mail.to_lowercase().contains("new password"), "{mail}");
+        let page = opened(&door, &own).await;
+        assert!(page.contains("<h1 id=\"h\">Choose a password</h1>") && !page.to_lowercase().contains("new password"), "{page}");
         assert_eq!(choose(&Browser::of(&server), &link, "admin@example.com", NEW).await.status, 303);
         // From then on there is one.
         assert!(said(&admin).await.contains("choose a new password?"));
+        assert_eq!(door.post(&path, &[("email", "admin@example.com"), ("do", "reset")]).await.status, 200);
+        let page = opened(&door, &server.newest_link_to("admin@example.com", 3).await).await;
+        assert!(page.contains("<h1 id=\"h\">Choose a new password</h1>"), "{page}");
     })
     .await;
 }

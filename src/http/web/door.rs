@@ -38,8 +38,8 @@ use zeroize::Zeroizing;
 /// The one sentence for whatever does not open: a wrong password, an unknown address, somebody who may not come in.
 const REFUSED: &str = "That email and password do not open a door here. Check both, or have a link sent to you.";
 
-/// What is said where a new password is saved and did not sign in by itself.
-const SAVED: &str = "Your new password is saved. Sign in with it.";
+/// What is said where a password is saved and did not sign in by itself.
+const SAVED: &str = "Your password is saved. Sign in with it.";
 
 /// A form of the door.
 #[derive(serde::Deserialize)]
@@ -293,15 +293,31 @@ struct Typed<'a> {
     error: Option<(&'a str, &'a str)>,
 }
 
+/// What a link to a password is for.
+fn choosing(link: &Link) -> &'static str {
+    if link.has_password { "Choose a new password" } else { "Choose a password" }
+}
+
 fn link_page(app: &SharedApp, link: &Link, typed: &Typed<'_>) -> Response {
     let (iso, words) = (link.facts.expires_at.to_rfc3339(), link.facts.expires_at.short_utc());
     let (title, sentence, button, asks_password) = match link.facts.kind {
-        LinkKind::Reset => {
-            ("Choose a new password", "It ends all other sessions of yours. Nothing happens until you save it.", "Save password", true)
-        }
+        LinkKind::Reset => (
+            choosing(link),
+            if link.has_password {
+                "It ends all other sessions of yours. Nothing happens until you save it."
+            } else {
+                "You have none yet; from then on you can sign in with it. It ends all other sessions of yours. Nothing happens until you save it."
+            },
+            "Save password",
+            true,
+        ),
         LinkKind::StartedReset => (
-            "Choose a new password",
-            "This was started for you; nobody else sees the password. It ends all other sessions of yours. Nothing happens until you save it.",
+            choosing(link),
+            if link.has_password {
+                "This was started for you; nobody else sees the password. It ends all other sessions of yours. Nothing happens until you save it."
+            } else {
+                "This was started for you; nobody else sees the password. You have none yet; from then on you can sign in with it. It ends all other sessions of yours. Nothing happens until you save it."
+            },
             "Save password",
             true,
         ),
@@ -323,6 +339,7 @@ fn link_page(app: &SharedApp, link: &Link, typed: &Typed<'_>) -> Response {
             sentence,
             button,
             asks_password,
+            first_password: !link.has_password,
             show_password: new_password(typed.show, strength.as_deref()),
             typed_email: (link.facts.kind == LinkKind::StartedReset).then_some(typed.email),
             email_error: typed.error.filter(|(field, _)| *field == "email").map(|(_, message)| message),

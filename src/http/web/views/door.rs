@@ -94,6 +94,8 @@ pub struct LinkPage<'a> {
     pub button: &'a str,
     /// Whether a new password is asked for.
     pub asks_password: bool,
+    /// Whether there is none that it replaces.
+    pub first_password: bool,
     /// Only in the answer to `do=show`: the password as typed.
     pub show_password: Option<NewPassword<'a>>,
     /// Where the address is asked for, and shown nowhere: as typed.

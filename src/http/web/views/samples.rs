@@ -161,6 +161,7 @@ pub(super) fn passwords() -> Vec<(String, Page)> {
         ("password_reset-refused", reset(false, true, Some("A reset is started within 10 minutes of signing in."))),
         ("password_reset-closed", reset(false, false, Some("They are deactivated, and nothing lets them in."))),
         ("link-started", link(None, None)),
+        ("link-first", render(&LinkPage { title: "Choose a password", first_password: true, ..password_link(None, None) })),
         ("link-started-wrong", link(Some("This is not the address that the link was mailed to."), Some("Too short."))),
     ]
     .map(|(name, page)| (name.to_owned(), page))
@@ -179,6 +180,7 @@ fn password_link(show_password: Option<NewPassword<'static>>, error: Option<&'st
         sentence: "Nothing happens until you save it.",
         button: "Save password",
         asks_password: true,
+        first_password: false,
         show_password,
         typed_email: None,
         email_error: None,
