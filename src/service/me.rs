@@ -16,7 +16,7 @@ use crate::{
     gather::Named,
     keys::sha256,
     store::{
-        door::{self, LAST_TRY, Tried},
+        door::{self, Tried},
         people::{self, Who},
         sessions::{self, Session},
     },
@@ -48,7 +48,7 @@ pub async fn change_password(
         let own = session.id.as_uuid();
         let tried = Tried { org: session.org, mailbox, browser: own.as_bytes() };
         let before = tried.read(&app.pool, app.clock.now()).await?;
-        if before.failures >= LAST_TRY {
+        if before.used_up {
             return Err(Error::Conflict(LOCKED));
         }
         let place = app.hasher.place()?;

@@ -28,7 +28,7 @@ use crate::{
     error::{Budget, Error},
     keys::{Cell, sha256},
     store::{
-        door::{LAST_TRY, Tried, Tries},
+        door::{Tried, Tries},
         listed::Listed,
         people::{self, Who},
         second_factor::{self, Holder},
@@ -198,7 +198,7 @@ fn tried<'a>(session: &Session, by: &'a [u8]) -> Tried<'a> {
 
 /// Refuses while a wait lasts, and for good after so many wrong codes that somebody is guessing.
 fn hold_up(tries: Tries, now: Timestamp) -> Result<(), Error> {
-    if tries.failures >= LAST_TRY {
+    if tries.used_up {
         return Err(Error::Conflict(LOCKED));
     }
     match wait_left(tries, now) {

@@ -24,7 +24,7 @@ use crate::{
     gather::Named,
     keys::sha256,
     store::{
-        door::{self, LAST_TRY, Link, Tried, Tries},
+        door::{self, Counted, Link, Tried, Tries},
         links::LinkState,
         organizations::Organization,
         people::{self, Who},
@@ -223,11 +223,11 @@ pub async fn by_password(
     let tried = Tried { org: organization.org, mailbox, browser: &mark };
     let before = tried.read(&app.pool, app.clock.now()).await?;
     let place = app.hasher.place()?;
-    count_try(app, &tried, before).await?;
+    let counted = count_try(app, &tried, before).await?;
     let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = app.hasher.verify(place, password.clone(), hash.clone()).await?;
     let Some(account) = account else { return Err(Error::SignInRefused) };
-    if !verdict.matches || before.failures >= LAST_TRY {
+    if !verdict.matches || counted.before.used_up {
         turned_away(app, &account, request_id);
         return Err(Error::SignInRefused);
     }
@@ -245,6 +245,13 @@ pub async fn by_password(
     if matches!(came, Err(Error::SignInRefused)) {
         turned_away(app, &account, request_id);
     }
+    // Those of a browser that was here before were forgiven with the sign-in.
+    if came.is_ok()
+        && mark.is_empty()
+        && let Err(error) = tried.take_back(&app.pool, counted).await
+    {
+        tracing::warn!(%request_id, %error, "a right password goes on counting as one try in vain");
+    }
     came
 }
 
@@ -255,12 +262,22 @@ fn turned_away(app: &App, account: &door::Account, request_id: RequestId) {
     app.evidence.refused(app.clock.now(), &actor, "", "sign_in:password", None, Named::User(account.person.id), code, request_id, 0);
 }
 
-/// Counts a try before its password is compared; refuses it while a wait lasts, or while another is under way.
-pub(super) async fn count_try(app: &App, tried: &Tried<'_>, before: Tries) -> Result<(), Error> {
-    let now = app.clock.now();
-    let wait = wait_left(before, now);
-    if wait.is_none() && tried.count(&app.pool, before, now).await? {
-        return Ok(());
+/// How often a try looks anew because another was counted first; each of those was counted, too.
+const TURNS: usize = 8;
+
+/// Counts a try before its password is compared; refuses it while a wait lasts.
+pub(super) async fn count_try(app: &App, tried: &Tried<'_>, mut before: Tries) -> Result<Counted, Error> {
+    let mut wait = None;
+    for _ in 0..TURNS {
+        let now = app.clock.now();
+        wait = wait_left(before, now);
+        if wait.is_some() {
+            break;
+        }
+        if let Some(counted) = tried.count(&app.pool, before, now).await? {
+            return Ok(counted);
+        }
+        before = tried.read(&app.pool, now).await?;
     }
     Err(Error::RateLimited { budget: Budget::SignIn, retry_after_ms: wait.unwrap_or(SECOND) })
 }
@@ -480,7 +497,7 @@ mod tests {
     #[test]
     fn requirement_46_waits_grow_from_the_sixth_try() {
         let now = Timestamp::from_millis(1_764_000_000_000);
-        let left = |failures, ago: i64| wait_left(Tries::new(failures, Some(now.plus(-ago)), now), now);
+        let left = |failures, ago: i64| wait_left(Tries::new(failures, Some(now.plus(-ago)), false, now), now);
         assert_eq!(wait_left(Tries::default(), now), None);
         assert_eq!((0..5).filter_map(|failures| left(failures, 0)).count(), 0);
         assert_eq!(

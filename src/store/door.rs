@@ -313,19 +313,32 @@ pub async fn is_known(pool: &Pool, user_key: i64, mark: Option<[u8; 32]>) -> Res
 /// Wrong passwords in a row after which a password alone opens nothing until its person came in by another way
 /// (NIST SP 800-63B-4, throttling).
 pub const LAST_TRY: i64 = 100;
-/// How many of them a day takes away, as long as they are fewer than [`LAST_TRY`]. Time does that for every address alike, and
-/// nothing else does where strangers are counted: what somebody is told there must not depend on whether anybody came in.
+/// The most that are counted: by then the wait between two is the longest.
+const MOST: i64 = LAST_TRY - 1;
+/// How many of them a day takes away. Time does that for every address alike, and nothing else does where strangers are counted: what
+/// somebody is told there must not depend on whether anybody came in.
 const MELLOWED_A_DAY: i64 = 10;
 
 /// Wrong passwords in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
-    /// How many still count.
+    /// How many still count, by which the wait is measured.
     pub failures: i64,
     /// How many the row says.
     counted: i64,
     /// When the last one was.
     pub failed_at: Option<Timestamp>,
+    /// Whether there were [`LAST_TRY`]. Time does not take that away, and nobody is told of it.
+    pub used_up: bool,
+}
+
+/// A try that was counted before it was compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// What stood there before.
+    pub before: Tries,
+    /// When it was counted.
+    at: Timestamp,
 }
 
 /// By whom tries are counted: an address (or somebody's second factor) in an organization, and what strangers cannot use up;
@@ -340,22 +353,29 @@ pub struct Tried<'a> {
     pub browser: &'a [u8],
 }
 
-const TRIES: &str = "SELECT failures, failed_at FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3";
+const TRIES: &str = "SELECT failures, failed_at, used_up FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3";
 
 impl Tries {
     /// What a row says, as of now.
     #[must_use]
-    pub fn new(counted: i64, failed_at: Option<Timestamp>, now: Timestamp) -> Self {
+    pub fn new(counted: i64, failed_at: Option<Timestamp>, used_up: bool, now: Timestamp) -> Self {
         let days = failed_at.map_or(0, |failed_at| now.since(failed_at).max(0) / DAY);
-        let failures = if counted >= LAST_TRY { counted } else { (counted - days.saturating_mul(MELLOWED_A_DAY)).max(0) };
-        Self { failures, counted, failed_at }
+        let failures = (counted.min(MOST) - days.saturating_mul(MELLOWED_A_DAY)).max(0);
+        // A version before this one counted on, and said no more.
+        Self { failures, counted, failed_at, used_up: used_up || counted >= LAST_TRY }
+    }
+
+    /// What the row says after one more: how many, and whether they are used up.
+    fn one_more(self) -> (i64, bool) {
+        ((self.failures + 1).min(MOST), self.used_up || self.failures + 1 >= LAST_TRY)
     }
 }
 
 fn read_tries(row: Option<Row>, now: Timestamp) -> Result<Tries, StoreError> {
     let Some(row) = row else { return Ok(Tries::default()) };
     let mut c = row.columns();
-    Ok(Tries::new(c.take()?, c.maybe_time()?, now))
+    let (counted, failed_at) = (c.take()?, c.maybe_time()?);
+    Ok(Tries::new(counted, failed_at, c.take::<i64>()? != 0, now))
 }
 
 impl Tried<'_> {
@@ -378,12 +398,15 @@ impl Tried<'_> {
         work.tx
             .query(
                 "INSERT INTO sign_in_tries (org, address, browser, failures, failed_at) VALUES ($1, $2, $3, 1, $4)
-                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = sign_in_tries.failures + 1, failed_at = $4",
+                 ON CONFLICT (org, address, browser) DO UPDATE SET failed_at = $4,
+                   failures = CASE WHEN sign_in_tries.failures >= $5 THEN $5 ELSE sign_in_tries.failures + 1 END,
+                   used_up = CASE WHEN sign_in_tries.failures >= $5 THEN 1 ELSE sign_in_tries.used_up END",
             )
             .bind(self.org.number)
             .bind(self.mailbox)
             .bind(self.browser.to_vec())
             .bind(now)
+            .bind(MOST)
             .execute()
             .await?;
         Ok(())
@@ -401,26 +424,66 @@ impl Tried<'_> {
         tx.commit().await
     }
 
-    /// Counts one more, before the password is compared, so that many tries at once count as many. `false` where another try
+    /// Counts one more, before the password is compared, so that many tries at once count as many. `None` where another try
     /// was counted since `before` was read: then this one has to wait its turn.
-    pub async fn count(&self, pool: &Pool, before: Tries, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn count(&self, pool: &Pool, before: Tries, now: Timestamp) -> Result<Option<Counted>, StoreError> {
+        let (failures, used_up) = before.one_more();
         let mut tx = pool.begin().await?;
         let counted = tx
             .query(
                 "INSERT INTO sign_in_tries (org, address, browser, failures, failed_at) VALUES ($1, $2, $3, 1, $4)
-                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = $6, failed_at = $4
-                  WHERE sign_in_tries.failures = $5",
+                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = $6, failed_at = $4, used_up = $7
+                  WHERE sign_in_tries.failures = $5 AND sign_in_tries.failed_at = $8",
             )
             .bind(self.org.number)
             .bind(self.mailbox)
             .bind(self.browser.to_vec())
             .bind(now)
             .bind(before.counted)
-            .bind(before.failures + 1)
+            .bind(failures)
+            .bind(i64::from(used_up))
+            .bind(before.failed_at.map_or(-1, Timestamp::as_millis))
             .execute()
             .await?;
         tx.commit().await?;
-        Ok(counted > 0)
+        Ok((counted > 0).then_some(Counted { before, at: now }))
+    }
+
+    /// Takes back one that was none in vain: it is as if it had not been, so that nobody sees from the waits that somebody came in.
+    /// Where others were counted after it, those stay.
+    pub async fn take_back(&self, pool: &Pool, counted: Counted) -> Result<(), StoreError> {
+        let Counted { before, at } = counted;
+        let mut tx = pool.begin().await?;
+        let as_before = tx
+            .query(
+                "UPDATE sign_in_tries SET failures = $6, failed_at = $7, used_up = $8
+                  WHERE org = $1 AND address = $2 AND browser = $3 AND failures = $4 AND failed_at = $5",
+            )
+            .bind(self.org.number)
+            .bind(self.mailbox)
+            .bind(self.browser.to_vec())
+            .bind(before.failed_at.map_or(1, |_| before.one_more().0))
+            .bind(at)
+            .bind(before.counted)
+            .bind(before.failed_at.unwrap_or(at))
+            .bind(i64::from(before.used_up))
+            .execute()
+            .await?;
+        if as_before == 0 {
+            tx.query("UPDATE sign_in_tries SET failures = failures - 1 WHERE org = $1 AND address = $2 AND browser = $3")
+                .bind(self.org.number)
+                .bind(self.mailbox)
+                .bind(self.browser.to_vec())
+                .execute()
+                .await?;
+        }
+        tx.query("DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND browser = $3 AND failures <= 0 AND used_up = 0")
+            .bind(self.org.number)
+            .bind(self.mailbox)
+            .bind(self.browser.to_vec())
+            .execute()
+            .await?;
+        tx.commit().await
     }
 }
 
@@ -437,21 +500,9 @@ pub(super) async fn forgive(work: &mut Work, address: [u8; 32], only: Option<Vec
     Ok(())
 }
 
-/// A right password of a stranger was counted before it was compared, and was none in vain.
-async fn take_back(work: &mut Work, address: [u8; 32]) -> Result<(), StoreError> {
-    let org = work.org.number;
-    for sql in [
-        "UPDATE sign_in_tries SET failures = failures - 1 WHERE org = $1 AND address = $2 AND length(browser) = 0",
-        "DELETE FROM sign_in_tries WHERE org = $1 AND address = $2 AND length(browser) = 0 AND failures <= 0",
-    ] {
-        work.tx.query(sql).bind(org).bind(address).execute().await?;
-    }
-    Ok(())
-}
-
 /// Forgives what was tried in vain at the door, because its person came in by another way than the password: all that known
 /// browsers tried. Strangers' tries go on counting, so that nobody sees from outside that somebody came; only where they had
-/// used up the password it opens again, after the wait that they made.
+/// used up the password it opens again, after the wait that they made, which is as long as it would be.
 async fn forgive_at_the_door(work: &mut Work, address: [u8; 32]) -> Result<(), StoreError> {
     let org = work.org.number;
     work.tx
@@ -461,10 +512,13 @@ async fn forgive_at_the_door(work: &mut Work, address: [u8; 32]) -> Result<(), S
         .execute()
         .await?;
     work.tx
-        .query("UPDATE sign_in_tries SET failures = $3 WHERE org = $1 AND address = $2 AND failures > $3")
+        .query(
+            "UPDATE sign_in_tries SET used_up = 0, failures = CASE WHEN failures > $3 THEN $3 ELSE failures END
+              WHERE org = $1 AND address = $2",
+        )
         .bind(org)
         .bind(address)
-        .bind(LAST_TRY - 1)
+        .bind(MOST)
         .execute()
         .await?;
     Ok(())
@@ -499,7 +553,8 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
     };
     match (action.via, action.mark.filter(|_| was_known)) {
         (Via::Password, Some(mark)) => forgive(work, action.mailbox, Some(mark.to_vec())).await?,
-        (Via::Password, None) => take_back(work, action.mailbox).await?,
+        // It was counted among strangers' tries, where it is taken back by itself.
+        (Via::Password, None) => {}
         (Via::Link | Via::Operator | Via::Sso | Via::Invite, _) => forgive_at_the_door(work, action.mailbox).await?,
     }
     // Who has just accepted an invite in a browser knows that they did.
@@ -567,11 +622,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_takes_tries_away_until_there_were_a_hundred() {
+    fn time_takes_tries_away_alike_whether_they_are_used_up_or_not() {
         let failed_at = Timestamp::from_millis(1_764_000_000_000);
-        let left = |counted, days| Tries::new(counted, Some(failed_at), failed_at.plus(days * DAY)).failures;
-        assert_eq!([left(8, 0), left(8, 1), left(99, 1), left(99, 9), left(99, 10)], [8, 0, 89, 9, 0]);
-        assert_eq!([left(100, 0), left(100, 80)], [100, 100], "until its person came in by another way");
-        assert_eq!(Tries::new(8, Some(failed_at), failed_at.plus(-DAY)).failures, 8, "a clock that went back takes nothing away");
+        let after = |counted, used_up, days| Tries::new(counted, Some(failed_at), used_up, failed_at.plus(days * DAY));
+        for used_up in [false, true] {
+            let left = |counted, days| after(counted, used_up, days).failures;
+            assert_eq!([left(8, 0), left(8, 1), left(99, 1), left(99, 9), left(99, 10)], [8, 0, 89, 9, 0]);
+            assert_eq!([left(100, 0), left(500, 9), left(500, 10)], [99, 9, 0], "as an earlier version counted");
+            assert_eq!(after(8, used_up, -1).failures, 8, "a clock that went back takes nothing away");
+        }
+        assert!(after(99, true, 80).used_up && after(100, false, 80).used_up, "until its person came in by another way");
+        assert!(!after(99, false, 0).used_up);
+    }
+
+    #[test]
+    fn the_hundredth_in_a_row_is_the_last() {
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        let mut tries = Tries::default();
+        for n in 1..=150 {
+            let (counted, used_up) = tries.one_more();
+            tries = Tries::new(counted, Some(now), used_up, now);
+            assert_eq!((tries.failures, tries.used_up), (n.min(99), n >= 100), "{n}");
+        }
     }
 }

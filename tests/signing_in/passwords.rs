@@ -3,7 +3,7 @@
 use super::{Browser, deactivate, drawn_for, refused, with_ana};
 use crate::common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, two_nodes, until};
 use serde_json::json;
-use usher_mcp::domain::Clock;
+use usher_mcp::domain::{Clock, DAY, HOUR};
 
 #[tokio::test]
 async fn b16_a_password_signs_in_and_everything_ends_with_a_deactivation() {
@@ -112,7 +112,7 @@ async fn requirement_46_wrong_passwords_slow_strangers_down_and_not_the_browser_
         let again = ana.by_password(&server.org, "ana@example.com", PASSWORD).await;
         assert_eq!(again.status, 303, "her own browser has tries that strangers cannot use up");
         // A hundred in a row: the password alone opens nothing for strangers, however right it is.
-        assert!(server.tamper("UPDATE sign_in_tries SET failures = 100, failed_at = 0 WHERE failures >= 5").await);
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 100, failed_at = failed_at - 3600000 WHERE failures >= 5").await);
         let stranger = Browser::of(&server);
         assert!(refused(&stranger.by_password(&server.org, "ana@example.com", PASSWORD).await));
         // Another way in lets the password open again, after the wait that strangers made.
@@ -145,6 +145,56 @@ async fn nobody_sees_from_outside_that_somebody_came_in() {
             assert!(refused(&stranger.by_password(&server.org, email, "not the password at all").await), "{email}");
             assert_eq!(stranger.by_password(&server.org, email, "not the password at all").await.status, 429, "{email}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_hundred_tries_a_known_address_is_told_what_an_unknown_one_is_for_ever() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let clock = Clock::manual(Clock::system().now());
+        let node = Inside::beside(&server, clock.clone()).await;
+        let emails = ["ana@example.com", "nobody@example.com"];
+        // What three tries in a row are told: the status, and how long to wait.
+        let told = async |email: &str| {
+            let stranger = Browser::at(node.address());
+            let mut told = Vec::new();
+            for _ in 0..3 {
+                let form = [("email", email), ("password", "not the password at all"), ("do", "password")];
+                let answer = stranger.send(&format!("/sign-in/{}", server.org), &form).await;
+                let wait = answer.headers().get("retry-after").map(|wait| wait.to_str().expect("a number").to_owned());
+                told.push((answer.status().as_u16(), wait));
+            }
+            told
+        };
+        for email in emails {
+            told(email).await;
+        }
+        // Ninety-nine, and one more for each.
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 99, failed_at = failed_at - 3600000").await);
+        for email in emails {
+            assert_eq!(told(email).await[1..], [(429, Some("900".to_owned())), (429, Some("900".to_owned()))], "{email}");
+        }
+        let connection = Connection::to(&server).await;
+        assert_eq!(connection.number("SELECT count(*) FROM sign_in_tries WHERE used_up = 1").await, 2);
+        clock.advance(HOUR);
+        assert!(refused(&Browser::at(node.address()).by_password(&server.org, emails[0], PASSWORD).await), "used up");
+        assert!(refused(&Browser::at(node.address()).by_password(&server.org, emails[1], PASSWORD).await));
+        // She comes in by another way; a day later, and so on, nobody sees it.
+        assert_eq!(Browser::of(&server).open(&super::factors::link(&server, emails[0]).await).await.status, 303);
+        assert_eq!(connection.number("SELECT count(*) FROM sign_in_tries WHERE used_up = 1").await, 1);
+        for hours in [1, 24, 5 * 24, 9 * 24, 9 * 24 + 12, 10 * 24, 40 * 24] {
+            clock.advance(hours * HOUR);
+            assert_eq!(told(emails[0]).await, told(emails[1]).await, "{hours} hours later");
+        }
+        // One more in vain was enough to use it up again; for her alone the right one opens after she came in by another way.
+        assert_eq!(Browser::of(&server).open(&super::factors::link(&server, emails[0]).await).await.status, 303);
+        clock.advance(11 * DAY);
+        assert_eq!(Browser::at(node.address()).by_password(&server.org, emails[0], PASSWORD).await.status, 303);
+        assert_eq!(told(emails[0]).await, told(emails[1]).await, "nor that somebody came in by it");
+        connection.close().await;
+        node.stop().await;
     })
     .await;
 }
