@@ -8,9 +8,13 @@ use crate::{
     keys::Keyring,
     mail::Mailer,
     outbound::Outbound,
-    service::{audit::checks::Checks, signing_in::Knock},
+    service::{
+        audit::checks::Checks,
+        signing_in::{Knock, Opened},
+    },
     slack::Slack,
     store::Pool,
+    twice::Twice,
 };
 use governor::{
     Quota, RateLimiter,
@@ -70,6 +74,10 @@ pub struct App {
     pub known_visits: Limiter<[u8; 32]>,
     /// Codes of identity providers per sign-in under way.
     pub trades: Limiter<[u8; 32]>,
+    /// Who came back from a provider a moment ago, sealed for the browser that carries it, by what it came back with.
+    pub returns: Twice<String>,
+    /// Sessions that were opened by password a moment ago, by the form and its browser.
+    pub sign_ins: Twice<Opened>,
     /// Requests for links that wait to be looked at.
     pub doorbell: Doorbell,
     /// Proxies that are believed about whom they speak for.

@@ -21,4 +21,5 @@ pub mod outbound;
 pub mod service;
 pub mod slack;
 pub mod store;
+pub mod twice;
 pub mod worker;

@@ -27,6 +27,7 @@ use crate::{
     },
     slack::Slack,
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
+    twice::Twice,
 };
 use serde_json::json;
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
@@ -291,6 +292,8 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         visits: Limiter::new(if limits.calls_per_minute == 0 { 0 } else { VISITS_PER_MINUTE }, &clock),
         known_visits: Limiter::new(VISITS_PER_MINUTE, &clock),
         trades: Limiter::new(TRADES_PER_MINUTE, &clock),
+        returns: Twice::default(),
+        sign_ins: Twice::default(),
         doorbell: Doorbell::default(),
         trusted_proxies: options.trusted_proxies.clone(),
         clock,

@@ -42,7 +42,7 @@ const LONGEST_WAIT: i64 = 15 * MINUTE;
 pub const TRIES_KEPT: i64 = 90 * DAY;
 
 /// An open session: what the browser's cookie is from now on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Opened {
     /// The cookie's new value.
     pub cookie: Zeroizing<String>,

@@ -28,7 +28,7 @@ use crate::{
         action::AcceptInvite,
         sso::{LinkIdentity, NewIdentity},
     },
-    domain::{ConnectionId, Email, LinkId, MINUTE, RequestId, Status},
+    domain::{ConnectionId, Email, LinkId, MINUTE, RequestId, Status, UserId},
     error::{Budget, Error},
     gather::Named,
     keys::{Cell, hex, sha256},
@@ -199,6 +199,13 @@ async fn still_there(app: &App, org: i64, connection: Uuid) -> Result<Option<(Or
     Ok(live.map(|live| (organization, live)))
 }
 
+/// Whether a browser carries back already what this journey brought: then nothing is traded a second time.
+#[must_use]
+pub fn is_back(app: &App, journey: &str, luggage: &str, mark: Option<[u8; 32]>) -> bool {
+    let back = unsealed::<Back>(app, BACK, luggage);
+    back.is_some_and(|back| mark == Some(back.mark) && journey == hex(&back.journey[..8]))
+}
+
 /// Trades what the provider sent along for who it is; what the browser then carries to our page, sealed. `key` is the last
 /// segment of the address that it came back at.
 ///
@@ -281,6 +288,32 @@ pub struct Met {
     pub meeting: Meeting,
     /// Whether the journey has opened something before: then it opens nothing more.
     pub spent: bool,
+}
+
+impl Met {
+    /// Whose account the journey opened, or connected, where it has done so.
+    #[must_use]
+    pub fn opened(&self) -> Option<UserId> {
+        if !self.spent {
+            return None;
+        }
+        match &self.meeting {
+            Meeting::Enter(linked) => Some(linked.person.id),
+            Meeting::Connected => match self.back.purpose {
+                Purpose::Link(person) => Some(UserId::from_uuid(person)),
+                Purpose::Enter | Purpose::Join(_) => None,
+            },
+            Meeting::Join(_)
+            | Meeting::InviteEnded(_)
+            | Meeting::OtherAddress(_)
+            | Meeting::Mailbox(_)
+            | Meeting::Link
+            | Meeting::Deactivated(..)
+            | Meeting::Taken(_)
+            | Meeting::Unverified
+            | Meeting::Stranger => None,
+        }
+    }
 }
 
 impl Back {

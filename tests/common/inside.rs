@@ -18,6 +18,7 @@ use usher_mcp::{
     service::{Call, WriteOptions, audit::checks::Checks},
     slack::{Slack, api::SLACK_URL},
     store::Database,
+    twice::Twice,
 };
 
 /// The node; it ends with this value.
@@ -57,6 +58,8 @@ impl Inside {
             visits: Limiter::new(0, &clock),
             known_visits: Limiter::new(0, &clock),
             trades: Limiter::new(0, &clock),
+            returns: Twice::default(),
+            sign_ins: Twice::default(),
             doorbell: usher_mcp::app::Doorbell::default(),
             trusted_proxies: Vec::new(),
             clock,

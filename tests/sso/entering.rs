@@ -105,8 +105,9 @@ async fn a_way_back_works_once_and_only_in_the_browser_that_set_out() {
     assert_eq!((seen.status, seen.heading()), (403, "This sign-in belongs to another page"), "{}", seen.html);
     let met = get(&browser, back.as_str()).await;
     assert_eq!(met.heading(), "You are invited");
-    let replayed = get(&browser, back.as_str()).await;
-    assert_eq!(replayed.status, 403, "{}", replayed.html);
+    // A reload leads to the same page, and nothing is asked of the provider: it takes no code twice.
+    let reloaded = get(&browser, back.as_str()).await;
+    assert_eq!((reloaded.status, &reloaded.place), (200, &met.place), "{}", reloaded.html);
     // A journey's page without its cookie is nobody's.
     assert_eq!(get(&super::oidc::browser(), &met.place).await.status, 403);
 
@@ -228,6 +229,66 @@ async fn what_a_browser_carries_back_opens_its_door_once_on_every_node() {
         assert_eq!(places, [Some("/"), Some("/me")], "{} {}", one.html, other.html);
         assert_eq!(came("sign_in:sso", "done").await, 3);
         assert!(me(&browser, &server).await.is_some());
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_way_back_that_is_loaded_twice_leads_where_the_first_one_led() {
+    on_both(async |engine| {
+        let (server, idp, connection) = joined_up(engine).await;
+        let node = server.second_node(&Options::arguments(&super::ALLOWED)).await;
+        invite(&server, "ana@example.com").await;
+        let door = format!("{}/sign-in/{}", server.address(), server.org);
+        let set_out = format!("sso:{connection}");
+        let names = [("do", "go"), ("first_name", "Ana"), ("last_name", "Ruiz")];
+        let mut codes = Vec::new();
+        for onward in ["/me", "/"] {
+            let browser = browser();
+            let out = post(&browser, &door, &[("do", &set_out)]).await;
+            let back = sign_in(&browser, &out.onward(), "ana").await;
+            codes.push(super::parameter(&back, "code"));
+            let once = async || Seen::of(browser.get(back.clone()).send().await.expect("an answer")).await;
+            // At once, as a browser does that reloads: what it carried is the same, and the first answer is lost.
+            let carried = format!("{}; {}", pair(&out, "usher_browser="), pair(&out, "usher_sso_"));
+            let lost = async || {
+                let request = super::oidc::browser().get(back.clone()).header("cookie", &carried);
+                Seen::of(request.send().await.expect("an answer")).await
+            };
+            let (first, second) = tokio::join!(lost(), lost());
+            let third = once().await;
+            for seen in [&first, &second, &third] {
+                assert_eq!((seen.status, &seen.location), (303, &first.location), "{}", seen.html);
+                assert_eq!(pair(seen, "usher_sso_"), pair(&first, "usher_sso_"), "one and the same");
+            }
+            assert!(once().await.cookies.is_empty(), "it is back");
+            let place = format!("{}{}", server.address(), third.location.expect("a place"));
+            assert_eq!(get(&browser, &place).await.status, 200);
+            assert_eq!(post(&browser, &place, &names).await.location.as_deref(), Some(onward));
+            // Whoever is in is led on, on each node, and nothing is done a second time.
+            for at in [back.to_string(), back.to_string().replace(&server.address(), &node.address())] {
+                let again = get(&browser, &at).await;
+                assert!(again.status == 200 && again.place.ends_with("/me"), "{} {}", again.place, again.html);
+            }
+            // And nobody else.
+            assert_eq!(get(&super::oidc::browser(), back.as_str()).await.status, 403);
+        }
+        assert_ne!(codes[0], codes[1]);
+        let log = log_of(&server, "ana@example.com").await;
+        let done = |name: &str| log.iter().filter(|(action, outcome)| action == name && outcome == "done").count();
+        assert_eq!((done("invite:accepted"), done("sign_in:sso")), (1, 2), "{log:?}");
+        // On a node that knows nothing of the first one, what that brought is not taken away.
+        let browser = browser();
+        let out = post(&browser, &door, &[("do", &set_out)]).await;
+        let back = sign_in(&browser, &out.onward(), "ana").await;
+        let carried = format!("{}; {}", pair(&out, "usher_browser="), pair(&out, "usher_sso_"));
+        assert_eq!(Seen::of(browser.get(back.clone()).send().await.expect("an answer")).await.status, 303);
+        let there = back.to_string().replace(&server.address(), &node.address());
+        let late = Seen::of(super::oidc::browser().get(there).header("cookie", &carried).send().await.expect("an answer")).await;
+        assert_eq!((late.status, late.heading(), late.cookies.len()), (403, "This sign-in was used", 0), "{}", late.html);
+        assert_eq!(get(&browser, back.as_str()).await.heading(), "Sign in");
+        drop(idp);
         assert_eq!(server.verified().await["ok"], true);
     })
     .await;

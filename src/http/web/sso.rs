@@ -14,7 +14,7 @@ use super::{
         Fault as Page, FieldError,
         sso::{GoPage, MeetPage, Provider, StopPage},
     },
-    visitor::{self, Visitor, cookie, opened, with_cookies},
+    visitor::{self, Held, Visitor, cookie, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
@@ -25,7 +25,7 @@ use crate::{
     gather,
     http::auth::CallerAddress,
     service::sso::{self, Begun, Failed, Meeting, Met, Purpose},
-    store::sso::connections,
+    store::{StoreError, sso::connections},
 };
 use axum::{
     Extension,
@@ -36,6 +36,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
+use std::sync::Arc;
 
 /// How long what a browser carries lives, in seconds.
 const COOKIE_SECONDS: i64 = 600;
@@ -160,15 +161,27 @@ pub async fn callback(
 ) -> Response {
     let Ok(Query(returned)) = returned else { return failing(&app, caller, Fault::State.into()) };
     let journey = sso::journey(returned.state.as_deref().unwrap_or_default());
-    let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
-    let gone = carried(&app, &journey, "", 0);
+    let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default().to_owned();
     let key = segment.map(|Path(segment)| segment).unwrap_or_default();
-    match sso::come_back(&app, &key, luggage, &returned, visitor::browser(&app, &headers).mark).await {
-        Ok(luggage) => {
-            let place = format!("/sign-in/sso/{journey}");
-            with_cookies(go_to(&app, &place), [carried(&app, &journey, &luggage, COOKIE_SECONDS)])
+    let mark = visitor::browser(&app, &headers).mark;
+    let place = format!("/sign-in/sso/{journey}");
+    if sso::is_back(&app, &journey, &luggage, mark) {
+        return go_to(&app, &place);
+    }
+    // A reload comes while the first one is under way, or before its answer did.
+    let asked = app.keyring.digest(format!("{luggage}\n{key}\n{mark:?}\n{returned:?}").as_bytes());
+    let shared = Arc::clone(&app);
+    let trade = async move { sso::come_back(&shared, &key, &luggage, &returned, mark).await };
+    match app.returns.once(&app.clock, asked, trade).await {
+        Ok(luggage) => with_cookies(go_to(&app, &place), [carried(&app, &journey, &luggage, COOKIE_SECONDS)]),
+        Err(failed) => {
+            // Where the code was used before, its answer may be on its way here.
+            let gone = match failed {
+                Failed::Provider(Fault::Code) | Failed::Ours(_) => None,
+                Failed::Provider(_) => carried(&app, &journey, "", 0),
+            };
+            with_cookies(failing(&app, caller, failed), [gone])
         }
-        Err(failed) => with_cookies(failing(&app, caller, failed), [gone]),
     }
 }
 
@@ -187,10 +200,21 @@ pub async fn show(
     let journey = journey_of(segment);
     let luggage = cookie(&headers, &cookie_name(&journey)).unwrap_or_default();
     match sso::meet(&app, luggage, visitor::browser(&app, &headers).mark).await {
-        Ok(met) if met.spent => used(&app, &met),
+        Ok(met) if met.spent => match let_in(&app, &headers, &met).await {
+            Ok(true) => after_use(&app, &met),
+            Ok(false) => used(&app, &met),
+            Err(error) => unavailable(&app, &error.into()),
+        },
         Ok(met) => meeting(&app, caller, &journey, &met),
         Err(failed) => failing(&app, caller, failed),
     }
+}
+
+/// Whether this browser holds the account that a journey opened.
+async fn let_in(app: &SharedApp, headers: &HeaderMap, met: &Met) -> Result<bool, StoreError> {
+    let Some(person) = met.opened() else { return Ok(false) };
+    let held = Held::read(app, headers).await?;
+    Ok(held.is_some_and(|held| held.others.iter().chain([&held.chosen]).any(|session| session.person.id == person)))
 }
 
 /// The page of a journey that has done what it was for.
@@ -200,7 +224,7 @@ fn used(app: &SharedApp, met: &Met) -> Response {
     stop(app, 403, "This sign-in was used", sentence, "Used", None, Some(("", &door)))
 }
 
-/// Where a second press of a journey's button leads: to what the first one did.
+/// Where a second press of a journey's button leads, and a second look of whom it let in: to what the first one did.
 fn after_use(app: &SharedApp, met: &Met) -> Response {
     match &met.meeting {
         Meeting::Mailbox(_) => sent(app, met),
