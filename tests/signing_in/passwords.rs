@@ -1,6 +1,6 @@
 //! By password, at one organization's door.
 
-use super::{Browser, deactivate, drawn_for, refused, with_ana};
+use super::{Browser, deactivate, drawn_for, own::session_in, refused, with_ana};
 use crate::common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, two_nodes, until};
 use serde_json::json;
 use usher_mcp::domain::{Clock, DAY, HOUR};
@@ -195,6 +195,58 @@ async fn after_a_hundred_tries_a_known_address_is_told_what_an_unknown_one_is_fo
         assert_eq!(told(emails[0]).await, told(emails[1]).await, "nor that somebody came in by it");
         connection.close().await;
         node.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_clicks_twice_with_the_right_password_is_in() {
+    on_both(async |engine| {
+        let [server, node] = two_nodes(engine, &Options::default()).await;
+        server.member("ana@example.com", &[]).await;
+        let connection = Connection::to(&server).await;
+        let came = async || {
+            let events = server.ok("list_audit_events", json!({"action": "sign_in:password", "outcome": "done", "limit": 100})).await;
+            events["events"].as_array().map_or(0, Vec::len)
+        };
+        let door = format!("/sign-in/{}", server.org);
+        for tries in [0, 5, 8] {
+            // As many wrong ones by strangers, and the wait after them is over.
+            let stranger = Browser::of(&server);
+            assert!(tries == 0 || refused(&stranger.by_password(&server.org, "ana@example.com", "not the password at all").await));
+            let sql = format!("UPDATE sign_in_tries SET failures = {tries}, failed_at = failed_at - 3600000");
+            assert!(tries == 0 || server.tamper(&sql).await);
+            let counted = async || {
+                let rows = connection.rows("SELECT failures, failed_at FROM sign_in_tries WHERE length(browser) = 0").await;
+                rows.into_iter().map(|row| (row["failures"].clone(), row["failed_at"].clone())).collect::<Vec<_>>()
+            };
+            let (sessions, before) = (came().await, counted().await);
+            let ana = Browser::of(&server);
+            assert_eq!(ana.get(&door).await.status, 200);
+            let click = async || ana.by_password(&server.org, "ana@example.com", PASSWORD).await;
+            let (first, second) = tokio::join!(click(), click());
+            for seen in [&first, &second] {
+                assert_eq!((seen.status, seen.location.as_deref()), (303, Some("/")), "{tries}: {}", seen.html);
+                assert_eq!(session_in(seen), session_in(&first), "the one session");
+            }
+            assert!(ana.me().await.is_some());
+            assert_eq!((came().await, counted().await), (sessions + 1, before), "{tries}: once, and it is no try in vain");
+            // One after the other, in other browsers and on the other node: nobody has to wait for whoever was right.
+            for at in [&server, &node] {
+                let other = Browser::of(at);
+                assert_eq!(other.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303, "{tries}");
+            }
+        }
+        // Whoever is out by then comes in anew.
+        let ana = Browser::of(&server);
+        assert_eq!(ana.get(&door).await.status, 200);
+        for _ in 0..2 {
+            assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+            let page = ana.me().await.expect("in");
+            assert_eq!(ana.post("/sign-out", &[("as", &drawn_for(&page))]).await.status, 303);
+            assert!(ana.me().await.is_none());
+        }
+        connection.close().await;
     })
     .await;
 }

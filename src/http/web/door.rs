@@ -8,17 +8,17 @@ use super::{
         Fault, Moment,
         door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     },
-    visitor::{self, neighbourhood, opened, with_cookies},
+    visitor::{self, is_open, neighbourhood, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
-    authn::{password, sso::Asking},
+    authn::{password, session::Browser, sso::Asking},
     domain::{LinkKind, RequestId},
     error::{Budget, Error},
     gather,
     http::auth::{CallerAddress, retry_after_seconds},
     service::{
-        signing_in::{self, Knock, NewPassword},
+        signing_in::{self, Knock, NewPassword, Opened},
         sso::Purpose,
     },
     store::{
@@ -33,6 +33,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The one sentence for whatever does not open: a wrong password, an unknown address, somebody who may not come in.
@@ -197,11 +198,48 @@ async fn door_page(app: &SharedApp, organization: &Organization, said: &Said<'_>
     )
 }
 
-/// `GET /sign-in/{org}`.
-pub async fn sign_in_to(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>) -> Response {
+/// `GET /sign-in/{org}`. Every browser gets its mark here, by which a second click of its is known.
+pub async fn sign_in_to(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Response {
     match organization(&app, segment).await {
-        Ok(organization) => door_page(&app, &organization, &Said::default()).await,
+        Ok(organization) => {
+            let mark = visitor::marked(&app, &mut visitor::browser(&app, &headers));
+            with_cookies(door_page(&app, &organization, &Said::default()).await, [mark])
+        }
         Err(response) => response,
+    }
+}
+
+/// What a form is known by that comes a second time, from a second click: all that it says, and all that its browser is. After the
+/// first one's answer the browser holds a session, and is another.
+fn clicked(app: &SharedApp, organization: &Organization, email: &str, password: &str, browser: &Browser) -> Option<[u8; 32]> {
+    let mark = browser.mark?;
+    let session = browser.cookie.unwrap_or_default();
+    let slug = organization.slug.as_bytes();
+    let said = Zeroizing::new([slug, b"\n", email.as_bytes(), b"\n", password.as_bytes(), b"\n", &mark, &session].concat());
+    Some(app.keyring.digest(&said))
+}
+
+/// Signs in by password; by a second click to the session of the first one, while that lives.
+async fn by_password(
+    app: &SharedApp,
+    organization: Organization,
+    email: String,
+    password: Zeroizing<String>,
+    browser: Browser,
+    clicked: Option<[u8; 32]>,
+) -> Result<Opened, Error> {
+    if let Some(session) = clicked.and_then(|clicked| app.sign_ins.known(&app.clock, &clicked)) {
+        if is_open(app, &session).await? {
+            return Ok(session);
+        }
+        clicked.inspect(|clicked| app.sign_ins.forget(clicked));
+    }
+    let request_id = RequestId::new(app.clock.now(), &app.random);
+    let shared = Arc::clone(app);
+    let enter = async move { signing_in::by_password(&shared, &organization, &email, password, &browser, request_id).await };
+    match clicked {
+        Some(clicked) => app.sign_ins.once(&app.clock, clicked, enter).await,
+        None => enter.await,
     }
 }
 
@@ -237,9 +275,9 @@ pub async fn enter(
         return response;
     }
     let mut browser = visitor::browser(&app, &headers);
+    let clicked = clicked(&app, &organization, &sent.email, &password, &browser);
     let mark = visitor::marked(&app, &mut browser);
-    let request_id = RequestId::new(app.clock.now(), &app.random);
-    match signing_in::by_password(&app, &organization, &sent.email, password, &browser, request_id).await {
+    match by_password(&app, organization.clone(), sent.email.clone(), password, browser, clicked).await {
         Ok(session) => with_cookies(go_to(&app, "/"), [mark, opened(&app, &session)]),
         Err(Error::SignInRefused) => {
             app.evidence.stranger(app.clock.now(), "wrong_password", "web", gather::hashed(&app, caller.0));

@@ -120,6 +120,12 @@ impl Held {
     }
 }
 
+/// Whether a session that was opened a moment ago is open still, in whatever state.
+pub(super) async fn is_open(app: &SharedApp, opened: &Opened) -> Result<bool, StoreError> {
+    let held = sessions::of_browser(&app.pool, sha256(opened.cookie.as_bytes()), app.clock.now()).await?;
+    Ok(!held.is_empty())
+}
+
 /// A session of this browser as it stands now, if it is open still: a page that takes its time, or that changed what it rests on,
 /// asks anew.
 pub(super) async fn still_open(app: &SharedApp, browser: [u8; 32], id: CredentialId) -> Result<Option<Session>, StoreError> {
