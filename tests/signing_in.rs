@@ -93,6 +93,11 @@ impl Browser {
         }
     }
 
+    /// A page with these cookies.
+    pub async fn get_with(&self, path: &str, cookies: &str) -> Seen {
+        Seen::of(self.http.get(self.place(path)).header("cookie", cookies).send().await.expect("an answer")).await
+    }
+
     /// The same with this cookie, such as a copy that somebody took.
     pub async fn me_with(&self, cookie: &str) -> Option<String> {
         let seen = Seen::of(self.http.get(self.place("/me")).header("cookie", cookie).send().await.expect("an answer")).await;

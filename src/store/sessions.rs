@@ -325,6 +325,23 @@ pub async fn choose(pool: &Pool, id: CredentialId, browser: [u8; 32], now: Times
     Ok(chosen > 0)
 }
 
+/// Moves the accounts of a browser that stand under one of its cookies to the other one, where an account that stands there already
+/// goes on as that one. It gives nothing, for the browser holds both; so it is no entry of the log.
+pub async fn join(pool: &Pool, from: [u8; 32], into: [u8; 32], now: Timestamp) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    tx.query(
+        "UPDATE credentials SET revoked_at = $3 WHERE browser = $1 AND kind = 'session' AND revoked_at IS NULL AND user_key IN
+           (SELECT c.user_key FROM credentials c WHERE c.browser = $2 AND c.kind = 'session' AND c.revoked_at IS NULL)",
+    )
+    .bind(from)
+    .bind(into)
+    .bind(now)
+    .execute()
+    .await?;
+    tx.query("UPDATE credentials SET browser = $2 WHERE browser = $1 AND kind = 'session'").bind(from).bind(into).execute().await?;
+    tx.commit().await
+}
+
 /// A session as its owner sees it among all of theirs.
 #[derive(Clone, Debug)]
 pub struct Listed {

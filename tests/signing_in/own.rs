@@ -1,6 +1,6 @@
 //! What is one's own: names, password, sessions. It needs no permission.
 
-use super::{Browser, drawn_for, refused, with_ana};
+use super::{Browser, drawn_for, refused, second_organization, with_ana};
 use crate::common::{PASSWORD, database::Connection, on_both};
 use serde_json::json;
 
@@ -164,6 +164,84 @@ async fn requirement_62_a_session_has_a_new_value_at_each_sign_in_and_ends_by_it
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn b06_two_tabs_that_sign_in_at_once_lose_nothing() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let second = second_organization(&server).await;
+        let admin = link_into(&server, &second).await;
+        let place = {
+            let ana = Browser::of(&server);
+            assert_eq!(ana.open(&admin).await.status, 303);
+            let page = ana.me().await.expect("in");
+            let form = [("as", drawn_for(&page)), ("password", PASSWORD.to_owned())];
+            let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            assert_eq!(ana.post("/me/password", &form).await.status, 303, "her password there");
+            format!("/sign-in/{second}")
+        };
+        let holds = async |browser: &Browser| {
+            let page = browser.me().await.expect("in");
+            ["My organization", "Second"].iter().filter(|name| page.contains(&format!("<bdi>{name}</bdi>"))).count()
+        };
+        let form = [("email", "ana@example.com"), ("password", PASSWORD), ("do", "password")];
+        let door = format!("/sign-in/{}", server.org);
+        for turned in [false, true] {
+            // Both requests leave before either answer comes; the browser takes the answers in either order.
+            let tabs = [Browser::of(&server), Browser::of(&server)];
+            let mut answers = [tabs[0].post(&door, &form).await, tabs[1].post(&place, &form).await];
+            if turned {
+                answers.reverse();
+            }
+            let carried = |answers: &[super::Seen]| {
+                let mut cookies = std::collections::BTreeMap::new();
+                for cookie in answers.iter().flat_map(|answer| &answer.cookies) {
+                    let (name, value) = cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a pair");
+                    cookies.insert(name.to_owned(), value.to_owned());
+                }
+                cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+            };
+            for answer in &answers {
+                let beside = answer.cookies.iter().find(|cookie| cookie.starts_with("usher_came_")).expect("for a minute");
+                assert!(beside.contains("HttpOnly") && beside.contains("Max-Age=60;") && beside.contains("SameSite=Lax"), "{beside}");
+            }
+            let raw = Browser::of(&server);
+            let cookies = carried(&answers);
+            let begun = raw.get_with("/", &cookies).await;
+            assert_eq!((begun.status, begun.cookies.len()), (303, 1), "{}", begun.html);
+            assert!(begun.cookies[0].contains("Max-Age=0"), "what told of the other is taken away: {:?}", begun.cookies);
+            // From then on the one cookie is enough, and the other value opens nothing.
+            let [lost, last] = answers.each_ref().map(session_in);
+            let page = raw.me_with(&last).await.expect("in");
+            assert!(page.contains("<bdi>My organization</bdi>") && page.contains("<bdi>Second</bdi>"), "{page}");
+            assert!(raw.me_with(&lost).await.is_none());
+            // Again, nothing changes; and whoever has one value alone joins nothing to it.
+            assert_eq!(raw.get_with("/", &cookies).await.status, 303);
+            assert!(raw.me_with(&last).await.is_some_and(|page| page.contains("<bdi>Second</bdi>")));
+        }
+        // The same account in both tabs is one.
+        let tabs = [Browser::of(&server), Browser::of(&server)];
+        let answers = [tabs[0].post(&door, &form).await, tabs[1].post(&door, &form).await];
+        let [lost, last] = answers.each_ref().map(session_in);
+        let beside = lost.replace("usher_session", "usher_came_0badcafe");
+        let raw = Browser::of(&server);
+        let page = raw.me_with(&format!("{last}; {beside}")).await.expect("in");
+        assert!(page.contains("My organization") && raw.me_with(&lost).await.is_none());
+        // A real browser that signs in to one after the other holds both, as ever.
+        let ana = Browser::of(&server);
+        assert_eq!((ana.post(&door, &form).await.status, ana.post(&place, &form).await.status), (303, 303));
+        assert_eq!(holds(&ana).await, 2);
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+/// The operator's link for Ana in another organization.
+async fn link_into(server: &crate::common::Server, org: &str) -> String {
+    let made = server.cli(&["sign-in-link", "--org", org, "--user", "ana@example.com", "--json"]).await;
+    let token = made["url"].as_str().and_then(|url| url.rsplit('/').next()).expect("a token").to_owned();
+    format!("{}/link/{token}", server.address())
 }
 
 #[tokio::test]

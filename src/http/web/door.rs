@@ -278,7 +278,7 @@ pub async fn enter(
     let clicked = clicked(&app, &organization, &sent.email, &password, &browser);
     let mark = visitor::marked(&app, &mut browser);
     match by_password(&app, organization.clone(), sent.email.clone(), password, browser, clicked).await {
-        Ok(session) => with_cookies(go_to(&app, "/"), [mark, opened(&app, &session)]),
+        Ok(session) => with_cookies(go_to(&app, "/"), [mark].into_iter().chain(opened(&app, &session))),
         Err(Error::SignInRefused) => {
             app.evidence.stranger(app.clock.now(), "wrong_password", "web", gather::hashed(&app, caller.0));
             let said = Said { email: &sent.email, error: Some(REFUSED), ..Said::default() };
@@ -475,7 +475,7 @@ pub async fn open(
         signing_in::by_link(&app, &shown.token, &browser, request_id).await
     };
     match done {
-        Ok(session) => with_cookies(go_to(&app, "/"), [mark, opened(&app, &session)]),
+        Ok(session) => with_cookies(go_to(&app, "/"), [mark].into_iter().chain(opened(&app, &session))),
         Err(Error::Invalid(invalid)) => {
             // Whose mailbox a link was found in is guessed as a link is.
             let guess = (invalid.field == "email").then(|| guesses_too_much(&app, caller)).flatten();

@@ -12,7 +12,7 @@ use super::{
         FieldError, Moment,
         me::{Identity, MePage, MovedPage, Other, Password, SessionRow},
     },
-    visitor::{self, Held, Visitor, opened, with_cookies},
+    visitor::{self, Held, Visitor, gather_tabs, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
@@ -145,6 +145,13 @@ fn way(via: Via) -> &'static str {
 
 /// `GET /me`.
 pub async fn me(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
+    match gather_tabs(&app, &headers).await {
+        Ok(gone) => with_cookies(own_page(app, headers).await, gone),
+        Err(error) => unavailable(&app, &error.into()),
+    }
+}
+
+async fn own_page(app: SharedApp, headers: HeaderMap) -> Response {
     let just = done::just(&app, &headers, &Done::OF_ONESELF);
     let held = match Held::read(&app, &headers).await {
         // What was done is old by the time that this page opens.
@@ -270,7 +277,7 @@ pub async fn password(
     let new = Zeroizing::new(std::mem::take(&mut sent.password));
     let call = visitor.call(&app);
     let (field, message) = match own::change_password(&app, &call, &visitor.now, &visitor.browser, current, new).await {
-        Ok(session) => return with_cookies(go_and_say(&app, "/me", Done::Password), [opened(&app, &session)]),
+        Ok(session) => return with_cookies(go_and_say(&app, "/me", Done::Password), opened(&app, &session)),
         Err(Error::Invalid(invalid)) => ("password", said(&invalid)),
         Err(Error::SignInRefused) if visitor.now.has_password => ("current", "This is not your current password.".to_owned()),
         Err(Error::SignInRefused) => (

@@ -173,7 +173,7 @@ async fn confirm(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress
                 organization: &session.organization,
                 codes: &codes,
             };
-            return with_cookies(page(app, &view), [opened(app, &confirmed.opened)]);
+            return with_cookies(page(app, &view), opened(app, &confirmed.opened));
         }
         Err(error) => error,
     };
@@ -189,14 +189,14 @@ async fn confirm(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress
 
 async fn pass(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
     match second_factor::pass(app, &held.chosen, &held.browser, code).await {
-        Ok(session) => with_cookies(go_to(app, "/"), [opened(app, &session)]),
+        Ok(session) => with_cookies(go_to(app, "/"), opened(app, &session)),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }
 }
 
 async fn remove(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
     match second_factor::remove(app, &held.chosen, &held.browser, code).await {
-        Ok(session) => with_cookies(go_and_say(app, "/me", Done::FactorRemoved), [opened(app, &session)]),
+        Ok(session) => with_cookies(go_and_say(app, "/me", Done::FactorRemoved), opened(app, &session)),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }
 }
