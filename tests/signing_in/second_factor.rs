@@ -144,14 +144,22 @@ async fn a_session_that_waits_opens_nothing() {
         let (open, waiting) = (Browser::of(&server), Browser::in_by_password(&server, "ana@example.com").await);
         let drawn = drawn_for(&waiting.get(PLACE).await.html);
         for (path, form) in [
-            ("/me/name", vec![("first_name", "Zoe"), ("last_name", "Gone")]),
             ("/me/password", vec![("current", PASSWORD), ("password", "nine quiet herons read the tide")]),
             ("/me/sessions", vec![("end", "all")]),
             ("/sign-out", vec![]),
         ] {
             let form: Vec<_> = form.into_iter().chain([("as", drawn.as_str())]).collect();
-            assert_eq!(waiting.post(path, &form).await.location.as_deref(), Some("/sign-in"), "{path}");
+            assert_eq!(waiting.post(path, &form).await.location.as_deref(), Some(PLACE), "{path}");
         }
+        // What was typed is not lost, but for secrets.
+        let kept = waiting.post("/me/name", &[("as", &drawn), ("first_name", "Zoe"), ("last_name", "Gone")]).await;
+        assert_eq!(kept.status, 409, "{}", kept.html);
+        for said in ["One more step first", "<bdi>Zoe</bdi>", "<bdi>Gone</bdi>", "href=\"/me/second-factor\""] {
+            assert!(kept.html.contains(said), "{said}: {}", kept.html);
+        }
+        // A form of somebody else tells nothing of that.
+        let other = waiting.post("/me/name", &[("as", "nobody"), ("first_name", "Zoe"), ("last_name", "Gone")]).await;
+        assert!(other.status == 409 && other.html.contains("This browser has moved on") && other.html.contains("Zoe"), "{}", other.html);
         // Nor a secret of its own in place of the one that is asked for.
         for act in ["begin", "confirm"] {
             let seen = waiting.factor(PLACE, act, &secret.code(now().plus(-100 * STEP))).await;
@@ -366,10 +374,12 @@ async fn what_is_demanded_of_administrators_is_asked_of_them_at_once() {
         let drawn = drawn_for(&boss.me().await.expect("in"));
         assert!(demand(&server, "administrators").await && !demand(&server, "administrators").await);
         assert!(boss.waits().await && ana.me().await.is_some());
-        assert_eq!(
-            boss.post("/me/name", &[("as", &drawn), ("first_name", "X"), ("last_name", "Y")]).await.location.as_deref(),
-            Some("/sign-in")
-        );
+        // What was typed meanwhile is not lost, whichever page it was typed on.
+        for (path, field, typed) in [("/me/name", "first_name", "Zoë"), ("/users/invite", "email", "new@example.com")] {
+            let kept = boss.post(path, &[("as", &drawn), (field, typed)]).await;
+            assert!(kept.status == 409 && kept.html.contains(&format!("<bdi>{typed}</bdi>")), "{path}: {} {}", kept.status, kept.html);
+        }
+        assert_eq!(boss.post("/users/invite", &[("as", &drawn)]).await.location.as_deref(), Some(PLACE));
         let page = boss.get(PLACE).await;
         assert!(page.html.contains("asks you for one") && !page.html.contains("Back to your page"), "{}", page.html);
         let (secret, _) = boss.enrol(PLACE, now()).await;

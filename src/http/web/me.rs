@@ -10,7 +10,7 @@ use super::{
     page, said, too_many, too_soon, unavailable,
     views::{
         FieldError, Moment,
-        me::{Identity, MePage, MovedPage, Other, Password, SessionRow},
+        me::{Identity, MePage, Moved, MovedPage, Other, Password, SessionRow},
     },
     visitor::{self, Held, Visitor, gather_tabs, opened, with_cookies},
 };
@@ -179,15 +179,28 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, sent: &OwnForm) -> Result<
         Ok(None) => return Err(moved(app, None, &typed)),
         Err(error) => return Err(unavailable(app, &error.into())),
     };
-    let Some(visitor) = Visitor::of(app, held) else { return Err(go_to(app, "/sign-in")) };
-    if UserId::parse(&sent.drawn_for) == Some(visitor.now.person.id) { Ok(visitor) } else { Err(moved(app, Some(&visitor.now), &typed)) }
+    let drawn_for = UserId::parse(&sent.drawn_for);
+    if drawn_for == Some(held.chosen.person.id) && held.chosen.waits_for.is_some() {
+        return Err(waiting(app, &typed));
+    }
+    let chosen = held.chosen.clone();
+    let Some(visitor) = Visitor::of(app, held) else { return Err(moved(app, Some(&chosen), &typed)) };
+    if drawn_for == Some(visitor.now.person.id) { Ok(visitor) } else { Err(moved(app, Some(&visitor.now), &typed)) }
 }
 
 /// Says that the browser looks at another account now, or at none.
 fn moved(app: &SharedApp, now: Option<&Session>, typed: &[(&str, &str)]) -> Response {
     let now = now.map(|now| (now.full_name(), now.organization.as_str()));
-    let now = now.as_ref().map(|(person, organization)| (person.as_str(), *organization));
+    let now = now.as_ref().map_or(Moved::Out, |(person, organization)| Moved::Elsewhere { person, organization });
     page(app, &MovedPage { base: app.public_url.base(), now, typed })
+}
+
+/// Says that the account waits for its second factor, with what was typed; where nothing was, the browser is led to what is asked for.
+pub(super) fn waiting(app: &SharedApp, typed: &[(&str, &str)]) -> Response {
+    if typed.is_empty() {
+        return go_to(app, "/me/second-factor");
+    }
+    page(app, &MovedPage { base: app.public_url.base(), now: Moved::Waits, typed })
 }
 
 /// What the browser holds, if it still looks at the account that a form was drawn for, whatever that waits for; else the answer,

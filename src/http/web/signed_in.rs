@@ -3,7 +3,7 @@
 use super::{
     door::go_to,
     fault,
-    me::holder,
+    me::{holder, waiting},
     unavailable, unread,
     views::Fault,
     visitor::{Held, Visitor},
@@ -74,7 +74,11 @@ impl<F: Fields> FromRequest<SharedApp> for Drawn<F> {
         let once = once(app, &parts, &bytes);
         let (headers, again) = (parts.headers.clone(), Request::from_parts(parts, Body::from(bytes)));
         let Form(form) = Form::<F>::from_request(again, app).await.map_err(|rejection| fault(app, unread(rejection.status())))?;
-        let visitor = open(app, holder(app, &headers, form.drawn_for(), &form.typed()).await?)?;
+        let held = holder(app, &headers, form.drawn_for(), &form.typed()).await?;
+        if held.chosen.waits_for.is_some() {
+            return Err(waiting(app, &form.typed()));
+        }
+        let visitor = open(app, held)?;
         Ok(Self { visitor, form, once })
     }
 }

@@ -130,15 +130,49 @@ impl View for MePage<'_> {
     }
 }
 
-/// A form that was drawn for another account, or for one that is signed in no more: nothing is done, and what was typed is
-/// not lost. Status 409.
+/// What became of the account that a form was drawn for.
+#[derive(Debug, Clone, Copy)]
+pub enum Moved<'a> {
+    /// It is signed in here no more, and nor is another.
+    Out,
+    /// It waits for its second factor.
+    Waits,
+    /// The browser looks at another one.
+    Elsewhere {
+        /// Full name.
+        person: &'a str,
+        /// Name of its organization.
+        organization: &'a str,
+    },
+}
+
+impl Moved<'_> {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Out => "You are signed out",
+            Self::Waits => "One more step first",
+            Self::Elsewhere { .. } => "This browser has moved on",
+        }
+    }
+
+    fn why(self) -> &'static str {
+        match self {
+            Self::Out => "The form that you sent was drawn for an account that is signed in here no more.",
+            Self::Waits => "The form that you sent came while your account asks for its second factor, before which nothing else opens.",
+            Self::Elsewhere { .. } => "The form that you sent was drawn for another account than the one this browser looks at now.",
+        }
+    }
+}
+
+/// A form that was drawn for another account, for one that is signed in no more, or for one that waits for its second factor: nothing is
+/// done, and what was typed is not lost. Status 409.
 #[derive(Debug, Template)]
 #[template(path = "moved.html")]
 pub struct MovedPage<'a> {
     /// Path of the public URL.
     pub base: &'a str,
-    /// The account that the browser looks at now, if any: full name and organization.
-    pub now: Option<(&'a str, &'a str)>,
+    /// What became of its account.
+    pub now: Moved<'a>,
     /// What was typed: labels and values, never a password.
     pub typed: &'a [(&'a str, &'a str)],
 }

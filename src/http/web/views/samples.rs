@@ -12,7 +12,7 @@ use super::{
     factors::{FactorsPage, ResetPage, Row},
     frame::{Frame, Place},
     groups::{self, AddPage, Candidate, DeletePage, Difference, Doable, GroupPage, GroupsPage, Loser, Matrix, Picking, Saved},
-    me::{Identity, MePage, MovedPage, Other, Password, SessionRow},
+    me::{Identity, MePage, Moved, MovedPage, Other, Password, SessionRow},
     passwords::{self as people, PasswordsPage},
     render,
     second_factor::{CodePage, Drawing, FactorPage, RecoveryCodesPage, Refusal, SetUpPage},
@@ -223,7 +223,7 @@ pub(super) fn door() -> Vec<(String, Page)> {
     };
     let link = |show_password, error| render(&password_link(show_password, error));
     let sign_in_link = LinkPage { title: "Sign in", button: "Sign in", asks_password: false, ..password_link(None, None) };
-    let (moved, typed) = (Some((HOSTILE, HOSTILE)), [("First name", HOSTILE)]);
+    let (moved, typed) = (Moved::Elsewhere { person: HOSTILE, organization: HOSTILE }, [("First name", HOSTILE)]);
     let mut pages = vec![
         ("sign_in".to_owned(), sign_in(None)),
         ("sign_in-wrong".to_owned(), sign_in(Some("This is not a complete email address."))),
@@ -237,7 +237,8 @@ pub(super) fn door() -> Vec<(String, Page)> {
         ("link-show".to_owned(), link(Some(TYPED), None)),
         ("link-weak".to_owned(), link(None, Some("This password is among the first that are tried."))),
         ("moved".to_owned(), render(&MovedPage { base, now: moved, typed: &typed })),
-        ("moved-out".to_owned(), render(&MovedPage { base, now: None, typed: &[] })),
+        ("moved-out".to_owned(), render(&MovedPage { base, now: Moved::Out, typed: &[] })),
+        ("moved-waits".to_owned(), render(&MovedPage { base, now: Moved::Waits, typed: &typed })),
         ("me".to_owned(), me(true, None, &[])),
         ("me-said".to_owned(), me(false, Some("Your name is saved."), &[])),
         ("me-errors".to_owned(), me(true, None, &ME_ERRORS)),
