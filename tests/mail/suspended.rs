@@ -99,6 +99,7 @@ async fn a_token_whose_last_week_begins_while_its_organization_is_suspended_is_t
         turn(&server, "suspend").await;
         let before = taken(&sink).len();
         assert_eq!((look(2).await, look(3).await), (2, 0), "noted once");
+        pass(&server, 3 * DAY).await;
         assert!(server.tamper("UPDATE credentials SET expires_at = created_at + 1 WHERE label = 'ended'").await);
         // A mail of the host's own organization shows that the worker has gone by what waits.
         let second = second_organization(&server).await;
