@@ -77,8 +77,11 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
                   SELECT key, 'x', created_at, created_at FROM users WHERE email_key = 'admin@example.com'";
     assert!(server.tamper(factor).await);
     let other = server.ok("whoami", json!({})).await["user"]["id"].as_str().expect("an id").to_owned();
-    let token = server.cli(&["token", "create", "--org", &server.org, "--user", ANA.email, "--json"]).await;
-    let token = token["id"].as_str().expect("an id").to_owned();
+    let made = async |email| {
+        let token = server.cli(&["token", "create", "--org", &server.org, "--user", email, "--json"]).await;
+        token["id"].as_str().expect("an id").to_owned()
+    };
+    let (token, of_another) = (made(ANA.email).await, made("admin@example.com").await);
     let browser = browser();
     let connection = &world.provider.as_ref().expect("a provider").1;
     let out = format!("sso:{connection}");
@@ -160,7 +163,11 @@ async fn hers(world: &World) -> (Client, Vec<Row>) {
         about("/users/{id}", &[("version", "1"), ("first_name", "N"), ("last_name", "Other")]),
         about("/users/{id}/access-groups/add", &[("access_group", &in_group)]),
         about("/users/{id}/access-groups", &[("access_group", &in_group)]),
-        about("/users/{id}/ai-tools", &[("token", &token)]),
+        {
+            let mut row = own("/users/{id}/ai-tools", &[("token", &of_another)], 303);
+            row.path = format!("{address}/users/{other}/ai-tools");
+            row
+        },
         about("/users/{id}/ai-tools/end", &[]),
         about("/users/{id}/deactivate", &[]),
         about("/users/{id}/reactivate", &[]),
