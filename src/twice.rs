@@ -97,8 +97,10 @@ mod tests {
                 Ok::<_, ()>(done.fetch_add(1, Ordering::SeqCst))
             })
         };
-        assert_eq!(tokio::join!(ask(1), ask(1), ask(2)), (Ok(0), Ok(0), Ok(1)));
-        assert_eq!((ask(1).await, twice.known(&clock, &[1; 32])), (Ok(0), Some(0)));
+        let (first, second, other) = tokio::join!(ask(1), ask(1), ask(2));
+        // Which of the two is done first is the runtime's choice.
+        assert!(first == second && first != other && done.load(Ordering::SeqCst) == 2, "{first:?} {second:?} {other:?}");
+        assert_eq!((ask(1).await, twice.known(&clock, &[1; 32])), (first, first.ok()));
         twice.forget(&[1; 32]);
         assert_eq!((twice.known(&clock, &[1; 32]), ask(1).await), (None, Ok(2)));
         clock.advance(KEPT);

@@ -443,7 +443,7 @@ async fn b06_the_frame_leads_to_the_other_organizations_of_the_browser() {
 }
 
 /// The key that a page put into its forms.
-fn key_of(page: &str) -> String {
+pub fn key_of(page: &str) -> String {
     let key = page.split("name=\"key\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
     key.expect("a key").to_owned()
 }

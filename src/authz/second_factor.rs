@@ -160,6 +160,8 @@ pub struct PassSecondFactor {
     pub browser: [u8; 32],
     /// The browser in words of ours, such as `Firefox on Linux`.
     pub label: String,
+    /// Whether its person is told by mail, where the browser was not there before.
+    pub tells: bool,
 }
 
 impl Action for PassSecondFactor {
@@ -275,7 +277,7 @@ mod tests {
         authorize(
             &actor,
             &standing(Role::User),
-            PassSecondFactor { person, factor, proof, session, browser: [1; 32], label: String::new() },
+            PassSecondFactor { person, factor, proof, session, browser: [1; 32], label: String::new(), tells: false },
         )
         .map(drop)
     }

@@ -65,6 +65,9 @@ pub enum Notice {
     PasswordChanged {
         /// Where it was changed.
         browser: Option<String>,
+        /// Whether there was none before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        first: bool,
     },
     /// An Administrator signed in in a browser that was not seen before.
     NewBrowser {
@@ -217,8 +220,8 @@ mod tests {
         let (who, by) = (UserId::new(now, &random), By::Person(UserId::new(now, &random)));
         let browser = Some("Firefox on Linux".to_owned());
         for notice in [
-            Notice::PasswordChanged { browser: None },
-            Notice::PasswordChanged { browser: browser.clone() },
+            Notice::PasswordChanged { browser: None, first: false },
+            Notice::PasswordChanged { browser: browser.clone(), first: true },
             Notice::NewBrowser { browser: browser.clone() },
             Notice::AdministratorMade { who, by },
             Notice::AdministratorMade { who, by: By::Operator },
@@ -244,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_row_without_facts_and_an_unknown_one_are_told_apart() {
-        assert_eq!(Notice::parse("password_changed", None), Some(Notice::PasswordChanged { browser: None }));
+        assert_eq!(Notice::parse("password_changed", None), Some(Notice::PasswordChanged { browser: None, first: false }));
         for (letter, detail) in
             [("of_tomorrow", None), ("administrator_made", None), ("token_ending", Some("no")), ("new_browser", Some("[]"))]
         {

@@ -16,7 +16,7 @@
 //!     host: "usher.larkspur.example",
 //!     message_id: "1@usher.larkspur.example",
 //!     date: Timestamp::from_millis(1_795_615_200_000),
-//!     matter: Matter::PasswordChanged { browser: Some("Firefox on Linux") },
+//!     matter: Matter::PasswordChanged { browser: Some("Firefox on Linux"), first: false },
 //! };
 //! let message = usher_mcp::mail::message::build(&letter, usher_mcp::mail::message::Way::Relay)?;
 //! # Ok::<(), usher_mcp::mail::message::MailBuildError>(())
@@ -123,6 +123,8 @@ pub enum Matter<'a> {
     PasswordChanged {
         /// Where it was changed.
         browser: Option<&'a str>,
+        /// Whether there was none before.
+        first: bool,
     },
     /// An Administrator signed in in a browser that was not seen before.
     NewBrowser {
@@ -247,7 +249,7 @@ impl<'a> Letter<'a> {
                 texts.push(("provider", provider));
                 texts.extend(browser(asked));
             }
-            Matter::PasswordChanged { browser: used }
+            Matter::PasswordChanged { browser: used, .. }
             | Matter::NewBrowser { browser: used }
             | Matter::RecoveryCodeUsed { browser: used, .. } => {
                 texts.extend(browser(used));

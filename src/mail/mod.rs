@@ -342,7 +342,7 @@ fn matter<'a>(due: &'a Due, url: &'a str, language: Language) -> Option<Matter<'
             }
         }
         Content::Notice(notice, named) => match notice {
-            Notice::PasswordChanged { browser } => Matter::PasswordChanged { browser: browser.as_deref() },
+            Notice::PasswordChanged { browser, first } => Matter::PasswordChanged { browser: browser.as_deref(), first: *first },
             Notice::NewBrowser { browser } => Matter::NewBrowser { browser: browser.as_deref() },
             Notice::AdministratorMade { by: whom, .. } => Matter::AdministratorMade { who: named.who.as_deref()?, by: by(whom, named) },
             Notice::SsoChanged { change, by: whom, .. } => Matter::SsoChanged {

@@ -323,12 +323,25 @@ fn english(matter: &Matter) -> Words {
             ),
             sent: "Sent because somebody signed in with this address,\nby usher at {host}",
         },
-        Matter::PasswordChanged { .. } => Words {
+        Matter::PasswordChanged { first: false, .. } => Words {
             subject: "Your password at {organization} was changed",
             title: "Your password at {organization} was changed",
             preview: "On {when}. If it was not you, read on.",
             paragraphs: &[
                 "Every other browser in which you were signed in is signed out. From now on the new password holds.",
+                "If it was not you, somebody else has your account: ask for a link to choose a new password at the sign-in page, and tell an Administrator of {organization} at once. Somebody may also be reading your mail.",
+            ],
+            link: None,
+            rows: WHEN_AND_WHERE,
+            foot: None,
+            sent: SENT_TO_THE_OWNER,
+        },
+        Matter::PasswordChanged { first: true, .. } => Words {
+            subject: "You have a password at {organization} from now on",
+            title: "You have a password at {organization} from now on",
+            preview: "On {when}. If it was not you, read on.",
+            paragraphs: &[
+                "Every other browser in which you were signed in is signed out. From now on the password opens your account, too.",
                 "If it was not you, somebody else has your account: ask for a link to choose a new password at the sign-in page, and tell an Administrator of {organization} at once. Somebody may also be reading your mail.",
             ],
             link: None,

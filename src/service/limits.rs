@@ -3,7 +3,7 @@
 
 use super::{Writing, signing_in::LINK_BUDGET};
 use crate::{
-    domain::DAY,
+    domain::{DAY, Role},
     error::{Budget, Error},
     store::{
         credentials,
@@ -60,9 +60,13 @@ pub(crate) async fn one_more_reset(writing: &mut Writing<'_>, user_key: i64) -> 
     Ok(())
 }
 
-/// Whether an Administrator is told of one more browser that was not there before: as often as their mailbox gets links that are asked
-/// for. Whoever has the password makes a new browser with each sign-in; the audit log holds them all.
-pub(crate) async fn tells_of_a_new_browser(writing: &mut Writing<'_>, user_key: i64) -> Result<bool, Error> {
+/// Whether somebody is told of one more browser that was not there before: an Administrator, as often as their mailbox gets links that
+/// are asked for. Whoever has the password makes a new browser with each sign-in; the audit log holds them all.
+pub(crate) async fn tells_of_a_new_browser(writing: &mut Writing<'_>, role: Role, user_key: i64) -> Result<bool, Error> {
+    match role {
+        Role::Administrator => {}
+        Role::User => return Ok(false),
+    }
     for (limit, window) in LINK_BUDGET {
         let since = writing.work.now().plus(-window);
         if notices::new_browsers_told(&mut writing.work, user_key, since, limit).await? >= limit {

@@ -6,7 +6,7 @@
 //! here before has a count of its own, and so have the recovery codes of each session, which nobody guesses.
 
 use super::{
-    About, Call, Done, Writing, invalid,
+    About, Call, Done, Writing, invalid, limits,
     me::note_refusal,
     retrying,
     signing_in::{Opened, wait_left},
@@ -268,6 +268,12 @@ async fn use_code(writing: &mut Writing<'_>, call: &Call, session: &Session, com
     if !proof.counts(&facts) {
         return Ok(false);
     }
+    let tells = match use_for {
+        For::Passing { .. } => limits::tells_of_a_new_browser(writing, found.facts.role, key).await?,
+        // Of these a letter of their own tells.
+        For::Confirming { .. } | For::Removing { .. } => false,
+    };
+    let work = &mut writing.work;
     let (actor, standing, person, session, label) = (&call.actor, &writing.standing, found.facts, session.id, compared.label.clone());
     match use_for {
         For::Confirming { recovery_codes, browser } => {
@@ -276,7 +282,7 @@ async fn use_code(writing: &mut Writing<'_>, call: &Call, session: &Session, com
             second_factor::confirm(work, authz::authorize(actor, standing, action)?).await?;
         }
         For::Passing { browser } => {
-            let action = PassSecondFactor { person, factor: facts, proof, session, browser: *browser, label };
+            let action = PassSecondFactor { person, factor: facts, proof, session, browser: *browser, label, tells };
             second_factor::pass(work, authz::authorize(actor, standing, action)?).await?;
         }
         For::Removing { browser } => {

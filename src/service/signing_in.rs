@@ -19,7 +19,7 @@ use crate::{
         action::PersonFacts,
         door::{PasswordProof, Proof, SetPassword, SignIn, Via, WaitsFor, demands_second_factor},
     },
-    domain::{ConnectionId, CredentialId, DAY, Email, HOUR, LinkKind, MINUTE, RequestId, Role, SECOND, Timestamp},
+    domain::{ConnectionId, CredentialId, DAY, Email, HOUR, LinkKind, MINUTE, RequestId, SECOND, Timestamp},
     error::{Budget, Error},
     gather::Named,
     keys::sha256,
@@ -170,10 +170,7 @@ async fn admit_once(app: &App, arrival: &Arrival, call: &Call, admission: &Admis
         } else {
             demands_second_factor(&settings, found.facts.role).then_some(WaitsFor::Enrolment)
         };
-        let tells = match found.facts.role {
-            Role::Administrator => limits::tells_of_a_new_browser(&mut writing, arrival.person.key).await?,
-            Role::User => false,
-        };
+        let tells = limits::tells_of_a_new_browser(&mut writing, found.facts.role, arrival.person.key).await?;
         let now = writing.work.now();
         let action = SignIn {
             person: found.facts,

@@ -524,6 +524,12 @@ async fn forgive_at_the_door(work: &mut Work, address: [u8; 32]) -> Result<(), S
     Ok(())
 }
 
+/// Whether a browser, by its mark, is known to an account.
+pub(super) async fn knows(work: &mut Work, key: i64, mark: &[u8]) -> Result<bool, StoreError> {
+    let query = work.tx.query("SELECT 1 FROM known_browsers WHERE user_key = $1 AND browser = $2");
+    Ok(query.bind(key).bind(mark.to_vec()).optional().await?.is_some())
+}
+
 /// A browser, by its mark, is known to an account from now on.
 pub(super) async fn know(work: &mut Work, key: i64, mark: &[u8]) -> Result<(), StoreError> {
     let now = work.now;
@@ -545,10 +551,7 @@ pub(super) async fn know(work: &mut Work, key: i64, mark: &[u8]) -> Result<(), S
 /// (requirement 46).
 pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Result<(), StoreError> {
     let was_known = match action.mark {
-        Some(mark) => {
-            let query = work.tx.query("SELECT 1 FROM known_browsers WHERE user_key = $1 AND browser = $2").bind(key).bind(mark);
-            query.optional().await?.is_some()
-        }
+        Some(mark) => knows(work, key, &mark).await?,
         None => false,
     };
     match (action.via, action.mark.filter(|_| was_known)) {
@@ -557,8 +560,8 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
         (Via::Password, None) => {}
         (Via::Link | Via::Operator | Via::Sso | Via::Invite, _) => forgive_at_the_door(work, action.mailbox).await?,
     }
-    // Who has just accepted an invite in a browser knows that they did.
-    if action.tells && !was_known && !matches!(action.proof, Proof::Invite) {
+    // Who has just accepted an invite in a browser knows that they did. Who still has to show a second factor is not in.
+    if action.tells && action.waits_for.is_none() && !was_known && !matches!(action.proof, Proof::Invite) {
         notices::tell(work, key, &Notice::NewBrowser { browser: Some(action.label.clone()) }).await?;
     }
     // A browser that has only half of what is asked for must get nothing that strangers have not.
@@ -575,6 +578,7 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
     let person = action.person.person;
     let key = person.key;
     let broke_glass = notices::breaks_glass(work, key).await?;
+    let first = password_hash(work, key).await?.is_none();
     work.tx
         .query("UPDATE users SET password_hash = $2, version = version + 1 WHERE key = $1")
         .bind(key)
@@ -603,7 +607,7 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
         }
         None => super::sessions::end_of(work, key, Which::All).await?,
     };
-    notices::tell(work, key, &Notice::PasswordChanged { browser: Some(action.browser) }).await?;
+    notices::tell(work, key, &Notice::PasswordChanged { browser: Some(action.browser), first }).await?;
     notices::break_glass(work, person, broke_glass, notices::by(&stamp)).await?;
     work.actor_name = Some(action.person.name);
     audit::append(work, Entry::done(stamp, vec![Change::set("sessions_ended", Said::Plain(ended.to_string()))])).await?;

@@ -212,7 +212,10 @@ pub async fn pass(work: &mut Work, proof: Authorized<PassSecondFactor>) -> Resul
     let (action, stamp) = proof.into_parts();
     let key = action.person.person.key;
     let shown = use_up(work, key, &action.proof).await?;
-    sessions::prove(work, action.session, action.browser).await?;
+    let was_known = sessions::prove(work, action.session, action.browser).await?;
+    if action.tells && !was_known {
+        notices::tell(work, key, &Notice::NewBrowser { browser: Some(action.label.clone()) }).await?;
+    }
     if let FactorProof::Recovery { .. } = action.proof {
         let left: i64 = work.tx.query(CODES_LEFT).bind(key).one().await?.get(0)?;
         let left = u32::try_from(left).unwrap_or_default();

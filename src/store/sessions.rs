@@ -235,9 +235,9 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
-/// The person of a session was proved just now: it waits for nothing any more, and its browser is known to them. The browser's
-/// cookie has a new value.
-pub(super) async fn prove(work: &mut Work, session: CredentialId, browser: [u8; 32]) -> Result<(), StoreError> {
+/// The person of a session was proved just now: it waits for nothing any more, and its browser is known to them; whether it was
+/// before. The browser's cookie has a new value.
+pub(super) async fn prove(work: &mut Work, session: CredentialId, browser: [u8; 32]) -> Result<bool, StoreError> {
     let now = work.now;
     let row = work
         .tx
@@ -248,10 +248,16 @@ pub(super) async fn prove(work: &mut Work, session: CredentialId, browser: [u8; 
         .await?;
     let mut c = row.columns();
     let (key, mark): (i64, Option<Vec<u8>>) = (c.take()?, c.take()?);
-    if let Some(mark) = mark {
-        super::door::know(work, key, &mark).await?;
-    }
-    renew(work, session, browser).await
+    let was_known = match mark {
+        Some(mark) => {
+            let was_known = super::door::knows(work, key, &mark).await?;
+            super::door::know(work, key, &mark).await?;
+            was_known
+        }
+        None => false,
+    };
+    renew(work, session, browser).await?;
+    Ok(was_known)
 }
 
 /// The cookie of a session's browser has a new value, so that a copy of the one before opens nothing; all accounts of the

@@ -124,6 +124,28 @@ async fn an_administrator_is_told_of_a_browser_that_was_not_there_before() {
 }
 
 #[tokio::test]
+async fn a_browser_that_has_the_password_and_no_code_is_not_in_and_one_that_has_both_is_news_once() {
+    on_both(async |engine| {
+        let (server, sink) = server_and_sink(engine).await;
+        let boss = "boss@example.com";
+        joined(&server, &sink, boss, "Administrator").await;
+        let news =
+            async || told(&server, &sink).await.into_iter().filter(|mail| *mail == (boss.to_owned(), NEW_BROWSER.to_owned())).count();
+        let enter = async |browser: &Browser| assert_eq!(browser.by_password(&server.org, boss, PASSWORD).await.status, 303);
+        let own = Browser::of(&server);
+        enter(&own).await;
+        let (_, codes) = own.enrol("/me/second-factor", Clock::system().now()).await;
+        let before = news().await;
+        let half = Browser::of(&server);
+        enter(&half).await;
+        assert_eq!(news().await, before, "nobody signed in");
+        half.factor("/me/second-factor", "pass", &codes[0]).await;
+        assert_eq!(news().await, before + 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_signs_in_in_ever_new_browsers_fills_no_mailbox_and_the_log_has_them_all() {
     on_both(async |engine| {
         let (server, sink) = server_and_sink(engine).await;

@@ -6,7 +6,10 @@ use super::{
     factors::{id_of, link, refusals_of},
     refused, second_organization, with_ana,
 };
-use crate::common::{Engine, PASSWORD, Server, database::Connection, on_both, until};
+use crate::{
+    common::{Engine, PASSWORD, Server, database::Connection, on_both, until},
+    dashboard::key_of,
+};
 use serde_json::json;
 use usher_mcp::domain::{Clock, HOUR, Timestamp};
 
@@ -133,6 +136,22 @@ async fn a_second_factor_is_asked_for_after_a_reset_that_somebody_else_started()
 }
 
 #[tokio::test]
+async fn a_reset_that_is_pressed_twice_is_one_mail_whose_link_opens() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let place = format!("{PLACE}/{}", id_of(&server, ANA).await);
+        let page = boss.get(&place).await.html;
+        let form = [("as", drawn_for(&page)), ("key", key_of(&page))];
+        let form = form.each_ref().map(|(name, value)| (*name, value.as_str()));
+        assert!(mailed(&boss.post(&place, &form).await) && mailed(&boss.post(&place, &form).await));
+        let link = server.newest_link_to(ANA, 2).await;
+        assert_eq!(choose(&Browser::of(&server), &link, ANA, NEW).await.status, 303);
+        assert_eq!(server.links_to(ANA).len(), 2, "the invite and one reset");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_has_no_password_is_told_that_a_first_one_is_added() {
     on_both(async |engine| {
         let (server, boss) = with_boss(engine).await;
@@ -161,6 +180,10 @@ async fn whoever_has_no_password_is_told_that_a_first_one_is_added() {
         let page = opened(&door, &own).await;
         assert!(page.contains("<h1 id=\"h\">Choose a password</h1>") && !page.to_lowercase().contains("new password"), "{page}");
         assert_eq!(choose(&Browser::of(&server), &link, "admin@example.com", NEW).await.status, 303);
+        until("the news", async || {
+            newest_mail(&server, "admin@example.com").contains("Subject: You have a password at My organization from now on").then_some(())
+        })
+        .await;
         // From then on there is one.
         assert!(said(&admin).await.contains("choose a new password?"));
         assert_eq!(door.post(&path, &[("email", "admin@example.com"), ("do", "reset")]).await.status, 200);

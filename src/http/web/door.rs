@@ -36,8 +36,20 @@ use axum::{
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// The one sentence for whatever does not open: a wrong password, an unknown address, somebody who may not come in.
-const REFUSED: &str = "That email and password do not open a door here. Check both, or have a link sent to you.";
+/// The one sentence for whatever does not open: a wrong password, an unknown address, somebody who may not come in. It names the way
+/// that is left where the organization has that way.
+const fn refused(mails_links: bool) -> &'static str {
+    if mails_links {
+        "That email and password do not open a door here. Check both, or have a link sent to you."
+    } else {
+        "That email and password do not open a door here. Check both."
+    }
+}
+
+/// Whether an organization lets people in by a mailed link.
+const fn mails_links(organization: &Organization) -> bool {
+    organization.settings.magic_links && !organization.settings.sso_required
+}
 
 /// What is said where a password is saved and did not sign in by itself.
 const SAVED: &str = "Your password is saved. Sign in with it.";
@@ -143,8 +155,9 @@ pub async fn ask(
     if sent.act == "organization" {
         let slug = sent.organization.trim().trim_start_matches('/').to_lowercase();
         return match organizations::by_slug(&app.pool, &slug).await {
-            Ok(Some(organization)) => go_to(&app, &format!("/sign-in/{}", organization.slug)),
-            Ok(None) => {
+            Ok(Some(organization)) if organization.suspended_at.is_none() => go_to(&app, &format!("/sign-in/{}", organization.slug)),
+            // One that is suspended has no door, and whose it was is nobody's business.
+            Ok(Some(_) | None) => {
                 let error = "There is no organization of this short name here. It stands at the end of your MCP address.";
                 sign_in_page(&app, ("", None), (&sent.organization, Some(error)))
             }
@@ -190,7 +203,7 @@ async fn door_page(app: &SharedApp, organization: &Organization, said: &Said<'_>
             organization: &organization.name,
             slug: &organization.slug,
             email: said.email,
-            magic_links: organization.settings.magic_links && !organization.settings.sso_required,
+            magic_links: mails_links(organization),
             show_password: said.show,
             error: said.error,
             waits: said.waits,
@@ -281,12 +294,13 @@ pub async fn enter(
         Ok(session) => with_cookies(go_to(&app, "/"), [mark].into_iter().chain(opened(&app, &session))),
         Err(Error::SignInRefused) => {
             app.evidence.stranger(app.clock.now(), "wrong_password", "web", gather::hashed(&app, caller.0));
-            let said = Said { email: &sent.email, error: Some(REFUSED), ..Said::default() };
+            let said = Said { email: &sent.email, error: Some(refused(mails_links(&organization))), ..Said::default() };
             with_cookies(door_page(&app, &organization, &said).await, [mark])
         }
         Err(Error::RateLimited { budget, retry_after_ms }) => {
             let seconds = retry_after_seconds(retry_after_ms);
-            let words = too_soon(budget, retry_after_ms, ", or have a link sent to you");
+            let or = if mails_links(&organization) { ", or have a link sent to you" } else { "" };
+            let words = too_soon(budget, retry_after_ms, or);
             let said = Said { email: &sent.email, error: Some(&words), waits: true, ..Said::default() };
             let mut response = with_cookies(door_page(&app, &organization, &said).await, [mark]);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

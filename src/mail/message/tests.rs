@@ -484,7 +484,7 @@ fn a_link_that_works_for_minutes_says_so_and_in_which_browser() {
 #[test]
 fn what_is_not_known_is_not_mentioned() {
     for matter in [
-        Matter::PasswordChanged { browser: None },
+        Matter::PasswordChanged { browser: None, first: false },
         Matter::SecondFactorChanged { change: SecondFactorChange::Removed, by: None, browser: None },
         Matter::SignInLink { link: Link { url: LINK, until: UNTIL }, browser: None },
         Matter::AdministratorMade { who: "Dana Whitfield", by: None },
