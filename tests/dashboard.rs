@@ -1,5 +1,6 @@
 //! The dashboard as an administrator uses it: the roster, inviting from it, and what others find instead.
 
+mod article;
 mod audit;
 mod first_run;
 mod groups;

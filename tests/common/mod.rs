@@ -58,6 +58,8 @@ pub struct Options {
     pub log: Option<std::path::PathBuf>,
     /// A program that becomes the server: its arguments end with the server's.
     pub under: Vec<String>,
+    /// Where it listens; a free port if it does not matter.
+    pub listen: Option<String>,
 }
 
 impl Options {
@@ -139,7 +141,7 @@ impl Server {
         let mut program = Command::new(words.next().expect("a program"));
         program
             .args(words)
-            .args([command, "--json", "--listen", "127.0.0.1:0"])
+            .args([command, "--json", "--listen", options.listen.as_deref().unwrap_or("127.0.0.1:0")])
             // Limits are off by variables, so that a flag of the test's own says otherwise.
             .envs([("USHER_RESENDS", "0"), ("USHER_INVITES_PER_DAY", "0"), ("USHER_CALLS_PER_MINUTE", "0")])
             .args(&options.arguments)

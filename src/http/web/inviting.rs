@@ -125,7 +125,8 @@ async fn draw(
         more_groups,
         may_make_administrators: call.standing.is_administrator(),
         many: many.as_deref(),
-        back: if call.standing.holds(builtin::USERS_READ) { Place::Users.path() } else { "/me" },
+        // The focus comes back to the button that opened the form.
+        back: if call.standing.holds(builtin::USERS_READ) { "/users#invite" } else { "/me" },
         said: just.map(Done::sentence),
         holder,
         errors,

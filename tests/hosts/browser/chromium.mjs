@@ -12,6 +12,11 @@ const FLAGS = [
     '--remote-debugging-port=0', 'about:blank',
 ];
 
+// What the browser is told of a key: its number, and what it types.
+const KEYS = { Tab: [9], Enter: [13, '\r'], Escape: [27], ' ': [32, ' '], ArrowUp: [38], ArrowDown: [40] };
+/** Of `press`. */
+export const SHIFT = 8;
+
 /** Polls until `look` finds something; fails after half a minute. */
 export async function until(what, look) {
     for (let n = 0; n < 600; n += 1) {
@@ -86,16 +91,25 @@ class Page {
         await this.send('Input.insertText', { text });
     }
 
-    /** As a person does: where the thing is. */
-    async click(selector) {
+    /** As a person does: on the keyboard, wherever the focus is. */
+    async press(key, modifiers = 0) {
+        const [code, text] = KEYS[key];
+        for (const type of ['keyDown', 'keyUp']) {
+            const typed = type === 'keyDown' && text ? { text } : {};
+            await this.send('Input.dispatchKeyEvent', { type, key, code: key === ' ' ? 'Space' : key, windowsVirtualKeyCode: code, modifiers, ...typed });
+        }
+    }
+
+    /** As a person does: where the thing is, and as often as that. */
+    async click(selector, times = 1) {
         // What a window of another width has moved is where it stays once that was drawn; a page behind another one draws nothing.
         await this.send('Page.bringToFront');
         await this.run('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))');
         const at = await this.run(`{ const it = document.querySelector(${JSON.stringify(selector)}); it.scrollIntoView({ block: 'center' });
             const box = it.getBoundingClientRect(); ({ x: box.x + box.width / 2, y: box.y + box.height / 2 }) }`);
-        for (const type of ['mousePressed', 'mouseReleased']) {
-            await this.send('Input.dispatchMouseEvent', { type, ...at, button: 'left', clickCount: 1 });
-        }
+        const clicks = Array.from({ length: times }, (_, before) => ['mousePressed', 'mouseReleased'].map(type =>
+            this.send('Input.dispatchMouseEvent', { type, ...at, button: 'left', clickCount: before + 1 })));
+        await Promise.all(clicks.flat());
     }
 
     /** In a window of this width, and in this scheme. */
@@ -162,8 +176,14 @@ export class Browser {
         else done(result);
     }
 
-    async page() {
-        const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' });
+    /** A page of a profile of its own: it shares no cookie with the others. */
+    async stranger() {
+        const { browserContextId } = await this.send('Target.createBrowserContext', {});
+        return this.page({ browserContextId });
+    }
+
+    async page(where = {}) {
+        const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', ...where });
         const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
         const page = new Page(this, sessionId);
         this.pages.set(sessionId, page);
