@@ -116,7 +116,7 @@ async fn group_commit_a_full_disk_answers_unavailable_and_the_server_goes_on_onc
     at_rest(&server).await;
     let log = server.data_dir.path().join("usher.db-wal");
     let size = std::fs::metadata(log).expect("SQLite's log").len();
-    limit_files(&server, &(size + 150_000).to_string()).await;
+    limit_files(&server, &(size + 300_000).to_string()).await;
     let mut outcomes = Vec::new();
     for wave in 0..6 {
         let mut calls = JoinSet::new();
