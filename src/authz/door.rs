@@ -324,10 +324,13 @@ pub enum PasswordProof {
 /// How long a proof is fresh, in milliseconds.
 pub const FRESH: i64 = 10 * crate::domain::MINUTE;
 
-/// Whether a proof of then is fresh now.
+/// How far a proof may lie ahead of the clock, in milliseconds: as far as nodes that serve together disagree at most.
+const AHEAD: i64 = 2 * crate::domain::SECOND;
+
+/// Whether a proof of then is fresh now. One that lies ahead is none: the clock went back since, and nobody knows how old it is.
 #[must_use]
 pub fn is_fresh(proved_at: Timestamp, now: Timestamp) -> bool {
-    now.since(proved_at) <= FRESH
+    (-AHEAD..=FRESH).contains(&now.since(proved_at))
 }
 
 /// When whoever acts was last proved: a person who finds an open browser must not decide with it who gets in.
@@ -661,6 +664,12 @@ mod tests {
         };
         assert_eq!(asked(PasswordProof::First { none: true, proved_at: NOW.plus(-FRESH) }), Ok(()));
         assert_eq!(asked(PasswordProof::First { none: true, proved_at: NOW.plus(-FRESH - 1) }), Err(Reason::WayClosed));
+        assert_eq!(asked(PasswordProof::First { none: true, proved_at: NOW.plus(AHEAD) }), Ok(()), "another node's clock");
+        assert_eq!(
+            asked(PasswordProof::First { none: true, proved_at: NOW.plus(AHEAD + 1) }),
+            Err(Reason::WayClosed),
+            "a clock that went back"
+        );
         assert_eq!(asked(PasswordProof::First { none: false, proved_at: NOW }), Err(Reason::WayClosed));
         assert_eq!(asked(PasswordProof::Current { unchanged: false }), Err(Reason::WayClosed));
         assert_eq!(

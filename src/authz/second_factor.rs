@@ -6,7 +6,7 @@
 use super::{
     Action, Actor, CredentialKind, Reason, Standing, Target,
     action::PersonFacts,
-    door::{FRESH, Proved, WaitsFor, is_fresh},
+    door::{Proved, WaitsFor, is_fresh},
 };
 use crate::domain::{CredentialId, Timestamp};
 use usher_tools::Needs;
@@ -124,7 +124,7 @@ impl ConfirmSecondFactor {
     /// Whether a secret may still be confirmed: somebody who comes to an open browser later must find none.
     #[must_use]
     pub fn is_in_time(factor: &FactorFacts, now: Timestamp) -> bool {
-        !factor.confirmed && now.since(factor.created_at) <= FRESH
+        !factor.confirmed && is_fresh(factor.created_at, now)
     }
 }
 
@@ -251,8 +251,8 @@ impl Action for ResetSecondFactor {
 mod tests {
     use super::*;
     use crate::{
-        authz::{Org, PersonRef, Scopes, Surface, authorize},
-        domain::{OrgId, PermissionSet, Random, Role, Status, UserId},
+        authz::{Org, PersonRef, Scopes, Surface, authorize, door::FRESH},
+        domain::{HOUR, OrgId, PermissionSet, Random, Role, Status, UserId},
     };
     use uuid::Uuid;
 
@@ -349,6 +349,8 @@ mod tests {
         let fresh = FactorFacts { created_at: NOW.plus(-FRESH), confirmed: false, last_step: 0 };
         assert!(ConfirmSecondFactor::is_in_time(&fresh, NOW));
         assert!(!ConfirmSecondFactor::is_in_time(&fresh, NOW.plus(1)));
+        let ahead = FactorFacts { created_at: NOW.plus(HOUR), ..fresh };
+        assert!(!ConfirmSecondFactor::is_in_time(&ahead, NOW), "the clock went back since");
         assert!(!ConfirmSecondFactor::is_in_time(&CONFIRMED, NOW));
         assert!(!FactorProof::Recovery { hash: [0; 32], unused: true }.counts(&fresh));
     }

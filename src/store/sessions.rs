@@ -5,7 +5,7 @@
 
 use super::{
     audit::{self, Change, Entry, Said},
-    sql::{Pool, Row, StoreError},
+    sql::{Pool, Row, StoreError, Tx},
     work::Work,
 };
 use crate::{
@@ -193,7 +193,9 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
     // Who opened a mailbox comes in by one account and finds the others beside it.
     let chosen = match action.proof {
         Proof::Mailbox { .. } => None,
-        Proof::Password { .. } | Proof::Link { .. } | Proof::Identity { .. } | Proof::Invite => Some(now),
+        Proof::Password { .. } | Proof::Link { .. } | Proof::Identity { .. } | Proof::Invite => {
+            Some(next_choice(&mut work.tx, action.browser, now).await?)
+        }
     };
     // The column is for bearer secrets; a session has none, so it holds a value that no secret hashes to.
     let no_secret = sha256(&[action.session.as_uuid().as_bytes().as_slice(), &work.random.bytes::<32>()].concat());
@@ -317,9 +319,17 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u6
         .await
 }
 
+/// When a choice among a browser's accounts counts as made: after all that were made there, also where the clock went back since.
+async fn next_choice(tx: &mut Tx, browser: [u8; 32], now: Timestamp) -> Result<Timestamp, StoreError> {
+    let query = tx.query("SELECT max(chosen_at) FROM credentials WHERE browser = $1 AND kind = 'session'").bind(browser);
+    let last: Option<i64> = query.one().await?.get(0)?;
+    Ok(last.map_or(now, |last| now.max(Timestamp::from_millis(last).plus(1))))
+}
+
 /// Chooses which account of its browser a session shows. It gives nothing, so it is no entry of the log.
 pub async fn choose(pool: &Pool, id: CredentialId, browser: [u8; 32], now: Timestamp) -> Result<bool, StoreError> {
     let mut tx = pool.begin().await?;
+    let now = next_choice(&mut tx, browser, now).await?;
     let chosen = tx
         .query("UPDATE credentials SET chosen_at = $3 WHERE id = $1 AND browser = $2 AND kind = 'session' AND revoked_at IS NULL")
         .bind(id.as_uuid())

@@ -1,8 +1,9 @@
 //! What is one's own: names, password, sessions. It needs no permission.
 
 use super::{Browser, drawn_for, refused, second_organization, with_ana};
-use crate::common::{PASSWORD, database::Connection, on_both};
+use crate::common::{PASSWORD, Server, database::Connection, inside::Inside, on_both};
 use serde_json::json;
+use usher_mcp::domain::{Clock, HOUR};
 
 /// The value of the session's cookie that an answer sets.
 pub(super) fn session_in(seen: &super::Seen) -> String {
@@ -10,7 +11,7 @@ pub(super) fn session_in(seen: &super::Seen) -> String {
     cookie.split(';').next().unwrap_or_default().to_owned()
 }
 
-async fn in_as_ana(server: &crate::common::Server) -> (Browser, String) {
+async fn in_as_ana(server: &Server) -> (Browser, String) {
     let ana = Browser::of(server);
     assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
     let drawn = drawn_for(&ana.me().await.expect("she is in"));
@@ -238,7 +239,7 @@ async fn b06_two_tabs_that_sign_in_at_once_lose_nothing() {
 }
 
 /// The operator's link for Ana in another organization.
-async fn link_into(server: &crate::common::Server, org: &str) -> String {
+pub(super) async fn link_into(server: &Server, org: &str) -> String {
     let made = server.cli(&["sign-in-link", "--org", org, "--user", "ana@example.com", "--json"]).await;
     let token = made["url"].as_str().and_then(|url| url.rsplit('/').next()).expect("a token").to_owned();
     format!("{}/link/{token}", server.address())
@@ -289,6 +290,38 @@ async fn r_b58_a_promotion_shows_in_an_open_browser_with_the_next_page() {
             let page = ana.me().await.expect("she is in");
             assert!(page.contains(&format!("{role} at <bdi>My organization</bdi>")), "{page}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_shows_what_was_chosen_last_and_keeps_no_proof_fresh() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let second = second_organization(&server).await;
+        let clock = Clock::manual(Clock::system().now());
+        let node = Inside::beside(&server, clock.clone()).await;
+        let ana = Browser::at(node.address());
+        assert_eq!(ana.open(&link_into(&server, &second).await).await.status, 303);
+        let right = clock.now();
+        clock.advance(HOUR / 2);
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        clock.set(right);
+        let looks_at = async |name: &str| ana.me().await.is_some_and(|page| page.contains(&format!(" at <bdi>{name}</bdi>")));
+        assert!(looks_at("My organization").await);
+        // Proved half an hour ahead: nobody knows how long ago that is.
+        let place = "/me/second-factor";
+        assert_eq!(ana.factor(place, "begin", "").await.status, 422);
+        for name in ["Second", "My organization", "Second"] {
+            let page = ana.me().await.expect("in");
+            let to = page.split("name=\"to\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a switch").to_owned();
+            assert_eq!(ana.post("/me/switch", &[("as", &drawn_for(&page)), ("to", &to)]).await.status, 303);
+            assert!(looks_at(name).await, "{name}");
+        }
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        assert!(looks_at("My organization").await, "who signs in is looked at");
+        assert_eq!(ana.factor(place, "begin", "").await.status, 200);
+        node.stop().await;
     })
     .await;
 }
