@@ -316,7 +316,8 @@ pub async fn by_link(app: &App, token: &str, browser: &Browser, request_id: Requ
     let link = seen.facts.id.as_uuid();
     let arrival = Arrival { person: seen.person, org: seen.org, kind: CredentialKind::Link, credential: link, via, mailbox };
     // Read before anything is written: what fails then burns no link.
-    let accounts = if via == Via::Link { door::accounts(&app.pool, &seen.email_key).await? } else { Vec::new() };
+    let accounts =
+        if via == Via::Link { door::accounts(&app.pool, &seen.email_key, browser.mark.unwrap_or_default()).await? } else { Vec::new() };
     let opened = come_in(app, &arrival, browser, request_id, Shown::Link(token), None).await?;
     for other in accounts {
         if other.person.id == seen.person.id {

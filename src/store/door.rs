@@ -91,31 +91,54 @@ pub async fn send(work: &mut Work, proof: Authorized<SendLink>, link: &NewLink) 
     Ok(expires_at)
 }
 
-/// How many links of some kinds went to a person's mailbox since `since`, whatever organization sent them, asked for from
-/// browsers known to the accounts or not; up to `up_to`.
-pub async fn sent_to(work: &mut Work, user_key: i64, known: bool, since: Timestamp, up_to: i64) -> Result<i64, StoreError> {
-    let row = work
-        .tx
-        .query(
-            "SELECT count(*) FROM (SELECT 1 AS one FROM links l JOIN users u ON u.key = l.user_key
-                                    WHERE u.email_key = (SELECT email_key FROM users WHERE key = $1)
-                                      AND l.kind IN ('sign_in', 'reset', 'identity') AND l.known = $2 AND l.sent_at > $3 LIMIT $4) counted",
-        )
-        .bind(user_key)
-        .bind(i64::from(known))
-        .bind(since)
-        .bind(up_to)
-        .one()
-        .await?;
-    row.get(0)
+/// By whom links are asked for, as their budgets count them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedFrom {
+    /// From browsers that the account does not know: to the mailbox, whatever organization sends.
+    Stranger,
+    /// From the browser with this mark, which the account knows.
+    Known([u8; 32]),
+    /// From any browser that the account knows.
+    AnyKnown,
 }
 
-/// Ends one link because it was used.
-pub(super) async fn use_up(work: &mut Work, id: LinkId) -> Result<(), StoreError> {
+macro_rules! sent_sql {
+    ($which:literal) => {
+        concat!(
+            "SELECT count(*) FROM (SELECT 1 AS one FROM links l JOIN users u ON u.key = l.user_key WHERE ",
+            $which,
+            " AND l.kind IN ('sign_in', 'reset', 'identity') AND l.sent_at > $2 LIMIT $3) counted"
+        )
+    };
+}
+
+/// How many links of some kinds were mailed since `since`, up to `up_to`.
+pub async fn sent_to(work: &mut Work, user_key: i64, by: AskedFrom, since: Timestamp, up_to: i64) -> Result<i64, StoreError> {
+    let (sql, mark) = match by {
+        AskedFrom::Stranger => (sent_sql!("u.email_key = (SELECT email_key FROM users WHERE key = $1) AND l.known = 0"), None),
+        AskedFrom::Known(mark) => (sent_sql!("l.user_key = $1 AND l.known = 1 AND l.browser = $4"), Some(mark)),
+        AskedFrom::AnyKnown => (sent_sql!("l.user_key = $1 AND l.known = 1"), None),
+    };
+    let query = work.tx.query(sql).bind(user_key).bind(since).bind(up_to);
+    let query = match mark {
+        Some(mark) => query.bind(mark),
+        None => query,
+    };
+    query.one().await?.get(0)
+}
+
+/// Ends one link of a person's because it was used; where it was mailed, they read their mailbox.
+pub(super) async fn use_up(work: &mut Work, user_key: i64, link: &LinkFacts) -> Result<(), StoreError> {
     let now = work.now;
+    match link.kind {
+        LinkKind::SignIn | LinkKind::Reset | LinkKind::StartedReset | LinkKind::Identity | LinkKind::Invite => {
+            work.tx.query("UPDATE users SET mailbox_read_at = $2 WHERE key = $1").bind(user_key).bind(now).execute().await?;
+        }
+        LinkKind::Operator => {}
+    }
     work.tx
         .query("UPDATE links SET ended_at = $2, ended_as = 'used' WHERE id = $1 AND ended_at IS NULL")
-        .bind(id.as_uuid())
+        .bind(link.id.as_uuid())
         .bind(now)
         .execute()
         .await?;
@@ -267,10 +290,16 @@ pub async fn account(pool: &Pool, org: Org, email_key: &str) -> Result<Option<Ac
     query.optional().await?.map(|row| read_account(&row)).transpose()
 }
 
-/// All accounts with this address, the oldest first, whatever organization they are in: only whoever reads that mailbox is
-/// ever told of them.
-pub async fn accounts(pool: &Pool, email_key: &str) -> Result<Vec<Account>, StoreError> {
-    pool.query(account_sql!("u.email_key = $1 ORDER BY u.key")).bind(email_key).all().await?.iter().map(read_account).collect()
+/// All accounts with this address, whatever organization they are in: only whoever reads that mailbox is ever told of them. First
+/// those that were looked at in the browser with this mark, the last one first; then those to which a link in the mailbox led before,
+/// the oldest first; last what nobody but an organization's own provider has opened.
+pub async fn accounts(pool: &Pool, email_key: &str, mark: [u8; 32]) -> Result<Vec<Account>, StoreError> {
+    let sql = account_sql!(
+        "u.email_key = $1 ORDER BY (SELECT coalesce(max(c.chosen_at), 0) FROM credentials c
+                                     WHERE c.user_key = u.key AND c.kind = 'session' AND c.mark = $2) DESC,
+           CASE WHEN u.mailbox_read_at IS NULL THEN 1 ELSE 0 END, u.key"
+    );
+    pool.query(sql).bind(email_key).bind(mark).all().await?.iter().map(read_account).collect()
 }
 
 /// The person's password hash under the lock.
@@ -586,7 +615,7 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
         .execute()
         .await?;
     if let PasswordProof::Link { link, .. } = &action.proof {
-        use_up(work, link.id).await?;
+        use_up(work, key, link).await?;
         // A mailbox is another way than the password.
         forgive_at_the_door(work, action.mailbox).await?;
     }

@@ -491,7 +491,7 @@ pub async fn reactivate(work: &mut Work, proof: Authorized<ReactivateUser>, invi
 macro_rules! join {
     () => {
         "UPDATE users SET folded = $3, status = 'active', activated_at = $4, last_seen_at = $4, password_hash = $5, first_name = $6,
-                last_name = $7, version = version + 1 WHERE key = $1"
+                last_name = $7, mailbox_read_at = CASE WHEN $5 IS NULL THEN mailbox_read_at ELSE $4 END, version = version + 1 WHERE key = $1"
     };
 }
 

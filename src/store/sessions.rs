@@ -228,7 +228,7 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
         .execute()
         .await?;
     if let Proof::Link { link, .. } = &action.proof {
-        super::door::use_up(work, link.id).await?;
+        super::door::use_up(work, key, link).await?;
     }
     super::door::came_in(work, key, &action).await?;
     let changes =

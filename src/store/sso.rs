@@ -461,14 +461,14 @@ pub(super) fn said(person: UserId, identity: &NewIdentity) -> Vec<Change> {
 pub async fn link(work: &mut Work, proof: Authorized<LinkIdentity>) -> Result<bool, StoreError> {
     let (action, stamp) = proof.into_parts();
     let by_mailbox = match &action.proof {
-        LinkProof::Mailbox { link, .. } => Some(link.id),
+        LinkProof::Mailbox { link, .. } => Some(link),
         LinkProof::Fresh { .. } => None,
     };
     if !insert(work, action.person.person.key, &action.identity, by_mailbox.is_some()).await? {
         return Ok(false);
     }
     if let Some(link) = by_mailbox {
-        super::door::use_up(work, link).await?;
+        super::door::use_up(work, action.person.person.key, link).await?;
     }
     let notice = Notice::IdentityChanged { change: IdentityChange::Linked, connection: Some(action.identity.connection) };
     notices::tell(work, action.person.person.key, &notice).await?;

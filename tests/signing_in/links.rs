@@ -1,6 +1,6 @@
 //! By a mailed link, in the browser that asked; by the operator's link, in any.
 
-use super::{Browser, deactivate, second_organization, with_ana};
+use super::{Browser, deactivate, own::link_into, second_organization, with_ana};
 use crate::common::{PASSWORD, Server, database::Connection, inside::Inside, on_both, until};
 use serde_json::json;
 use usher_mcp::{domain::Clock, failpoint::Fault};
@@ -319,6 +319,58 @@ async fn r_b07_no_case_rule_opens_the_door_to_somebody_elses_mailbox() {
         assert!(browser.me().await.is_some());
         assert_eq!(server.mails().len(), mails + 1);
         assert_eq!(server.links_to("kim@example.com").len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_makes_a_browser_known_in_another_organization_shuts_out_none_that_is_known_here() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let second = second_organization(&server).await;
+        let (ana, eve) = (Browser::of(&server), Browser::of(&server));
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        // Eve is in as Ana there, and there alone.
+        assert_eq!(eve.open(&link_into(&server, &second).await).await.status, 303);
+        let (here, there) = (format!("/sign-in/{}", server.org), format!("/sign-in/{second}"));
+        let link = [("email", "ana@example.com"), ("do", "link")];
+        for place in [&there, &there, &there, &there, &here, &here, &here, &here] {
+            assert_eq!(eve.post(place, &link).await.status, 200);
+        }
+        assert_eq!(ana.post(&here, &link).await.status, 200);
+        // Invite, three from the browser that is known there, three of a stranger here, and her own.
+        let own = server.newest_link_to("ana@example.com", 8).await;
+        assert_eq!(ana.open(&own).await.status, 303);
+        let connection = Connection::to(&server).await;
+        let known = connection.number("SELECT count(*) FROM links WHERE kind = 'sign_in' AND known = 1").await;
+        let marks = connection.number("SELECT count(DISTINCT browser) FROM links WHERE kind = 'sign_in' AND known = 1").await;
+        connection.close().await;
+        assert_eq!((known, marks), (4, 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_an_organization_a_link_leads_to_the_account_that_the_browser_looked_at_last() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let second = second_organization(&server).await;
+        let ana = Browser::of(&server);
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        assert_eq!(ana.open(&link_into(&server, &second).await).await.status, 303);
+        let link = [("email", "ana@example.com"), ("do", "link")];
+        // The mail after so many, opened in this browser: where it leads first.
+        let leads = async |browser: &Browser, mails: usize| {
+            assert_eq!(browser.post("/sign-in", &link).await.status, 200);
+            assert_eq!(browser.open(&server.newest_link_to("ana@example.com", mails).await).await.status, 303);
+            let page = browser.me().await.expect("in");
+            ["My organization", "Second"].into_iter().find(|name| page.contains(&format!(" at <bdi>{name}</bdi>"))).expect("one").to_owned()
+        };
+        assert_eq!(leads(&ana, 2).await, "Second");
+        // Elsewhere the oldest, but for one that only its organization's own provider ever opened.
+        assert_eq!(leads(&Browser::of(&server), 3).await, "My organization");
+        assert!(server.tamper("UPDATE users SET mailbox_read_at = NULL WHERE password_hash IS NOT NULL").await);
+        assert_eq!(leads(&Browser::of(&server), 4).await, "Second");
     })
     .await;
 }

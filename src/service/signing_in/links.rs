@@ -12,15 +12,18 @@ use crate::{
     keys::sha256,
     service::{About, Call, Done, Writing, parse, retrying},
     store::{
-        door::{self, Account, Link, NewLink},
+        door::{self, Account, AskedFrom, Link, NewLink},
         organizations,
         people::{self, Who},
     },
 };
 use zeroize::Zeroizing;
 
-/// Links to one mailbox, from browsers that its person never used: how many within how long, of whatever organization.
+/// Links to one mailbox, from browsers that its person never used: how many within how long, of whatever organization. A browser that
+/// opened the account before has as many of its own.
 pub(in crate::service) const LINK_BUDGET: [(i64, i64); 2] = [(3, 10 * MINUTE), (10, DAY)];
+/// Links to one account from all browsers that opened it before: they are its person's, but for whoever can make browsers known.
+const KNOWN_BUDGET: (i64, i64) = (30, DAY);
 
 /// Somebody asked for a link.
 #[derive(Clone)]
@@ -51,7 +54,7 @@ pub fn knock(app: &App, knock: Knock) -> Result<(), Error> {
 /// Looks who lives behind the address, and mails the first of them that may come in this way one link.
 pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
     let Ok(email) = Email::parse(&knock.email) else { return Ok(()) };
-    let accounts = door::accounts(&app.pool, email.key()).await?;
+    let accounts = door::accounts(&app.pool, email.key(), knock.mark).await?;
     let wanted = accounts.iter().find(|account| {
         let open = match knock.kind {
             LinkKind::Reset => resets(&account.settings, account.role, account.password_hash.is_some()),
@@ -70,14 +73,8 @@ pub async fn answer(app: &App, knock: &Knock) -> Result<(), Error> {
         return Err(Error::MailUnavailable);
     }
     let call = machine(app, account.org);
-    // The mailbox's budget is one, whichever of its accounts this browser has opened.
-    let mut known = false;
-    for account in accounts.iter().filter(|account| knock.org.is_none_or(|org| org == account.org.number)) {
-        known = door::is_known(&app.pool, account.person.key, Some(knock.mark)).await?;
-        if known {
-            break;
-        }
-    }
+    // Known to the account that is mailed: who lets whom into another organization is that one's affair.
+    let known = door::is_known(&app.pool, account.person.key, Some(knock.mark)).await?;
     retrying(|| mail_link(app, &call, account, knock, known)).await
 }
 
@@ -108,10 +105,16 @@ pub(in crate::service) async fn send_link(
     letter: &Letter,
 ) -> Result<Done<()>, Error> {
     let nothing = Done { value: (), changed: false, about: About::default() };
-    let (key, (_, known)) = (person.key, letter.browser);
-    for (limit, window) in LINK_BUDGET {
+    let (key, (mark, known)) = (person.key, letter.browser);
+    let budgets: Vec<_> = if known {
+        let own = LINK_BUDGET.map(|budget| (AskedFrom::Known(mark), budget));
+        own.into_iter().chain([(AskedFrom::AnyKnown, KNOWN_BUDGET)]).collect()
+    } else {
+        LINK_BUDGET.map(|budget| (AskedFrom::Stranger, budget)).into()
+    };
+    for (by, (limit, window)) in budgets {
         let since = writing.work.now().plus(-window);
-        if door::sent_to(&mut writing.work, key, known, since, limit).await? >= limit {
+        if door::sent_to(&mut writing.work, key, by, since, limit).await? >= limit {
             // The links that are out go on working.
             return Ok(nothing);
         }
