@@ -176,6 +176,8 @@ pub struct Link {
     pub has_password: bool,
     /// When it was ended, if it was.
     pub ended_at: Option<Timestamp>,
+    /// How many addresses were typed into its page in vain.
+    pub guesses: i64,
     /// What it is about beside its person, as JSON.
     pub detail: Option<String>,
     /// What it is now.
@@ -185,7 +187,7 @@ pub struct Link {
 macro_rules! link_sql {
     ($where:literal) => {
         concat!(
-            "SELECT l.id, l.kind, l.browser, l.expires_at, l.ended_at, l.ended_as, l.detail, o.number, o.id, o.slug, o.name, o.settings,
+            "SELECT l.id, l.kind, l.browser, l.expires_at, l.ended_at, l.ended_as, l.guesses, l.detail, o.number, o.id, o.slug, o.name, o.settings,
                     o.suspended_at, u.key, u.id, u.first_name, u.last_name, u.email, u.email_key, u.role, u.status,
                     CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT)
                FROM links l JOIN users u ON u.key = l.user_key JOIN organizations o ON o.number = l.org
@@ -193,6 +195,25 @@ macro_rules! link_sql {
             $where
         )
     };
+}
+
+/// Addresses that may be typed in vain into the page of one link: whoever was mailed it knows to which.
+pub const GUESSES: i64 = 10;
+
+/// Counts an address that is typed into a link's page, before it is compared; `false` where the link has had its last.
+pub async fn guess(pool: &Pool, id: LinkId) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    let query = tx.query("UPDATE links SET guesses = guesses + 1 WHERE id = $1 AND guesses < $2").bind(id.as_uuid()).bind(GUESSES);
+    let counted = query.execute().await?;
+    tx.commit().await?;
+    Ok(counted > 0)
+}
+
+/// Takes back one that was right.
+pub async fn guessed_right(pool: &Pool, id: LinkId) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    tx.query("UPDATE links SET guesses = guesses - 1 WHERE id = $1 AND guesses > 0").bind(id.as_uuid()).execute().await?;
+    tx.commit().await
 }
 
 /// The link with this hash, as of `now`.
@@ -220,13 +241,19 @@ fn read(row: &Row, now: Timestamp) -> Result<Link, StoreError> {
     let expires_at = c.time()?;
     let ended_at = c.maybe_time()?;
     let ended_as: Option<String> = c.take()?;
+    let guesses: i64 = c.take()?;
     let detail = c.take()?;
     let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
     let (slug, organization) = (c.take()?, c.take()?);
     let settings = c.parse(Settings::parse)?;
     let suspended = c.maybe_time()?.is_some();
+    let guessed = guesses >= GUESSES;
+    let state = match LinkState::of(ended_as.as_deref(), suspended, expires_at, now) {
+        LinkState::Live if guessed => LinkState::Withdrawn,
+        state => state,
+    };
     Ok(Link {
-        facts: LinkFacts { id, kind, ended: ended_at.is_some() || suspended, expires_at, browser },
+        facts: LinkFacts { id, kind, ended: ended_at.is_some() || suspended || guessed, expires_at, browser },
         org,
         slug,
         organization,
@@ -240,8 +267,9 @@ fn read(row: &Row, now: Timestamp) -> Result<Link, StoreError> {
         status: c.parse(Status::parse)?,
         has_password: c.take::<i64>()? != 0,
         ended_at,
+        guesses,
         detail,
-        state: LinkState::of(ended_as.as_deref(), suspended, expires_at, now),
+        state,
     })
 }
 

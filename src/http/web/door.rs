@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::SharedApp,
     authn::{password, session::Browser, sso::Asking},
-    domain::{LinkKind, RequestId},
+    domain::{Email, LinkKind, RequestId},
     error::{Budget, Error},
     gather,
     http::auth::{CallerAddress, retry_after_seconds},
@@ -22,7 +22,7 @@ use crate::{
         sso::Purpose,
     },
     store::{
-        door::{Link, is_known_to_anybody},
+        door::{GUESSES, Link, is_known_to_anybody},
         links::LinkState,
         organizations::{self, Organization},
     },
@@ -322,6 +322,7 @@ fn why_shut(link: &Link, mark: Option<[u8; 32]>) -> Option<Shut> {
         LinkState::Expired => Some(Shut::Expired),
         LinkState::Used => Some(Shut::Used),
         LinkState::Superseded => Some(Shut::Replaced),
+        LinkState::Withdrawn if link.guesses >= GUESSES => Some(Shut::Guessed),
         LinkState::Withdrawn | LinkState::Suspended => Some(Shut::Closed),
     }
 }
@@ -472,6 +473,13 @@ pub async fn open(
     if resets && sent.act == "show" {
         return link_page(&app, &found, &Typed { email: &sent.email, show: Some(&password), error: None });
     }
+    // Asked before it is compared: whoever guesses learns nothing more, neither from the right one.
+    if found.facts.kind == LinkKind::StartedReset
+        && Email::parse(&sent.email).is_ok()
+        && let Some(wait) = guesses_too_much(&app, caller)
+    {
+        return wait;
+    }
     let done = if resets {
         match signing_in::reset(&app, &shown.token, NewPassword { email: sent.email.clone(), password }, &browser, request_id).await {
             Ok(Some(session)) => Ok(session),
@@ -491,11 +499,6 @@ pub async fn open(
     match done {
         Ok(session) => with_cookies(go_to(&app, "/"), [mark].into_iter().chain(opened(&app, &session))),
         Err(Error::Invalid(invalid)) => {
-            // Whose mailbox a link was found in is guessed as a link is.
-            let guess = (invalid.field == "email").then(|| guesses_too_much(&app, caller)).flatten();
-            if let Some(wait) = guess {
-                return wait;
-            }
             let message = super::said(&invalid);
             link_page(&app, &found, &Typed { email: &sent.email, show: None, error: Some((invalid.field, &message)) })
         }

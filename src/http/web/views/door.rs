@@ -129,8 +129,12 @@ pub enum Shut {
     Used,
     /// The account or the organization lets nobody in.
     Closed,
-    /// A new password was chosen since, or a newer link was sent.
+    /// A new password was chosen since, all sessions were ended, or a newer link was sent.
     Replaced,
+    /// The sign-in that it was to connect is connected, or was taken away, since; or all sessions were ended.
+    Connected,
+    /// So many wrong addresses were typed into its page that whoever did was not mailed it.
+    Guessed,
     /// It was asked for in another browser; it goes on working there.
     OtherBrowser,
     /// Its page's address alone, without what opens it: it came from another browser, or its cookie's half hour is over.
@@ -141,14 +145,23 @@ pub enum Shut {
 
 impl Shut {
     /// All of them, for tests.
-    pub const ALL: [Self; 7] =
-        [Self::Expired, Self::Used, Self::Closed, Self::Replaced, Self::OtherBrowser, Self::LeftAlone, Self::Unknown];
+    pub const ALL: [Self; 9] = [
+        Self::Expired,
+        Self::Used,
+        Self::Closed,
+        Self::Replaced,
+        Self::Connected,
+        Self::Guessed,
+        Self::OtherBrowser,
+        Self::LeftAlone,
+        Self::Unknown,
+    ];
 
     fn title(self) -> &'static str {
         match self {
             Self::Expired => "This link has expired",
             Self::Used => "This link was used",
-            Self::Closed | Self::Replaced => "This link opens nothing any more",
+            Self::Closed | Self::Replaced | Self::Connected | Self::Guessed => "This link opens nothing any more",
             Self::OtherBrowser => "Open this link in the other browser",
             Self::LeftAlone => "Open the link in your email again",
             Self::Unknown => "This link opens nothing",
@@ -163,7 +176,13 @@ impl Shut {
                 "The account or its organization lets nobody in this way at present. Ask an Administrator of your organization."
             }
             Self::Replaced => {
-                "A new password was chosen since, or a newer link was sent. Sign in with that password, open the newest mail, or ask for a new link."
+                "A new password was chosen since, all sessions were ended, or a newer link was sent. Open the newest mail, or ask for a new link."
+            }
+            Self::Connected => {
+                "The sign-in that it was to connect was connected or taken away since, or all sessions were ended. Sign in with it; where that opens nothing, you can have a new link mailed to you."
+            }
+            Self::Guessed => {
+                "Too many wrong addresses were typed into its page. Nothing was changed. Ask whoever started this for a new link, and type the address to which its mail comes."
             }
             Self::OtherBrowser => {
                 "It works only in the browser in which it was asked for, and goes on working there. To sign in here, ask for another one here."
@@ -181,6 +200,8 @@ impl Shut {
             Self::Used => "Used",
             Self::Closed => "Closed",
             Self::Replaced => "Replaced",
+            Self::Connected => "Connected",
+            Self::Guessed => "Closed",
             Self::OtherBrowser => "For another browser",
             Self::LeftAlone => "Not opened here",
             Self::Unknown => "Unknown",
@@ -202,7 +223,7 @@ pub struct ShutPage<'a> {
 impl View for ShutPage<'_> {
     fn status(&self) -> StatusCode {
         match self.why {
-            Shut::Expired | Shut::Used | Shut::Closed | Shut::Replaced => StatusCode::GONE,
+            Shut::Expired | Shut::Used | Shut::Closed | Shut::Replaced | Shut::Connected | Shut::Guessed => StatusCode::GONE,
             Shut::OtherBrowser => StatusCode::FORBIDDEN,
             Shut::LeftAlone | Shut::Unknown => StatusCode::NOT_FOUND,
         }
