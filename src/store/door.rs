@@ -628,7 +628,22 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
     }
 }
 
-/// Stores a new password; all other sessions end, so do links to choose one, and the person is told by mail (requirement 47).
+/// Ends the links of some kinds that are out to a person.
+pub(super) async fn end_links(work: &mut Work, key: i64, kinds: &[LinkKind]) -> Result<(), StoreError> {
+    let now = work.now;
+    for kind in kinds {
+        work.tx
+            .query("UPDATE links SET ended_at = $3, ended_as = 'superseded' WHERE user_key = $1 AND kind = $2 AND ended_at IS NULL")
+            .bind(key)
+            .bind(kind.as_str())
+            .bind(now)
+            .execute()
+            .await?;
+    }
+    Ok(())
+}
+
+/// Stores a new password; all other sessions end, so do links to come in by, and the person is told by mail (requirement 47).
 pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Result<u64, StoreError> {
     use crate::authz::door::PasswordProof;
     let (action, stamp) = proof.into_parts();
@@ -647,16 +662,7 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
         // A mailbox is another way than the password.
         forgive_at_the_door(work, action.mailbox).await?;
     }
-    let now = work.now;
-    work.tx
-        .query(
-            "UPDATE links SET ended_at = $2, ended_as = 'superseded'
-              WHERE user_key = $1 AND kind IN ('reset', 'started_reset') AND ended_at IS NULL",
-        )
-        .bind(key)
-        .bind(now)
-        .execute()
-        .await?;
+    end_links(work, key, &[LinkKind::StartedReset]).await?;
     let ended = match action.keep {
         Some((session, browser)) => {
             super::sessions::renew(work, session, browser).await?;

@@ -14,7 +14,7 @@ use crate::{
         door::{EndSessions, Proof, SignIn, Via, WaitsFor, Which, demands_second_factor},
         second_factor::asked_for,
     },
-    domain::{CredentialId, DAY, HOUR, OrgId, PermissionSet, Role, Settings, Step, Timestamp, UserId},
+    domain::{CredentialId, DAY, HOUR, LinkKind, OrgId, PermissionSet, Role, Settings, Step, Timestamp, UserId},
     keys::sha256,
 };
 
@@ -286,7 +286,8 @@ pub async fn end(work: &mut Work, proof: Authorized<EndSessions>) -> Result<u64,
     Ok(ended)
 }
 
-/// Ends sessions of a person inside a write that has its own entry.
+/// Ends sessions of a person inside a write that has its own entry; with all others end the links that somebody asked for at the
+/// door, which would open another.
 pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u64, StoreError> {
     let now = work.now;
     let (one, keep) = match which {
@@ -295,6 +296,8 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u6
         Which::All => (None, None),
     };
     if one.is_none() {
+        // Whoever read the mailbox a moment ago has no more by that than whoever had a session.
+        super::door::end_links(work, key, &[LinkKind::SignIn, LinkKind::Identity, LinkKind::Reset]).await?;
         // Whoever ends them all is not sure who was in: no browser but their own is one that was here before.
         work.tx
             .query(

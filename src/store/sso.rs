@@ -470,11 +470,28 @@ pub async fn link(work: &mut Work, proof: Authorized<LinkIdentity>) -> Result<bo
     if let Some(link) = by_mailbox {
         super::door::use_up(work, action.person.person.key, link).await?;
     }
+    end_links(work, &action.identity.issuer, &action.identity.subject).await?;
     let notice = Notice::IdentityChanged { change: IdentityChange::Linked, connection: Some(action.identity.connection) };
     notices::tell(work, action.person.person.key, &notice).await?;
     work.actor_name = Some(action.person.name);
     audit::append(work, Entry::done(stamp, said(action.person.person.id, &action.identity))).await?;
     Ok(true)
+}
+
+/// Ends the links that are out and would connect an identity: what became of it since is not theirs to change.
+async fn end_links(work: &mut Work, issuer: &str, subject: &str) -> Result<(), StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    let query =
+        work.tx.query("SELECT id, detail FROM links WHERE org = $1 AND kind = 'identity' AND ended_at IS NULL AND expires_at >= $2");
+    for row in query.bind(org).bind(now).all().await? {
+        let (id, detail): (Uuid, Option<String>) = (row.get(0)?, row.get(1)?);
+        let about: Option<NewIdentity> = detail.and_then(|detail| serde_json::from_str(&detail).ok());
+        if about.is_some_and(|about| about.issuer == issuer && about.subject == subject) {
+            let query = work.tx.query("UPDATE links SET ended_at = $2, ended_as = 'superseded' WHERE id = $1").bind(id);
+            query.bind(now).execute().await?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes an identity away from an account; `false` when it was not linked to it.
@@ -491,6 +508,7 @@ pub async fn unlink(work: &mut Work, proof: Authorized<UnlinkIdentity>) -> Resul
         .optional()
         .await?;
     let Some(gone) = gone else { return Ok(false) };
+    end_links(work, &issuer, &subject).await?;
     let notice = Notice::IdentityChanged { change: IdentityChange::Unlinked, connection: Some(ConnectionId::from_uuid(gone.get(0)?)) };
     notices::tell(work, action.person.person.key, &notice).await?;
     let before = theirs(action.person.person.id, subject);

@@ -374,3 +374,30 @@ async fn without_an_organization_a_link_leads_to_the_account_that_the_browser_lo
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_link_that_is_out_ends_with_all_other_sessions_and_with_a_new_password() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let new = "nine quiet herons read the tide";
+        let door = format!("/sign-in/{}", server.org);
+        // Whoever read her mailbox a moment ago.
+        let reader = Browser::of(&server);
+        for (mails, act, place, form) in [
+            (2, "link", "/me/sessions", vec![("end", "others")]),
+            (3, "reset", "/me/sessions", vec![("end", "others")]),
+            (4, "link", "/me/password", vec![("current", PASSWORD), ("password", new)]),
+        ] {
+            assert_eq!(reader.post(&door, &[("email", "ana@example.com"), ("do", act)]).await.status, 200);
+            let link = server.newest_link_to("ana@example.com", mails).await;
+            let drawn = super::drawn_for(&ana.me().await.expect("in"));
+            let form: Vec<_> = [("as", drawn.as_str())].into_iter().chain(form).collect();
+            assert_eq!(ana.post(place, &form).await.status, 303);
+            let seen = reader.get(&link).await;
+            assert!(seen.status == 410 && seen.html.contains("all sessions were ended"), "{act} {place}: {}", seen.html);
+        }
+        assert!(reader.me().await.is_none() && ana.me().await.is_some());
+    })
+    .await;
+}

@@ -344,3 +344,29 @@ async fn a_way_back_that_nobody_began_costs_the_log_nothing() {
     }
     assert_eq!(std::fs::read_to_string(log.path()).expect("a log").matches("provider").count(), 0);
 }
+
+#[tokio::test]
+async fn of_two_links_that_would_connect_one_sign_in_the_second_ends_and_stays_ended() {
+    on_both(async |engine| {
+        let (server, idp, connection) = with_ana(engine).await;
+        let browser = browser();
+        let first = asked(&browser, &server, &connection, 2).await;
+        let second = asked(&browser, &server, &connection, 3).await;
+        let (shown, waiting) = (get(&browser, &first).await, get(&browser, &second).await);
+        assert_eq!(post(&browser, &shown.place, &[("do", "go")]).await.location.as_deref(), Some("/"));
+        let dead = async |when: &str| {
+            for seen in [get(&browser, &second).await, post(&browser, &waiting.place, &[("do", "go")]).await] {
+                assert!(seen.status == 410 && seen.html.contains("connected or taken away since"), "{when}: {} {}", seen.status, seen.html);
+            }
+        };
+        dead("connected").await;
+        let form = [("issuer", idp.issuer.as_str()), ("subject", "ana")];
+        let gone = super::own::own(&browser, &server, "/me/identities", &form).await;
+        assert_eq!(gone.location.as_deref(), Some("/me"), "{}", gone.html);
+        dead("taken away").await;
+        let back = through_the_door(&super::oidc::browser(), &server, &connection, "ana").await;
+        assert_eq!(back.heading(), "Is this account yours?", "what was taken away stays so");
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}

@@ -321,6 +321,7 @@ fn why_shut(link: &Link, mark: Option<[u8; 32]>) -> Option<Shut> {
         LinkState::Live => Some(Shut::OtherBrowser),
         LinkState::Expired => Some(Shut::Expired),
         LinkState::Used => Some(Shut::Used),
+        LinkState::Superseded if link.facts.kind == LinkKind::Identity => Some(Shut::Connected),
         LinkState::Superseded => Some(Shut::Replaced),
         LinkState::Withdrawn if link.guesses >= GUESSES => Some(Shut::Guessed),
         LinkState::Withdrawn | LinkState::Suspended => Some(Shut::Closed),
@@ -509,6 +510,8 @@ pub async fn open(
                 Err(error) => unavailable(&app, &error),
             }
         }
+        // What the link was to connect opens another account by now.
+        Err(Error::Conflict(_)) if found.facts.kind == LinkKind::Identity => shut(&app, Shut::Connected),
         // Nothing is saved yet: the link is good for another try.
         Err(Error::RateLimited { budget: budget @ Budget::Hashing, retry_after_ms }) if resets => {
             let message = too_soon(budget, retry_after_ms, "");
