@@ -322,6 +322,24 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u6
         .await
 }
 
+/// Ends those sessions of a person that do not go on in this role, so that none of them does once the role is another; how many.
+pub(super) async fn end_shut(work: &mut Work, key: i64, role: Role) -> Result<u64, StoreError> {
+    let settings = super::door::settings(work).await?;
+    let now = work.now;
+    let mut ended = 0;
+    for via in Via::ALL.into_iter().filter(|via| !via.goes_on(&settings, role)) {
+        ended += work
+            .tx
+            .query("UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND kind = 'session' AND via = $3 AND revoked_at IS NULL")
+            .bind(key)
+            .bind(now)
+            .bind(via.as_str())
+            .execute()
+            .await?;
+    }
+    Ok(ended)
+}
+
 /// When a choice among a browser's accounts counts as made: after all that were made there, also where the clock went back since.
 async fn next_choice(tx: &mut Tx, browser: [u8; 32], now: Timestamp) -> Result<Timestamp, StoreError> {
     let query = tx.query("SELECT max(chosen_at) FROM credentials WHERE browser = $1 AND kind = 'session'").bind(browser);

@@ -325,3 +325,21 @@ async fn a_clock_that_goes_back_shows_what_was_chosen_last_and_keeps_no_proof_fr
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_demotion_where_sso_is_required_ends_what_began_without_it_for_good() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        server.administrator("boss@example.com").await;
+        let boss = Browser::in_by_password(&server, "boss@example.com").await;
+        assert!(server.tamper("UPDATE organizations SET settings = '{\"sso_required\": true}'").await);
+        assert!(boss.me().await.is_some(), "for the day on which the provider fails");
+        for role in ["User", "Administrator"] {
+            server.ok("update_user", json!({"user": "boss@example.com", "role": role})).await;
+            assert!(boss.me().await.is_none(), "{role}");
+        }
+        assert!(Browser::in_by_password(&server, "boss@example.com").await.me().await.is_some());
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}

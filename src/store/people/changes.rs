@@ -3,7 +3,7 @@
 use super::{
     super::{
         audit::{self, Change, Entry, Said},
-        notices, search,
+        notices, search, sessions,
         sql::StoreError,
         work::Work,
     },
@@ -119,6 +119,10 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
         changes.push(Change::plain("role", action.person.role.shown(), role.shown()));
         work.head.leave(action.person.status, action.person.role);
         work.head.enter(action.person.status, role);
+        let ended = sessions::end_shut(work, action.person.person.key, role).await?;
+        if ended > 0 {
+            changes.push(Change::set("sessions_ended", Said::Plain(ended.to_string())));
+        }
     }
     let new = Rewritten { first: &first, last: &last, slack_id, slack_by, role, folded: &action.folded };
     rewrite(work, &action.person, &new).await?;
