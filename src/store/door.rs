@@ -452,18 +452,19 @@ impl Tried<'_> {
     /// Counts a wrong one under the lock.
     pub async fn wrong(&self, work: &mut Work) -> Result<(), StoreError> {
         let now = work.now;
+        // As many as still count, and one: what time took away does not come back.
+        let (failures, used_up) = self.read_locked(work).await?.one_more();
         work.tx
             .query(
-                "INSERT INTO sign_in_tries (org, address, browser, failures, failed_at) VALUES ($1, $2, $3, 1, $4)
-                 ON CONFLICT (org, address, browser) DO UPDATE SET failed_at = $4,
-                   failures = CASE WHEN sign_in_tries.failures >= $5 THEN $5 ELSE sign_in_tries.failures + 1 END,
-                   used_up = CASE WHEN sign_in_tries.failures >= $5 THEN 1 ELSE sign_in_tries.used_up END",
+                "INSERT INTO sign_in_tries (org, address, browser, failures, failed_at, used_up) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (org, address, browser) DO UPDATE SET failures = $4, failed_at = $5, used_up = $6",
             )
             .bind(self.org.number)
             .bind(self.mailbox)
             .bind(self.browser.to_vec())
+            .bind(failures)
             .bind(now)
-            .bind(MOST)
+            .bind(i64::from(used_up))
             .execute()
             .await?;
         Ok(())

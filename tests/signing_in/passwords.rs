@@ -411,3 +411,32 @@ async fn two_nodes_share_sessions_and_tries() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_right_password_leaves_the_waits_of_strangers_as_they_were() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let clock = Clock::manual(Clock::system().now());
+        let node = Inside::beside(&server, clock.clone()).await;
+        let emails = ["ana@example.com", "nobody@example.com"];
+        let tries = async |email: &str| {
+            let stranger = Browser::at(node.address());
+            let mut told = Vec::new();
+            for _ in 0..2 {
+                told.push(stranger.by_password(&server.org, email, "not the password at all").await.status);
+            }
+            told
+        };
+        for email in emails {
+            tries(email).await;
+        }
+        assert!(server.tamper("UPDATE sign_in_tries SET failures = 8").await);
+        // She comes in from a new browser nine tenths of a day later; six tenths after that nobody sees it.
+        clock.advance(DAY / 10 * 9);
+        assert_eq!(Browser::at(node.address()).by_password(&server.org, emails[0], PASSWORD).await.status, 303);
+        clock.advance(DAY / 10 * 6);
+        assert_eq!(tries(emails[0]).await, tries(emails[1]).await);
+        node.stop().await;
+    })
+    .await;
+}

@@ -558,3 +558,23 @@ async fn b06_an_account_that_waits_stands_beside_one_that_is_open() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn wrong_codes_of_long_ago_do_not_come_back() {
+    on_both(async |engine| {
+        let (server, secret, _) = with_factor(engine).await;
+        let ana = Browser::in_by_password(&server, "ana@example.com").await;
+        let old = secret.code(now().plus(-100 * STEP));
+        assert!(wrong(&ana.factor(PLACE, "pass", &old).await));
+        for before in [60, 99] {
+            let ten_days_ago = format!("UPDATE sign_in_tries SET failures = {before}, failed_at = failed_at - 864000000");
+            assert!(server.tamper(&ten_days_ago).await);
+            for _ in 0..2 {
+                let seen = ana.factor(PLACE, "pass", &old).await;
+                assert!(wrong(&seen), "{before}: {} {}", seen.status, seen.html);
+            }
+        }
+        assert!(passed(&ana.factor(PLACE, "pass", &secret.code(now())).await));
+    })
+    .await;
+}
