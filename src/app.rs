@@ -115,15 +115,14 @@ impl Doorbell {
         true
     }
 
-    /// The next one.
-    pub async fn next(&self) -> Knock {
-        loop {
-            let first = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            match first {
-                Some(knock) => return knock,
-                None => self.rung.notified().await,
-            }
-        }
+    /// Waits until one was noted since the last time.
+    pub async fn rung(&self) {
+        self.rung.notified().await;
+    }
+
+    /// The next one, if any waits.
+    pub fn next(&self) -> Option<Knock> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 

@@ -207,7 +207,7 @@ impl World {
         }
         if let Some((node, _)) = &self.timed {
             if matches!(self.kind, Kind::SignIn | Kind::Reset) {
-                let knock = node.app.doorbell.next().await;
+                let knock = node.app.doorbell.next().expect("it was asked for");
                 signing_in::answer(&node.app, &knock).await.expect("a mail");
             }
             mail::round(&node.app).await.expect("a round");

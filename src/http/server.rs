@@ -218,21 +218,35 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     store::sso::sweep(&app.pool, now.plus(-DAY)).await
 }
 
+/// How long a request for a link waits at most before it is looked at, in milliseconds.
+const BEFORE_THE_DOOR: u32 = 1000;
+
+/// Looks at requests for links, in the order in which they came; with `stop` at those that wait, and then at none.
+///
+/// Not at once, and nobody knows when: what is found at a known address takes the database's one writer for a moment, and whoever asked
+/// must not see from their own next write whether it did.
+async fn doorkeeper(app: SharedApp, stop: CancellationToken) {
+    loop {
+        tokio::select! { () = app.doorbell.rung() => {}, () = stop.cancelled() => {} }
+        let pause = u32::from_le_bytes(app.random.bytes()) % BEFORE_THE_DOOR;
+        tokio::select! { () = tokio::time::sleep(Duration::from_millis(pause.into())) => {}, () = stop.cancelled() => {} }
+        while let Some(knock) = app.doorbell.next() {
+            if let Err(error) = signing_in::answer(&app, &knock).await {
+                tracing::warn!(%error, ?knock, "a link that was asked for could not be sent; whoever asked has to ask again");
+            }
+        }
+        if stop.is_cancelled() {
+            break;
+        }
+    }
+}
+
 /// What runs beside the requests: mail, gathered evidence, sweeping. Ends with `stop`, after writing what was gathered.
 async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker) {
     // Each in its own task, so that neither waits for what the other talks to.
     tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.mail.bell, mail_round));
     tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.slack.bell, slack_round));
-    let door = Arc::clone(&app);
-    let stopped = stop.clone();
-    tasks.spawn(async move {
-        loop {
-            let knock = tokio::select! { knock = door.doorbell.next() => knock, () = stopped.cancelled() => break };
-            if let Err(error) = signing_in::answer(&door, &knock).await {
-                tracing::warn!(%error, ?knock, "a link that was asked for could not be sent; whoever asked has to ask again");
-            }
-        }
-    });
+    tasks.spawn(doorkeeper(Arc::clone(&app), stop.clone()));
     let mut second = tokio::time::interval(Duration::from_millis(500));
     let mut rounds = 0u32;
     loop {
