@@ -72,6 +72,8 @@ pub struct App {
     pub visits: Limiter<IpAddr>,
     /// Visits to the door of browsers that were here before, by their mark, once their address has used up its own.
     pub known_visits: Limiter<[u8; 32]>,
+    /// The same of all such browsers of one address: whoever has an account makes as many of them as they like.
+    pub known_neighbours: Limiter<IpAddr>,
     /// Codes of identity providers per sign-in under way.
     pub trades: Limiter<[u8; 32]>,
     /// Who came back from a provider a moment ago, sealed for the browser that carries it, by what it came back with.
@@ -89,6 +91,9 @@ pub const GUESSES_PER_MINUTE: u32 = 20;
 
 /// Passwords that one address may try, and links that it may ask for, in a minute.
 pub const VISITS_PER_MINUTE: u32 = 30;
+
+/// Passwords and links of all browsers at one address that were here before, in a minute.
+pub const KNOWN_VISITS_PER_MINUTE: u32 = 10 * VISITS_PER_MINUTE;
 
 /// Codes that one sign-in under way may bring back from its provider in a minute; there is one.
 pub const TRADES_PER_MINUTE: u32 = 3;

@@ -294,6 +294,8 @@ pub struct UnlinkIdentity {
     pub sso_required: bool,
     /// How many other identities at live connections open the account.
     pub others: usize,
+    /// When its person was last proved: whoever finds an open browser must not close a door of its owner's.
+    pub proved: Proved,
 }
 
 impl Action for UnlinkIdentity {
@@ -308,7 +310,8 @@ impl Action for UnlinkIdentity {
         self.person.own(actor)
     }
 
-    fn possible(&self, _: &Actor) -> Result<(), Reason> {
+    fn possible(&self, actor: &Actor) -> Result<(), Reason> {
+        self.proved.anew(actor)?;
         // Where SSO is required there is no other way in.
         if self.sso_required && self.others == 0 { Err(Reason::WayClosed) } else { Ok(()) }
     }

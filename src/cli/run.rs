@@ -7,7 +7,7 @@ use super::{
     welcome::Welcome,
 };
 use crate::{
-    app::{App, Doorbell, GUESSES_PER_MINUTE, Limiter, SharedApp, TRADES_PER_MINUTE, VISITS_PER_MINUTE},
+    app::{App, Doorbell, GUESSES_PER_MINUTE, KNOWN_VISITS_PER_MINUTE, Limiter, SharedApp, TRADES_PER_MINUTE, VISITS_PER_MINUTE},
     authn::password::Hasher,
     config::{Options, PublicUrl, make_data_dir},
     domain::{Catalogue, Clock, Email, Random, RequestId, Role},
@@ -291,6 +291,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         // Who lifts the limit on calls measures, or tries out.
         visits: Limiter::new(if limits.calls_per_minute == 0 { 0 } else { VISITS_PER_MINUTE }, &clock),
         known_visits: Limiter::new(VISITS_PER_MINUTE, &clock),
+        known_neighbours: Limiter::new(KNOWN_VISITS_PER_MINUTE, &clock),
         trades: Limiter::new(TRADES_PER_MINUTE, &clock),
         returns: Twice::default(),
         sign_ins: Twice::default(),

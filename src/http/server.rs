@@ -214,7 +214,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
     evidence::end_expired(&app.pool, now).await?;
     evidence::sweep(&app.pool, now.plus(-90 * DAY), now.plus(-DAY)).await?;
     store::notices::of_ending_tokens(&app.pool, now, &app.random).await?;
-    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT)).await?;
+    store::door::sweep(&app.pool, now.plus(-signing_in::TRIES_KEPT), now.plus(-signing_in::BROWSERS_KEPT)).await?;
     store::sso::sweep(&app.pool, now.plus(-DAY)).await
 }
 
@@ -259,6 +259,7 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
             app.guesses.sweep();
             app.visits.sweep();
             app.known_visits.sweep();
+            app.known_neighbours.sweep();
             app.trades.sweep();
             warn(sweep(&app).await);
         }

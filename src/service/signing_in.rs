@@ -40,6 +40,8 @@ const FREE_TRIES: i64 = 5;
 const LONGEST_WAIT: i64 = 15 * MINUTE;
 /// After which time wrong passwords are forgotten.
 pub const TRIES_KEPT: i64 = 90 * DAY;
+/// After which time a browser that nobody signed in from is forgotten: as long as browsers keep any cookie.
+pub const BROWSERS_KEPT: i64 = 400 * DAY;
 
 /// An open session: what the browser's cookie is from now on.
 #[derive(Clone, Debug)]

@@ -678,10 +678,11 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
     Ok(ended)
 }
 
-/// Takes away tries that nobody went on with since `before`.
-pub async fn sweep(pool: &Pool, before: Timestamp) -> Result<(), StoreError> {
+/// Takes away tries that nobody went on with since `tries`, and browsers that nobody signed in from since `browsers`.
+pub async fn sweep(pool: &Pool, tries: Timestamp, browsers: Timestamp) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
-    tx.query("DELETE FROM sign_in_tries WHERE failed_at < $1").bind(before).execute().await?;
+    tx.query("DELETE FROM sign_in_tries WHERE failed_at < $1").bind(tries).execute().await?;
+    tx.query("DELETE FROM known_browsers WHERE last_at < $1").bind(browsers).execute().await?;
     tx.commit().await
 }
 

@@ -57,6 +57,7 @@ impl Inside {
             guesses: Limiter::new(0, &clock),
             visits: Limiter::new(0, &clock),
             known_visits: Limiter::new(0, &clock),
+            known_neighbours: Limiter::new(0, &clock),
             trades: Limiter::new(0, &clock),
             returns: Twice::default(),
             sign_ins: Twice::default(),

@@ -18,7 +18,7 @@ const CARRY_THE_ORGANIZATION: [&str; 6] = ["org", "number", "key", "user_key", "
 /// Columns by which one row is found that names its organization itself: unguessable, or unique by nature.
 const FIND_ONE_ROW: [&str; 6] = ["id", "hash", "credential_id", "link_id", "slug", "locator"];
 /// Indexes of machinery that goes through all organizations: the workers of the outbox and the sweeper.
-const MACHINERY: [&str; 8] = [
+const MACHINERY: [&str; 9] = [
     "outbox_due",
     "outbox_due_by_channel",
     "idempotency_keys_by_time",
@@ -27,6 +27,7 @@ const MACHINERY: [&str; 8] = [
     "credentials_of_sessions",
     "sign_in_tries_by_time",
     "spent_journeys_by_time",
+    "known_browsers_by_time",
 ];
 /// A mailbox and a browser may have accounts in several organizations (B06): these find them all.
 const ACROSS: [&str; 3] = ["users_by_email_key", "credentials_by_browser", "known_browsers_by_browser"];

@@ -3,7 +3,10 @@
 use super::{Browser, deactivate, drawn_for, own::session_in, refused, with_ana};
 use crate::common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, two_nodes, until};
 use serde_json::json;
-use usher_mcp::domain::{Clock, DAY, HOUR};
+use usher_mcp::{
+    domain::{Clock, DAY, HOUR},
+    http::server,
+};
 
 #[tokio::test]
 async fn b16_a_password_signs_in_and_everything_ends_with_a_deactivation() {
@@ -437,6 +440,27 @@ async fn a_right_password_leaves_the_waits_of_strangers_as_they_were() {
         clock.advance(DAY / 10 * 6);
         assert_eq!(tries(emails[0]).await, tries(emails[1]).await);
         node.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn browsers_are_forgotten_after_as_long_as_they_keep_their_mark() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let ana = Browser::of(&server);
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        let node = Inside::silent(&server, Clock::system()).await;
+        let connection = Connection::to(&server).await;
+        let known = "SELECT count(*) FROM known_browsers";
+        let before = connection.number(known).await;
+        for (days, left) in [(399, before), (2, 0)] {
+            assert!(server.tamper(&format!("UPDATE known_browsers SET last_at = last_at - {}", days * DAY)).await);
+            server::sweep(&node.app).await.expect("a round");
+            assert_eq!(connection.number(known).await, left, "{days}");
+        }
+        assert!(before > 0);
+        connection.close().await;
     })
     .await;
 }

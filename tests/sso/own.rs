@@ -76,6 +76,9 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
         let late = own(&browser, &server, "/me/identities", &[("connect", &value)]).await;
         assert_eq!(late.status, 422, "{}", late.html);
         assert!(late.html.contains("within 10 minutes of signing in"));
+        // Nor does it take one away.
+        let late = own(&other, &server, "/me/identities", &[("issuer", &idp.issuer), ("subject", "eve")]).await;
+        assert!(late.status == 422 && late.html.contains("taken away within 10 minutes of signing in"), "{}", late.html);
     })
     .await;
 }

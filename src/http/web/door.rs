@@ -136,10 +136,14 @@ async fn knocked(
 /// Counts a visit to the door per network address. A browser that was here before has visits of its own once others from there
 /// have used those up: an office, or a proxy that nobody named with `--trusted-proxies`, is one address.
 pub(super) async fn visits(app: &SharedApp, CallerAddress(address): CallerAddress, headers: &HeaderMap) -> Result<(), Response> {
-    let Some(Err(wait)) = address.map(|address| app.visits.check(&neighbourhood(address))) else { return Ok(()) };
+    let Some(address) = address.map(neighbourhood) else { return Ok(()) };
+    let Err(wait) = app.visits.check(&address) else { return Ok(()) };
     let Some(mark) = visitor::browser(app, headers).mark else { return Err(too_many(app, wait)) };
     match is_known_to_anybody(&app.pool, mark).await {
-        Ok(true) => app.known_visits.check(&mark).map_err(|wait| too_many(app, wait)),
+        Ok(true) => {
+            let counted = app.known_visits.check(&mark).and_then(|()| app.known_neighbours.check(&address));
+            counted.map_err(|wait| too_many(app, wait))
+        }
         Ok(false) => Err(too_many(app, wait)),
         Err(error) => Err(unavailable(app, &error.into())),
     }

@@ -17,7 +17,10 @@ use super::{
 use crate::{
     app::SharedApp,
     authn::sso::Asking,
-    authz::door::{Via, Which, is_fresh, resets},
+    authz::{
+        Reason,
+        door::{Via, Which, is_fresh, resets},
+    },
     domain::{CredentialId, LinkKind, Role, UserId},
     error::Error,
     http::auth::CallerAddress,
@@ -356,9 +359,13 @@ pub async fn identities(
         let asking = Asking { hint: None, another: true };
         return super::sso::set_out(&app, (caller, &headers), session.org, connection, purpose, asking).await;
     }
-    match sso::unlink_own(&app, &visitor.call(&app), session.person, &sent.issuer, &sent.subject).await {
+    match sso::unlink_own(&app, &visitor.call(&app), session, &sent.issuer, &sent.subject).await {
         Ok(true) => go_and_say(&app, "/me", Done::Unlinked),
         Ok(false) => go_to(&app, "/me"),
+        Err(Error::Denied(Reason::NotProvedAnew)) => {
+            let message = "A sign-in is taken away within 10 minutes of signing in. Sign out, sign in again, and take it away then.";
+            show(&app, &visitor, names, None, &[FieldError { field: "identity", message }]).await
+        }
         Err(Error::SignInRefused) => {
             let message = "It is the only way in that your organization leaves open. Connect another one first.";
             show(&app, &visitor, names, None, &[FieldError { field: "identity", message }]).await

@@ -12,7 +12,10 @@ use crate::{
     },
     domain::CredentialId,
     keys::{hex, sha256},
-    service::{Call, signing_in::Opened},
+    service::{
+        Call,
+        signing_in::{BROWSERS_KEPT, Opened},
+    },
     store::{
         StoreError,
         sessions::{self, Session},
@@ -26,8 +29,8 @@ use axum::{
 };
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Seconds that a browser's mark lives: as long as browsers keep any cookie.
-const MARK_SECONDS: i64 = 400 * 86_400;
+/// Seconds that a browser's mark lives.
+const MARK_SECONDS: i64 = BROWSERS_KEPT / 1000;
 /// Seconds that the session's cookie lives; the row ends by itself, too.
 const SESSION_SECONDS: i64 = sessions::ABSOLUTE / 1000;
 

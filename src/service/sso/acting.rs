@@ -7,7 +7,7 @@ use crate::{
     authz::{
         self, CredentialKind, Org, PersonRef,
         action::{AcceptInvite, Joining},
-        door::{SendLink, Via},
+        door::{Proved, SendLink, Via},
         sso::{LinkIdentity, LinkProof, NewIdentity, UnlinkIdentity},
     },
     domain::{Asked, ConnectionId, Email, LinkId, LinkKind, PersonName, RequestId, Status},
@@ -209,9 +209,10 @@ pub async fn link_own(app: &App, call: &Call, session: &Session, met: &Met) -> R
 /// Takes an identity away from the signed-in person's own account.
 ///
 /// # Errors
-/// [`Error::SignInRefused`] for the last one where there is no other way in; [`Error::Clash`] for what required single sign-on
+/// `NotProvedAnew` without a fresh proof of oneself; [`Error::SignInRefused`] for the last one where there is no other way in; [`Error::Clash`] for what required single sign-on
 /// rests on.
-pub async fn unlink_own(app: &App, call: &Call, person: PersonRef, issuer: &str, subject: &str) -> Result<bool, Error> {
+pub async fn unlink_own(app: &App, call: &Call, session: &Session, issuer: &str, subject: &str) -> Result<bool, Error> {
+    let person = session.person;
     retrying(|| async {
         let mut writing = Writing::begin::<UnlinkIdentity>(app, call, true).await?;
         let result = async {
@@ -220,8 +221,9 @@ pub async fn unlink_own(app: &App, call: &Call, person: PersonRef, issuer: &str,
             let others = rows::live_beside(&mut writing.work, person.key, issuer, subject).await?;
             let footing = footing(&mut writing).await?;
             let identity = (issuer.to_owned(), subject.to_owned());
-            let proof =
-                authz::authorize(&call.actor, &writing.standing, UnlinkIdentity { person: found.facts, identity, sso_required, others })?;
+            let proved = Proved { at: Some(session.proved_at), now: writing.work.now() };
+            let action = UnlinkIdentity { person: found.facts, identity, sso_required, others, proved };
+            let proof = authz::authorize(&call.actor, &writing.standing, action)?;
             let changed = rows::unlink(&mut writing.work, proof).await?;
             keeps_footing(&mut writing, footing).await?;
             Ok(Done { value: changed, changed, about: About::default() })
