@@ -273,6 +273,17 @@ pub enum Which {
     All,
 }
 
+impl Which {
+    /// Whether browsers and links that could open another end with them.
+    #[must_use]
+    pub const fn is_more_than_one(self) -> bool {
+        match self {
+            Self::One(_) => false,
+            Self::Others(_) | Self::All => true,
+        }
+    }
+}
+
 /// The end of sessions of one's own.
 #[derive(Clone, Debug)]
 pub struct EndSessions {

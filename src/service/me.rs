@@ -83,7 +83,7 @@ pub async fn end_sessions(app: &App, call: &Call, which: Which) -> Result<u64, E
         let found = people::facts(&mut writing.work, &Who::Id(person.id)).await?.ok_or(Error::UserNotFound)?;
         let proof = authz::authorize(&call.actor, &writing.standing, EndSessions { person: found.facts, which })?;
         let ended = sessions::end(&mut writing.work, proof).await?;
-        Ok(Done { value: ended, changed: ended > 0, about: About::default() })
+        Ok(Done { value: ended, changed: ended > 0 || which.is_more_than_one(), about: About::default() })
     }
     .await;
     writing.finish(result).await

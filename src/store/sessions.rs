@@ -276,11 +276,11 @@ pub(super) async fn renew(work: &mut Work, session: CredentialId, browser: [u8; 
     Ok(())
 }
 
-/// Ends sessions of one's own; how many were alive.
+/// Ends sessions of one's own; how many were alive. With all others ends what could open one, also where none was alive.
 pub async fn end(work: &mut Work, proof: Authorized<EndSessions>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
     let ended = end_of(work, action.person.person.key, action.which).await?;
-    if ended > 0 {
+    if ended > 0 || action.which.is_more_than_one() {
         audit::append(work, Entry::done(stamp, vec![Change::set("sessions_ended", Said::Plain(ended.to_string()))])).await?;
     }
     Ok(ended)

@@ -330,7 +330,9 @@ async fn a_clock_that_goes_back_shows_what_was_chosen_last_and_keeps_no_proof_fr
 async fn a_demotion_where_sso_is_required_ends_what_began_without_it_for_good() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
-        server.administrator("boss@example.com").await;
+        for email in ["boss@example.com", "other@example.com"] {
+            server.administrator(email).await;
+        }
         let boss = Browser::in_by_password(&server, "boss@example.com").await;
         assert!(server.tamper("UPDATE organizations SET settings = '{\"sso_required\": true}'").await);
         assert!(boss.me().await.is_some(), "for the day on which the provider fails");
