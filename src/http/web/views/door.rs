@@ -198,10 +198,9 @@ impl Shut {
         match self {
             Self::Expired => "Expired",
             Self::Used => "Used",
-            Self::Closed => "Closed",
+            Self::Closed | Self::Guessed => "Closed",
             Self::Replaced => "Replaced",
             Self::Connected => "Connected",
-            Self::Guessed => "Closed",
             Self::OtherBrowser => "For another browser",
             Self::LeftAlone => "Not opened here",
             Self::Unknown => "Unknown",
