@@ -39,6 +39,8 @@ async fn r_b94_a_fault_at_any_step_loses_no_mail_and_keeps_its_message_id() {
                 );
                 let (state, error) = expected(step, action);
                 delivered(&server, &email, state, error).await;
+                // On a slow machine an earlier one would be due again, and meet the next one's fault.
+                pass(&server, -60_000).await;
                 if state == "failed" {
                     failed.push(email.clone());
                 }
