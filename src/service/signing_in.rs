@@ -172,7 +172,8 @@ async fn admit_once(app: &App, arrival: &Arrival, call: &Call, admission: &Admis
         } else {
             demands_second_factor(&settings, found.facts.role).then_some(WaitsFor::Enrolment)
         };
-        let tells = limits::tells_of_a_new_browser(&mut writing, found.facts.role, arrival.person.key).await?;
+        // Who still has to show a second factor is not in: that is told of once they have.
+        let tells = waits_for.is_none() && limits::tells_of_a_new_browser(&mut writing, found.facts.role, arrival.person.key).await?;
         let now = writing.work.now();
         let action = SignIn {
             person: found.facts,

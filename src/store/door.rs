@@ -618,8 +618,8 @@ pub(super) async fn came_in(work: &mut Work, key: i64, action: &SignIn) -> Resul
         (Via::Password, None) => {}
         (Via::Link | Via::Operator | Via::Sso | Via::Invite, _) => forgive_at_the_door(work, action.mailbox).await?,
     }
-    // Who has just accepted an invite in a browser knows that they did. Who still has to show a second factor is not in.
-    if action.tells && action.waits_for.is_none() && !was_known && !matches!(action.proof, Proof::Invite) {
+    // Who has just accepted an invite in a browser knows that they did.
+    if action.tells && !was_known && !matches!(action.proof, Proof::Invite) {
         notices::tell(work, key, &Notice::NewBrowser { browser: Some(action.label.clone()) }).await?;
     }
     // A browser that has only half of what is asked for must get nothing that strangers have not.

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     app::SharedApp,
     authn::{password, session::Browser, sso::Asking},
-    domain::{LinkKind, RequestId},
+    authz::door::Via,
+    domain::{LinkKind, RequestId, Role},
     error::{Budget, Error},
     gather,
     http::auth::{CallerAddress, retry_after_seconds},
@@ -47,8 +48,8 @@ const fn refused(mails_links: bool) -> &'static str {
 }
 
 /// Whether an organization lets people in by a mailed link.
-const fn mails_links(organization: &Organization) -> bool {
-    organization.settings.magic_links && !organization.settings.sso_required
+fn mails_links(organization: &Organization) -> bool {
+    Via::Link.is_open(&organization.settings, Role::User)
 }
 
 /// What is said where a password is saved and did not sign in by itself.
