@@ -85,14 +85,23 @@ class Page {
             wide: document.documentElement.scrollWidth > innerWidth })`);
     }
 
+    /** Waits until the page stands as its reader sees it: drawn, and the focus where the page wants it. */
+    async drawn() {
+        // A page behind another one draws nothing.
+        await this.send('Page.bringToFront');
+        await this.run('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))');
+    }
+
     /** As a person does: into the field, key by key. */
     async type(selector, text) {
+        await this.drawn();
         await this.run(`{ const field = document.querySelector(${JSON.stringify(selector)}); field.focus(); field.select(); }`);
         await this.send('Input.insertText', { text });
     }
 
     /** As a person does: on the keyboard, wherever the focus is. */
     async press(key, modifiers = 0) {
+        await this.drawn();
         const [code, text] = KEYS[key];
         for (const type of ['keyDown', 'keyUp']) {
             const typed = type === 'keyDown' && text ? { text } : {};
@@ -102,9 +111,8 @@ class Page {
 
     /** As a person does: where the thing is, and as often as that. */
     async click(selector, times = 1) {
-        // What a window of another width has moved is where it stays once that was drawn; a page behind another one draws nothing.
-        await this.send('Page.bringToFront');
-        await this.run('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))');
+        // What a window of another width has moved is where it stays once that was drawn.
+        await this.drawn();
         const at = await this.run(`{ const it = document.querySelector(${JSON.stringify(selector)}); it.scrollIntoView({ block: 'center' });
             const box = it.getBoundingClientRect(); ({ x: box.x + box.width / 2, y: box.y + box.height / 2 }) }`);
         const clicks = Array.from({ length: times }, (_, before) => ['mousePressed', 'mouseReleased'].map(type =>
