@@ -38,7 +38,7 @@ try {
     await look('reset');
     await page.loading(() => page.click('form button.danger'));
     await look('done');
-    await page.loading(() => page.click('a[href$="/me"]'));
+    await page.open(`${origin}/me`);
     await page.loading(() => page.click('a[href$="/settings/passwords"]'));
     await look('passwords');
     await page.type('#em', 'nobody@example.com');
