@@ -10,6 +10,7 @@ use crate::{
     outbound::Outbound,
     service::{
         audit::checks::Checks,
+        second_factor::Confirmed,
         signing_in::{Knock, Opened},
     },
     slack::Slack,
@@ -80,6 +81,8 @@ pub struct App {
     pub returns: Twice<String>,
     /// Sessions that were opened by password a moment ago, by the form and its browser.
     pub sign_ins: Twice<Opened>,
+    /// Second factors that were set up a moment ago, with the recovery codes that a second click would lose.
+    pub set_up: Twice<Confirmed>,
     /// Requests for links that wait to be looked at.
     pub doorbell: Doorbell,
     /// Proxies that are believed about whom they speak for.

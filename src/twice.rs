@@ -37,11 +37,14 @@ impl<V> fmt::Debug for Twice<V> {
 }
 
 impl<V: Clone + Send + Sync + 'static> Twice<V> {
-    /// What came of it where that is known already.
-    pub fn known(&self, clock: &Clock, key: &[u8; 32]) -> Option<V> {
+    /// What came of it where it was asked for before, once that is done.
+    pub async fn known(&self, clock: &Clock, key: &[u8; 32]) -> Option<V> {
         let now = clock.passed();
-        let asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.get(key).filter(|asked| now - asked.since < KEPT)?.result.get().cloned()
+        let result = {
+            let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&all.get(key).filter(|asked| now - asked.since < KEPT)?.result)
+        };
+        result.get_or_try_init(|| async { Err(()) }).await.ok().cloned()
     }
 
     /// Forgets what came of it: it is no good any more.
@@ -100,11 +103,11 @@ mod tests {
         let (first, second, other) = tokio::join!(ask(1), ask(1), ask(2));
         // Which of the two is done first is the runtime's choice.
         assert!(first == second && first != other && done.load(Ordering::SeqCst) == 2, "{first:?} {second:?} {other:?}");
-        assert_eq!((ask(1).await, twice.known(&clock, &[1; 32])), (first, first.ok()));
+        assert_eq!((ask(1).await, twice.known(&clock, &[1; 32]).await), (first, first.ok()));
         twice.forget(&[1; 32]);
-        assert_eq!((twice.known(&clock, &[1; 32]), ask(1).await), (None, Ok(2)));
+        assert_eq!((twice.known(&clock, &[1; 32]).await, ask(1).await), (None, Ok(2)));
         clock.advance(KEPT);
-        assert_eq!((twice.known(&clock, &[1; 32]), ask(1).await), (None, Ok(3)));
+        assert_eq!((twice.known(&clock, &[1; 32]).await, ask(1).await), (None, Ok(3)));
     }
 
     #[tokio::test]
@@ -120,7 +123,10 @@ mod tests {
         }));
         assert!(std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context).is_pending())).await);
         drop(first);
+        let mut known = Box::pin(twice.known(&clock, &[2; 32]));
+        assert!(std::future::poll_fn(|context| std::task::Poll::Ready(known.as_mut().poll(context).is_pending())).await);
         drop(go);
+        assert_eq!(known.await, Some(2), "who only asks waits for it, too");
         assert_eq!(twice.once(&clock, [2; 32], async { Ok::<_, ()>(3) }).await, Ok(2));
     }
 }

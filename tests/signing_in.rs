@@ -1,6 +1,7 @@
 //! Signing in: by password, by mailed link, by the operator's link; what is one's own; several organizations.
 
 mod browser;
+mod clicks;
 mod factors;
 mod links;
 mod own;
@@ -93,12 +94,7 @@ impl Browser {
         }
     }
 
-    /// A page with these cookies.
-    pub async fn get_with(&self, path: &str, cookies: &str) -> Seen {
-        Seen::of(self.http.get(self.place(path)).header("cookie", cookies).send().await.expect("an answer")).await
-    }
-
-    /// The same with this cookie, such as a copy that somebody took.
+    /// The page of who one is with this cookie, such as a copy that somebody took.
     pub async fn me_with(&self, cookie: &str) -> Option<String> {
         let seen = Seen::of(self.http.get(self.place("/me")).header("cookie", cookie).send().await.expect("an answer")).await;
         (seen.status == 200).then_some(seen.html)

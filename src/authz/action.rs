@@ -515,6 +515,8 @@ pub enum Joining {
         connected: bool,
         /// Whether the provider calls the invited address the person's own.
         same_address: bool,
+        /// Whether they brought the link from the invited mailbox, too.
+        holds_link: bool,
     },
 }
 

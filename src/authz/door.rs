@@ -75,19 +75,24 @@ impl Via {
     /// Whether a session that began so goes on, as its person and organization are now. Where SSO is required only those go on
     /// that began with the provider or on the host, and those of whoever a password lets in beside it.
     #[must_use]
-    pub fn goes_on(self, settings: &Settings, role: Role) -> bool {
+    pub fn goes_on(self, settings: &Settings, role: Role, has_password: bool) -> bool {
         match self {
             Self::Sso | Self::Operator => true,
-            Self::Password | Self::Link | Self::Invite => Self::Password.is_open(settings, role),
+            Self::Password | Self::Link | Self::Invite => keeps_password(settings, role, has_password),
         }
     }
+}
+
+/// Whether somebody's password is a way in, or may become one: where SSO is required, that of an Administrator who has one already.
+fn keeps_password(settings: &Settings, role: Role, has_password: bool) -> bool {
+    Via::Password.is_open(settings, role) && (has_password || !settings.sso_required)
 }
 
 /// Whether a mailed link may lead to a new password. Where SSO is required it replaces one that is there and makes none: else
 /// every Administrator's mailbox would open what the provider is to guard.
 #[must_use]
 pub fn resets(settings: &Settings, role: Role, has_password: bool) -> bool {
-    Via::Password.is_open(settings, role) && (has_password || !settings.sso_required)
+    keeps_password(settings, role, has_password)
 }
 
 /// Whether somebody of this role must show a second factor even if they have set none up.
@@ -336,7 +341,7 @@ pub enum PasswordProof {
 pub const FRESH: i64 = 10 * crate::domain::MINUTE;
 
 /// How far a proof may lie ahead of the clock, in milliseconds: as far as nodes that serve together disagree at most.
-const AHEAD: i64 = 2 * crate::domain::SECOND;
+pub const AHEAD: i64 = 2 * crate::domain::SECOND;
 
 /// Whether a proof of then is fresh now. One that lies ahead is none: the clock went back since, and nobody knows how old it is.
 #[must_use]
@@ -587,15 +592,15 @@ mod tests {
     }
 
     #[test]
-    fn where_sso_is_required_a_session_goes_on_only_as_far_as_its_persons_role_reaches() {
+    fn where_sso_is_required_a_session_goes_on_that_began_with_it_or_whose_person_has_a_password_left() {
         let required = Settings { sso_required: true, ..Settings::default() };
         for via in Via::ALL {
-            let began_beside_it = !matches!(via, Via::Sso | Via::Operator);
-            assert_eq!(via.goes_on(&required, Role::User), !began_beside_it, "{via:?}");
-            assert!(via.goes_on(&required, Role::Administrator), "{via:?}");
-            for role in [Role::User, Role::Administrator] {
-                assert!(via.goes_on(&Settings { magic_links: false, ..Settings::default() }, role), "{via:?} {role:?}");
+            let began_with_it = matches!(via, Via::Sso | Via::Operator);
+            for (role, has_password) in [(Role::User, true), (Role::User, false), (Role::Administrator, false)] {
+                assert_eq!(via.goes_on(&required, role, has_password), began_with_it, "{via:?} {role:?} {has_password}");
+                assert!(via.goes_on(&Settings { magic_links: false, ..Settings::default() }, role, has_password), "{via:?} {role:?}");
             }
+            assert!(via.goes_on(&required, Role::Administrator, true), "{via:?}");
         }
     }
 

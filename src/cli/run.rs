@@ -295,6 +295,7 @@ async fn open_for(options: &Options, listener: Option<&TcpListener>, absent: Abs
         trades: Limiter::new(TRADES_PER_MINUTE, &clock),
         returns: Twice::default(),
         sign_ins: Twice::default(),
+        set_up: Twice::default(),
         doorbell: Doorbell::default(),
         trusted_proxies: options.trusted_proxies.clone(),
         clock,

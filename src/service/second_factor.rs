@@ -56,12 +56,16 @@ impl SetUp {
 }
 
 /// A second factor that counts from now on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Confirmed {
     /// Recovery codes: shown once, and kept nowhere.
     pub recovery_codes: Vec<Zeroizing<String>>,
     /// The session's new cookie.
     pub opened: Opened,
+    /// Address of whose it is.
+    pub email: String,
+    /// Name of the organization that they sign in to by it.
+    pub organization: String,
 }
 
 /// A call of a session, whatever it waits for: what is done here needs no permission.
@@ -134,7 +138,7 @@ pub async fn confirm(app: &App, session: &Session, browser: &Browser, typed: &st
     let opened = Opened { cookie: browser.next_cookie(app) };
     let use_for = For::Confirming { recovery_codes: hashes.collect(), browser: sha256(opened.cookie.as_bytes()) };
     show(app, session, browser, typed, &use_for).await?;
-    Ok(Confirmed { recovery_codes, opened })
+    Ok(Confirmed { recovery_codes, opened, email: session.email.clone(), organization: session.organization.clone() })
 }
 
 /// Shows a code where one is asked for: the session opens. In one that is open it proves the person anew, as something

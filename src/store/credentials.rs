@@ -11,7 +11,7 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org, PersonRef, Scopes, Standing,
-        door::demands_second_factor,
+        door::{AHEAD, Via, demands_second_factor},
         tokens::{CreateToken, EndAiAccess, RevokeToken},
     },
     domain::{CredentialId, OrgId, PermissionSet, Role, Settings, Timestamp, UserId},
@@ -109,24 +109,30 @@ pub async fn authenticate(pool: &Pool, hash: [u8; 32], now: Timestamp) -> Result
 /// A token or a session under the lock. A session that waits for its second factor is none, unless it is asked for with
 /// `waiting`, and then has no role and no permission.
 pub(super) async fn standing(tx: &mut Tx, id: Uuid, now: Timestamp, waiting: bool) -> Result<Option<Alive>, StoreError> {
-    // Beside a session without a second factor stand the settings, which may have come to demand one.
+    // Beside a session stand the settings, which may have come to shut its way in, or to demand a second factor.
     let sql = alive_sql!(
-        "c.id = $1 AND (c.kind = 'token' OR (coalesce(c.last_used_at, c.created_at) > $3 AND ($4 = 1 OR c.waits_for IS NULL)))",
-        ", CASE WHEN c.kind = 'session' AND NOT EXISTS (SELECT 1 FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL)
-             THEN o.settings END"
+        "c.id = $1 AND (c.kind = 'token'
+           OR (coalesce(c.last_used_at, c.created_at) > $3 AND c.created_at <= $4 AND ($5 = 1 OR c.waits_for IS NULL)))",
+        ", CASE WHEN c.kind = 'session' THEN o.settings END, c.via, CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT),
+           (SELECT count(*) FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL)"
     );
-    let query = tx.query(sql).bind(id).bind(now).bind(now.plus(-super::sessions::IDLE)).bind(i64::from(waiting));
+    let query = tx.query(sql).bind(id).bind(now).bind(now.plus(-super::sessions::IDLE)).bind(now.plus(AHEAD)).bind(i64::from(waiting));
     let Some(row) = query.optional().await? else { return Ok(None) };
     let mut c = row.columns();
     let alive = read(&mut c)?;
-    if waiting {
-        return Ok(Some(Alive { standing: Standing::nothing(), ..alive }));
+    let (settings, via): (Option<String>, Option<String>) = (c.take()?, c.take()?);
+    let (has_password, has_second_factor) = (c.take::<i64>()? != 0, c.take::<i64>()? != 0);
+    if let Some(text) = settings {
+        let settings = Settings::parse(&text).ok_or_else(|| StoreError::Corrupt("an organization's settings".to_owned()))?;
+        let via = via.as_deref().and_then(Via::parse).ok_or_else(|| StoreError::Corrupt("the way of a session".to_owned()))?;
+        let role = alive.standing.role;
+        let lacks = !waiting && !has_second_factor && demands_second_factor(&settings, role);
+        if lacks || !via.goes_on(&settings, role, has_password) {
+            return Ok(None);
+        }
     }
-    let settings: Option<String> = c.take()?;
-    let settings = settings
-        .map(|text| Settings::parse(&text).ok_or_else(|| StoreError::Corrupt("an organization's settings".to_owned())))
-        .transpose()?;
-    Ok(Some(alive).filter(|alive| settings.is_none_or(|settings| !demands_second_factor(&settings, alive.standing.role))))
+    let standing = if waiting { Standing::nothing() } else { alive.standing };
+    Ok(Some(Alive { standing, ..alive }))
 }
 
 /// Stores a new token by its hash.

@@ -4,13 +4,14 @@ use super::{
     audit::{self, Change, Entry, Said},
     links::LinkState,
     notices, outbox,
+    sessions::Here,
     sql::{Pool, Row, StoreError},
     work::Work,
 };
 use crate::{
     authz::{
         Authorized, Org, PersonRef,
-        door::{LinkFacts, Proof, SendLink, SetPassword, SignIn, Via, Which},
+        door::{AHEAD, LinkFacts, Proof, SendLink, SetPassword, SignIn, Via, Which},
     },
     domain::{Asked, DAY, LinkId, LinkKind, Notice, OrgId, OutboxId, Role, Settings, Status, Timestamp, UserId},
 };
@@ -187,7 +188,7 @@ pub struct Link {
 macro_rules! link_sql {
     ($where:literal) => {
         concat!(
-            "SELECT l.id, l.kind, l.browser, l.expires_at, l.ended_at, l.ended_as, l.guesses, l.detail, o.number, o.id, o.slug, o.name, o.settings,
+            "SELECT l.id, l.kind, l.browser, l.sent_at, l.expires_at, l.ended_at, l.ended_as, l.guesses, l.detail, o.number, o.id, o.slug, o.name, o.settings,
                     o.suspended_at, u.key, u.id, u.first_name, u.last_name, u.email, u.email_key, u.role, u.status,
                     CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT)
                FROM links l JOIN users u ON u.key = l.user_key JOIN organizations o ON o.number = l.org
@@ -238,6 +239,8 @@ fn read(row: &Row, now: Timestamp) -> Result<Link, StoreError> {
     let id = LinkId::from_uuid(c.take()?);
     let kind = c.parse(LinkKind::parse)?;
     let browser = hash_of(c.take()?)?;
+    // The clock went back since, and nobody knows how old it is.
+    let lies_ahead = c.time()?.since(now) > AHEAD;
     let expires_at = c.time()?;
     let ended_at = c.maybe_time()?;
     let ended_as: Option<String> = c.take()?;
@@ -250,10 +253,11 @@ fn read(row: &Row, now: Timestamp) -> Result<Link, StoreError> {
     let guessed = guesses >= GUESSES;
     let state = match LinkState::of(ended_as.as_deref(), suspended, expires_at, now) {
         LinkState::Live if guessed => LinkState::Withdrawn,
+        LinkState::Live if lies_ahead => LinkState::Expired,
         state => state,
     };
     Ok(Link {
-        facts: LinkFacts { id, kind, ended: ended_at.is_some() || suspended || guessed, expires_at, browser },
+        facts: LinkFacts { id, kind, ended: ended_at.is_some() || suspended || guessed || lies_ahead, expires_at, browser },
         org,
         slug,
         organization,
@@ -658,18 +662,20 @@ pub async fn set_password(work: &mut Work, proof: Authorized<SetPassword>) -> Re
         .bind(action.password_hash.as_str())
         .execute()
         .await?;
+    let mut asked_in = None;
     if let PasswordProof::Link { link, .. } = &action.proof {
         use_up(work, key, link).await?;
         // A mailbox is another way than the password.
         forgive_at_the_door(work, action.mailbox).await?;
+        asked_in = link.browser;
     }
     end_links(work, key, &[LinkKind::StartedReset]).await?;
     let ended = match action.keep {
         Some((session, browser)) => {
             super::sessions::renew(work, session, browser).await?;
-            super::sessions::end_of(work, key, Which::Others(session)).await?
+            super::sessions::end_of(work, key, Which::Others(session), Here::Session(session.as_uuid())).await?
         }
-        None => super::sessions::end_of(work, key, Which::All).await?,
+        None => super::sessions::end_of(work, key, Which::All, asked_in.map_or(Here::Elsewhere, Here::Mark)).await?,
     };
     notices::tell(work, key, &Notice::PasswordChanged { browser: Some(action.browser), first }).await?;
     notices::break_glass(work, person, broke_glass, notices::by(&stamp)).await?;

@@ -491,7 +491,7 @@ pub async fn reactivate(work: &mut Work, proof: Authorized<ReactivateUser>, invi
 macro_rules! join {
     () => {
         "UPDATE users SET folded = $3, status = 'active', activated_at = $4, last_seen_at = $4, password_hash = $5, first_name = $6,
-                last_name = $7, mailbox_read_at = CASE WHEN $5 IS NULL THEN mailbox_read_at ELSE $4 END, version = version + 1 WHERE key = $1"
+                last_name = $7, mailbox_read_at = CASE WHEN $8 = 1 THEN $4 ELSE mailbox_read_at END, version = version + 1 WHERE key = $1"
     };
 }
 
@@ -507,9 +507,9 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
         (search::replacing!(sqlite, join!()), search::replacing!(postgres, join!()))
     };
     let (engine, org) = (work.tx.engine(), work.org.number);
-    let (hash, identity) = match &action.joining {
-        Joining::Password { hash, .. } => (Some(hash.as_str()), None),
-        Joining::Identity { identity, .. } => (None, Some(identity)),
+    let (hash, identity, holds_link) = match &action.joining {
+        Joining::Password { hash, .. } => (Some(hash.as_str()), None, true),
+        Joining::Identity { identity, holds_link, .. } => (None, Some(identity), *holds_link),
     };
     work.tx
         .query(engine.either(sqlite, postgres))
@@ -520,6 +520,7 @@ pub async fn accept(work: &mut Work, proof: Authorized<AcceptInvite>, before: &F
         .bind(hash)
         .bind(action.name.first())
         .bind(action.name.last())
+        .bind(i64::from(holds_link))
         .execute()
         .await?;
     work.head.leave(person.status, person.role);

@@ -4,7 +4,8 @@ use super::{
     audit::{self, Change, Entry, Said},
     door,
     listed::Listed,
-    notices, sessions,
+    notices,
+    sessions::{self, Here},
     sql::{Pool, Row, StoreError},
     work::Work,
 };
@@ -202,7 +203,7 @@ pub async fn confirm(work: &mut Work, proof: Authorized<ConfirmSecondFactor>) ->
     // Whoever came in before showed less than is asked for now.
     work.tx.query("DELETE FROM known_browsers WHERE user_key = $1").bind(key).execute().await?;
     sessions::prove(work, action.session, action.browser).await?;
-    let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
+    let sessions = sessions::end_of(work, key, Which::Others(action.session), Here::Session(action.session.as_uuid())).await?;
     told(work, key, SecondFactorChange::Added, None, Some(action.label)).await?;
     audit::append(work, Entry::done(stamp, vec![shown, ended(sessions)])).await
 }
@@ -232,7 +233,7 @@ pub async fn remove(work: &mut Work, proof: Authorized<RemoveSecondFactor>) -> R
     let shown = use_up(work, key, &action.proof).await?;
     forget(work, key).await?;
     sessions::prove(work, action.session, action.browser).await?;
-    let sessions = sessions::end_of(work, key, Which::Others(action.session)).await?;
+    let sessions = sessions::end_of(work, key, Which::Others(action.session), Here::Session(action.session.as_uuid())).await?;
     told(work, key, SecondFactorChange::Removed, None, Some(action.label)).await?;
     audit::append(work, Entry::done(stamp, vec![shown, ended(sessions)])).await
 }
@@ -244,7 +245,7 @@ pub async fn reset(work: &mut Work, proof: Authorized<ResetSecondFactor>) -> Res
     if !forget(work, key).await? {
         return Ok(false);
     }
-    let sessions = sessions::end_of(work, key, Which::All).await?;
+    let sessions = sessions::end_of(work, key, Which::All, Here::Elsewhere).await?;
     match action.person.status {
         Status::Active => told(work, key, SecondFactorChange::Reset, Some(notices::by(&stamp)), None).await?,
         // Nothing opens their account.

@@ -11,12 +11,13 @@ use super::{
 use crate::{
     authz::{
         Authorized, Org, PersonRef, Standing,
-        door::{EndSessions, Proof, SignIn, Via, WaitsFor, Which, demands_second_factor},
+        door::{AHEAD, EndSessions, Proof, SignIn, Via, WaitsFor, Which, demands_second_factor},
         second_factor::asked_for,
     },
     domain::{CredentialId, DAY, HOUR, LinkKind, OrgId, PermissionSet, Role, Settings, Step, Timestamp, UserId},
     keys::sha256,
 };
+use uuid::Uuid;
 
 /// How long a session lives that nobody uses (requirement 62).
 pub const IDLE: i64 = HOUR;
@@ -77,12 +78,12 @@ impl Session {
     }
 
     fn goes_on(&self) -> bool {
-        self.via.goes_on(&self.settings, self.standing.role)
+        self.via.goes_on(&self.settings, self.standing.role, self.has_password)
     }
 }
 
 /// The live sessions of a browser, the account that was chosen last first; without those whose way in was shut for their person
-/// since. One statement, one moment.
+/// since, and those that lie ahead of the clock: it went back, and nobody knows how old they are. One statement, one moment.
 pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Result<Vec<Session>, StoreError> {
     let rows = pool
         .query(
@@ -102,12 +103,13 @@ pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Resul
                FROM credentials c JOIN users u ON u.key = c.user_key JOIN organizations o ON o.number = c.org
                JOIN org_heads h ON h.org = c.org
               WHERE c.browser = $1 AND c.kind = 'session' AND c.revoked_at IS NULL AND c.expires_at > $2
-                AND coalesce(c.last_used_at, c.created_at) > $3 AND u.status = 'active' AND o.suspended_at IS NULL
+                AND coalesce(c.last_used_at, c.created_at) > $3 AND c.created_at <= $4 AND u.status = 'active' AND o.suspended_at IS NULL
               ORDER BY coalesce(c.chosen_at, 0) DESC, c.created_at DESC, c.id DESC",
         )
         .bind(browser)
         .bind(now)
         .bind(now.plus(-IDLE))
+        .bind(now.plus(AHEAD))
         .all()
         .await?;
     let sessions = rows.iter().map(read).filter(|session| session.as_ref().map_or(true, Session::goes_on));
@@ -190,13 +192,9 @@ pub async fn open(work: &mut Work, proof: Authorized<SignIn>) -> Result<(), Stor
             .execute()
             .await?;
     }
-    // Who opened a mailbox comes in by one account and finds the others beside it.
-    let chosen = match action.proof {
-        Proof::Mailbox { .. } => None,
-        Proof::Password { .. } | Proof::Link { .. } | Proof::Identity { .. } | Proof::Invite => {
-            Some(next_choice(&mut work.tx, action.browser, now).await?)
-        }
-    };
+    // Who opened a mailbox, or showed an identity, comes in by one account and finds the others beside it: they have its cookie.
+    let is_beside = action.moved_from == Some(action.browser);
+    let chosen = if is_beside { None } else { Some(next_choice(&mut work.tx, action.browser, now).await?) };
     // The column is for bearer secrets; a session has none, so it holds a value that no secret hashes to.
     let no_secret = sha256(&[action.session.as_uuid().as_bytes().as_slice(), &work.random.bytes::<32>()].concat());
     work.tx
@@ -279,16 +277,28 @@ pub(super) async fn renew(work: &mut Work, session: CredentialId, browser: [u8; 
 /// Ends sessions of one's own; how many were alive. With all others ends what could open one, also where none was alive.
 pub async fn end(work: &mut Work, proof: Authorized<EndSessions>) -> Result<u64, StoreError> {
     let (action, stamp) = proof.into_parts();
-    let ended = end_of(work, action.person.person.key, action.which).await?;
+    let ended =
+        end_of(work, action.person.person.key, action.which, stamp.credential.map_or(Here::Elsewhere, |(_, id)| Here::Session(id))).await?;
     if ended > 0 || action.which.is_more_than_one() {
         audit::append(work, Entry::done(stamp, vec![Change::set("sessions_ended", Said::Plain(ended.to_string()))])).await?;
     }
     Ok(ended)
 }
 
+/// The browser in which somebody ends sessions of theirs: it goes on being one that was here before.
+#[derive(Clone, Copy)]
+pub(super) enum Here {
+    /// That of this session.
+    Session(Uuid),
+    /// The one with this mark.
+    Mark([u8; 32]),
+    /// None of theirs: somebody else ends them.
+    Elsewhere,
+}
+
 /// Ends sessions of a person inside a write that has its own entry; with all others end the links that somebody asked for at the
-/// door, which would open another.
-pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u64, StoreError> {
+/// door, which would open another. Those that an Administrator or the host gave out are not theirs to end.
+pub(super) async fn end_of(work: &mut Work, key: i64, which: Which, here: Here) -> Result<u64, StoreError> {
     let now = work.now;
     let (one, keep) = match which {
         Which::One(id) => (Some(id.as_uuid()), None),
@@ -299,13 +309,19 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u6
         // Whoever read the mailbox a moment ago has no more by that than whoever had a session.
         super::door::end_links(work, key, &[LinkKind::SignIn, LinkKind::Identity, LinkKind::Reset]).await?;
         // Whoever ends them all is not sure who was in: no browser but their own is one that was here before.
+        let (session, mark) = match here {
+            Here::Session(id) => (Some(id), None),
+            Here::Mark(mark) => (None, Some(mark)),
+            Here::Elsewhere => (None, None),
+        };
         work.tx
             .query(
-                "DELETE FROM known_browsers WHERE user_key = $1
+                "DELETE FROM known_browsers WHERE user_key = $1 AND ($3 IS NULL OR browser <> $3)
                     AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.id = $2 AND c.mark = known_browsers.browser)",
             )
             .bind(key)
-            .bind(keep)
+            .bind(session)
+            .bind(mark)
             .execute()
             .await?;
     }
@@ -322,12 +338,13 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which) -> Result<u6
         .await
 }
 
-/// Ends those sessions of a person that do not go on in this role, so that none of them does once the role is another; how many.
-pub(super) async fn end_shut(work: &mut Work, key: i64, role: Role) -> Result<u64, StoreError> {
+/// Ends those sessions of a person that do not go on in one of these roles, so that none does once the role is another; how many.
+pub(super) async fn end_shut(work: &mut Work, key: i64, roles: [Role; 2]) -> Result<u64, StoreError> {
     let settings = super::door::settings(work).await?;
+    let has_password = super::door::password_hash(work, key).await?.is_some();
     let now = work.now;
     let mut ended = 0;
-    for via in Via::ALL.into_iter().filter(|via| !via.goes_on(&settings, role)) {
+    for via in Via::ALL.into_iter().filter(|via| roles.iter().any(|role| !via.goes_on(&settings, *role, has_password))) {
         ended += work
             .tx
             .query("UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND kind = 'session' AND via = $3 AND revoked_at IS NULL")
@@ -362,23 +379,6 @@ pub async fn choose(pool: &Pool, id: CredentialId, browser: [u8; 32], now: Times
     Ok(chosen > 0)
 }
 
-/// Moves the accounts of a browser that stand under one of its cookies to the other one, where an account that stands there already
-/// goes on as that one. It gives nothing, for the browser holds both; so it is no entry of the log.
-pub async fn join(pool: &Pool, from: [u8; 32], into: [u8; 32], now: Timestamp) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
-    tx.query(
-        "UPDATE credentials SET revoked_at = $3 WHERE browser = $1 AND kind = 'session' AND revoked_at IS NULL AND user_key IN
-           (SELECT c.user_key FROM credentials c WHERE c.browser = $2 AND c.kind = 'session' AND c.revoked_at IS NULL)",
-    )
-    .bind(from)
-    .bind(into)
-    .bind(now)
-    .execute()
-    .await?;
-    tx.query("UPDATE credentials SET browser = $2 WHERE browser = $1 AND kind = 'session'").bind(from).bind(into).execute().await?;
-    tx.commit().await
-}
-
 /// A session as its owner sees it among all of theirs.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -402,11 +402,13 @@ pub async fn of_person(pool: &Pool, key: i64, now: Timestamp) -> Result<Vec<List
         .query(
             "SELECT id, label, via, created_at, last_used_at, waits_for FROM credentials
               WHERE user_key = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 AND coalesce(last_used_at, created_at) > $3
+                AND created_at <= $4
               ORDER BY created_at DESC, id DESC",
         )
         .bind(key)
         .bind(now)
         .bind(now.plus(-IDLE))
+        .bind(now.plus(AHEAD))
         .all()
         .await?;
     rows.iter()

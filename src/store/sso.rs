@@ -6,7 +6,6 @@ use super::{
     audit::{self, Change, Entry, Said},
     notices,
     people::{group_said, theirs},
-    sessions::IDLE,
     sql::{Pool, Row, StoreError},
     work::Work,
 };
@@ -159,7 +158,25 @@ pub async fn change(work: &mut Work, proof: Authorized<ChangeProvider>) -> Resul
     audit::append(work, Entry::done(stamp, changes)).await
 }
 
-/// Ends a connection; its secret goes with it.
+/// Ends the live sessions that came in through a connection, one person's or everybody's, but for the one that asks for it; how many.
+async fn end_sessions(work: &mut Work, stamp: &Stamp, connection: ConnectionId, user_key: Option<i64>) -> Result<u64, StoreError> {
+    let (org, now) = (work.org.number, work.now);
+    work.tx
+        .query(
+            "UPDATE credentials SET revoked_at = $2
+              WHERE org = $1 AND kind = 'session' AND via = 'sso' AND via_id = $3 AND revoked_at IS NULL AND expires_at > $2
+                AND ($4 IS NULL OR user_key = $4) AND ($5 IS NULL OR id <> $5)",
+        )
+        .bind(org)
+        .bind(now)
+        .bind(connection.as_uuid())
+        .bind(user_key)
+        .bind(stamp.credential.map(|(_, id)| id))
+        .execute()
+        .await
+}
+
+/// Ends a connection and the sessions that came in through it; its secret goes with it.
 pub async fn remove(work: &mut Work, proof: Authorized<RemoveProvider>) -> Result<(), StoreError> {
     let (action, stamp) = proof.into_parts();
     let (org, now) = (work.org.number, work.now);
@@ -170,10 +187,12 @@ pub async fn remove(work: &mut Work, proof: Authorized<RemoveProvider>) -> Resul
         .bind(now)
         .execute()
         .await?;
+    let ended = end_sessions(work, &stamp, action.connection.id, None).await?;
     told(work, &stamp, action.connection.id, SsoChange::Removed).await?;
     let changes = vec![
         Change::set("connection_id", Said::Plain(action.connection.id.to_string())),
         Change { field: "name", before: group_said(&action.connection.name), after: Said::Nothing },
+        Change::set("sessions_ended", Said::Plain(ended.to_string())),
     ];
     audit::append(work, Entry::done(stamp, changes)).await
 }
@@ -186,19 +205,19 @@ pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Set
     let was = before.sso_required;
     let settings = Settings { sso_required: action.required, ..before.clone() };
     super::door::write_settings(work, settings.clone()).await?;
-    let closed = Via::ALL.into_iter().filter(|via| !via.is_open(&settings, Role::User) && via.is_open(&before, Role::User));
+    // Whichever of these ways was open before: a session of one that was switched off earlier ends with this, too.
+    let closed = Via::ALL.into_iter().filter(|via| !via.goes_on(&settings, Role::User, false));
     let closed: String = closed.map(|via| format!(" {}", via.as_str())).chain([" ".to_owned()]).collect();
     let ended = work
         .tx
         .query(
             "UPDATE credentials SET revoked_at = $2
-              WHERE org = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2 AND coalesce(last_used_at, created_at) > $3
-                AND $4 LIKE '% ' || via || ' %' AND NOT EXISTS
+              WHERE org = $1 AND kind = 'session' AND revoked_at IS NULL AND expires_at > $2
+                AND $3 LIKE '% ' || via || ' %' AND NOT EXISTS
                   (SELECT 1 FROM users u WHERE u.key = credentials.user_key AND u.role = 'administrator' AND u.password_hash IS NOT NULL)",
         )
         .bind(org)
         .bind(now)
-        .bind(now.plus(-IDLE))
         .bind(closed)
         .execute()
         .await?;
@@ -494,7 +513,8 @@ async fn end_links(work: &mut Work, issuer: &str, subject: &str) -> Result<(), S
     Ok(())
 }
 
-/// Takes an identity away from an account; `false` when it was not linked to it.
+/// Takes an identity away from an account, and ends the account's other sessions that came in through its provider; `false` when it
+/// was not linked to it.
 pub async fn unlink(work: &mut Work, proof: Authorized<UnlinkIdentity>) -> Result<bool, StoreError> {
     let (action, stamp) = proof.into_parts();
     let (org, (issuer, subject)) = (work.org.number, action.identity);
@@ -509,10 +529,14 @@ pub async fn unlink(work: &mut Work, proof: Authorized<UnlinkIdentity>) -> Resul
         .await?;
     let Some(gone) = gone else { return Ok(false) };
     end_links(work, &issuer, &subject).await?;
-    let notice = Notice::IdentityChanged { change: IdentityChange::Unlinked, connection: Some(ConnectionId::from_uuid(gone.get(0)?)) };
+    let connection = ConnectionId::from_uuid(gone.get(0)?);
+    let ended = end_sessions(work, &stamp, connection, Some(action.person.person.key)).await?;
+    let notice = Notice::IdentityChanged { change: IdentityChange::Unlinked, connection: Some(connection) };
     notices::tell(work, action.person.person.key, &notice).await?;
     let before = theirs(action.person.person.id, subject);
-    audit::append(work, Entry::done(stamp, vec![Change { field: "subject", before, after: Said::Nothing }])).await?;
+    let changes =
+        vec![Change { field: "subject", before, after: Said::Nothing }, Change::set("sessions_ended", Said::Plain(ended.to_string()))];
+    audit::append(work, Entry::done(stamp, changes)).await?;
     Ok(true)
 }
 

@@ -61,6 +61,7 @@ impl Inside {
             trades: Limiter::new(0, &clock),
             returns: Twice::default(),
             sign_ins: Twice::default(),
+            set_up: Twice::default(),
             doorbell: usher_mcp::app::Doorbell::default(),
             trusted_proxies: Vec::new(),
             clock,

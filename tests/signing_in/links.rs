@@ -1,7 +1,7 @@
 //! By a mailed link, in the browser that asked; by the operator's link, in any.
 
 use super::{Browser, deactivate, own::link_into, second_organization, with_ana};
-use crate::common::{PASSWORD, Server, database::Connection, inside::Inside, on_both, until};
+use crate::common::{Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, until};
 use serde_json::json;
 use usher_mcp::{domain::Clock, failpoint::Fault};
 
@@ -250,6 +250,22 @@ async fn r_b151_one_mailbox_has_one_budget_whatever_organizations_it_is_in() {
         let sent = connection.number("SELECT count(*) FROM links WHERE kind = 'sign_in' AND known = 0").await;
         connection.close().await;
         assert_eq!(sent, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_no_mail_leaves_the_server_the_door_says_so_to_everybody() {
+    on_both(async |engine| {
+        let server = Server::quickstart_with(engine, &Options::arguments(&["--public-url", "https://larkspur.example"])).await;
+        let browser = Browser::of(&server);
+        for email in ["admin@example.com", "nobody@example.com"] {
+            for (place, act) in [("/sign-in".to_owned(), "link"), (format!("/sign-in/{}", server.org), "reset")] {
+                let seen = browser.post(&place, &[("email", email), ("do", act)]).await;
+                assert!(seen.html.contains("This server cannot send mail at present."), "{}", seen.html);
+                assert!(seen.html.contains(&format!("value=\"{email}\"")), "what was typed stays: {}", seen.html);
+            }
+        }
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use super::{Browser, drawn_for, refused, second_organization, with_ana};
 use crate::common::{PASSWORD, Server, database::Connection, inside::Inside, on_both};
 use serde_json::json;
-use usher_mcp::domain::{Clock, HOUR};
+use usher_mcp::domain::{Clock, DAY, HOUR};
 
 /// The value of the session's cookie that an answer sets.
 pub(super) fn session_in(seen: &super::Seen) -> String {
@@ -167,77 +167,6 @@ async fn requirement_62_a_session_has_a_new_value_at_each_sign_in_and_ends_by_it
     .await;
 }
 
-#[tokio::test]
-async fn b06_two_tabs_that_sign_in_at_once_lose_nothing() {
-    on_both(async |engine| {
-        let server = with_ana(engine).await;
-        let second = second_organization(&server).await;
-        let admin = link_into(&server, &second).await;
-        let place = {
-            let ana = Browser::of(&server);
-            assert_eq!(ana.open(&admin).await.status, 303);
-            let page = ana.me().await.expect("in");
-            let form = [("as", drawn_for(&page)), ("password", PASSWORD.to_owned())];
-            let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            assert_eq!(ana.post("/me/password", &form).await.status, 303, "her password there");
-            format!("/sign-in/{second}")
-        };
-        let holds = async |browser: &Browser| {
-            let page = browser.me().await.expect("in");
-            ["My organization", "Second"].iter().filter(|name| page.contains(&format!("<bdi>{name}</bdi>"))).count()
-        };
-        let form = [("email", "ana@example.com"), ("password", PASSWORD), ("do", "password")];
-        let door = format!("/sign-in/{}", server.org);
-        for turned in [false, true] {
-            // Both requests leave before either answer comes; the browser takes the answers in either order.
-            let tabs = [Browser::of(&server), Browser::of(&server)];
-            let mut answers = [tabs[0].post(&door, &form).await, tabs[1].post(&place, &form).await];
-            if turned {
-                answers.reverse();
-            }
-            let carried = |answers: &[super::Seen]| {
-                let mut cookies = std::collections::BTreeMap::new();
-                for cookie in answers.iter().flat_map(|answer| &answer.cookies) {
-                    let (name, value) = cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a pair");
-                    cookies.insert(name.to_owned(), value.to_owned());
-                }
-                cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
-            };
-            for answer in &answers {
-                let beside = answer.cookies.iter().find(|cookie| cookie.starts_with("usher_came_")).expect("for a minute");
-                assert!(beside.contains("HttpOnly") && beside.contains("Max-Age=60;") && beside.contains("SameSite=Lax"), "{beside}");
-            }
-            let raw = Browser::of(&server);
-            let cookies = carried(&answers);
-            let begun = raw.get_with("/", &cookies).await;
-            assert_eq!((begun.status, begun.cookies.len()), (303, 1), "{}", begun.html);
-            assert!(begun.cookies[0].contains("Max-Age=0"), "what told of the other is taken away: {:?}", begun.cookies);
-            // From then on the one cookie is enough, and the other value opens nothing.
-            let [lost, last] = answers.each_ref().map(session_in);
-            let page = raw.me_with(&last).await.expect("in");
-            assert!(page.contains("<bdi>My organization</bdi>") && page.contains("<bdi>Second</bdi>"), "{page}");
-            assert!(raw.me_with(&lost).await.is_none());
-            // Again, nothing changes; and whoever has one value alone joins nothing to it.
-            assert_eq!(raw.get_with("/", &cookies).await.status, 303);
-            assert!(raw.me_with(&last).await.is_some_and(|page| page.contains("<bdi>Second</bdi>")));
-        }
-        // The same account in both tabs is one.
-        let tabs = [Browser::of(&server), Browser::of(&server)];
-        let answers = [tabs[0].post(&door, &form).await, tabs[1].post(&door, &form).await];
-        let [lost, last] = answers.each_ref().map(session_in);
-        let beside = lost.replace("usher_session", "usher_came_0badcafe");
-        let raw = Browser::of(&server);
-        let page = raw.me_with(&format!("{last}; {beside}")).await.expect("in");
-        assert!(page.contains("My organization") && raw.me_with(&lost).await.is_none());
-        // A real browser that signs in to one after the other holds both, as ever.
-        let ana = Browser::of(&server);
-        assert_eq!((ana.post(&door, &form).await.status, ana.post(&place, &form).await.status), (303, 303));
-        assert_eq!(holds(&ana).await, 2);
-        assert_eq!(server.verified().await["ok"], true);
-    })
-    .await;
-}
-
 /// The operator's link for Ana in another organization.
 pub(super) async fn link_into(server: &Server, org: &str) -> String {
     let made = server.cli(&["sign-in-link", "--org", org, "--user", "ana@example.com", "--json"]).await;
@@ -303,25 +232,55 @@ async fn a_clock_that_goes_back_shows_what_was_chosen_last_and_keeps_no_proof_fr
         let node = Inside::beside(&server, clock.clone()).await;
         let ana = Browser::at(node.address());
         assert_eq!(ana.open(&link_into(&server, &second).await).await.status, 303);
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        let switch = async || {
+            let page = ana.me().await.expect("in");
+            let to = page.split("name=\"to\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a switch").to_owned();
+            assert_eq!(ana.post("/me/switch", &[("as", &drawn_for(&page)), ("to", &to)]).await.status, 303);
+        };
         let right = clock.now();
         clock.advance(HOUR / 2);
-        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        switch().await;
+        switch().await;
         clock.set(right);
         let looks_at = async |name: &str| ana.me().await.is_some_and(|page| page.contains(&format!(" at <bdi>{name}</bdi>")));
         assert!(looks_at("My organization").await);
         // Proved half an hour ahead: nobody knows how long ago that is.
         let place = "/me/second-factor";
+        assert!(server.tamper("UPDATE credentials SET proved_at = proved_at + 1800000 WHERE kind = 'session'").await);
         assert_eq!(ana.factor(place, "begin", "").await.status, 422);
         for name in ["Second", "My organization", "Second"] {
-            let page = ana.me().await.expect("in");
-            let to = page.split("name=\"to\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a switch").to_owned();
-            assert_eq!(ana.post("/me/switch", &[("as", &drawn_for(&page)), ("to", &to)]).await.status, 303);
+            switch().await;
             assert!(looks_at(name).await, "{name}");
         }
         assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
         assert!(looks_at("My organization").await, "who signs in is looked at");
         assert_eq!(ana.factor(place, "begin", "").await.status, 200);
         node.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_made_while_the_clock_was_ahead_opens_nothing_once_it_is_right() {
+    on_both(async |engine| {
+        let server = with_ana(engine).await;
+        let clock = Clock::manual(Clock::system().now());
+        let node = Inside::beside(&server, clock.clone()).await;
+        let right = clock.now();
+        clock.advance(20 * DAY);
+        let ana = Browser::at(node.address());
+        assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
+        assert!(ana.me().await.is_some());
+        clock.set(right);
+        assert!(ana.me().await.is_none());
+        node.stop().await;
+        // Nor does a link that would have lived for ten minutes.
+        let link = link_into(&server, &server.org).await;
+        let later = 20 * DAY;
+        let ahead = format!("UPDATE links SET sent_at = sent_at + {later}, expires_at = expires_at + {later} WHERE kind = 'operator'");
+        assert!(server.tamper(&ahead).await);
+        assert_eq!(Browser::of(&server).get(&link).await.status, 410);
     })
     .await;
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use usher_mcp::{
     domain::{Clock, DAY, HOUR},
     http::server,
+    keys::{hex, sha256},
 };
 
 #[tokio::test]
@@ -271,6 +272,38 @@ async fn strangers_at_an_address_use_up_nobodys_way_in_from_a_browser_that_was_h
         assert!(turned_away, "all of them have one address");
         assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
         assert_eq!(Browser::of(&server).by_password(&server.org, "ana@example.com", PASSWORD).await.status, 429);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn however_many_known_browsers_one_address_has_they_share_a_bound() {
+    on_both(async |engine| {
+        let server = Server::quickstart_with(engine, &Options::arguments(&["--calls-per-minute", "1200"])).await;
+        let marks: Vec<_> = (0..30).map(|n| format!("{n:043}")).collect();
+        for mark in &marks {
+            let digest = hex(&sha256(mark.as_bytes()));
+            let binary = if server.database_url().is_some() { format!("decode('{digest}', 'hex')") } else { format!("X'{digest}'") };
+            let row = format!("SELECT key, {binary}, 1, {} FROM users", Clock::system().now().as_millis());
+            assert!(server.tamper(&format!("INSERT INTO known_browsers (user_key, browser, first_at, last_at) {row}")).await);
+        }
+        // Setting out to a provider that there is not: a visit, and nothing more.
+        let door = format!("{}/sign-in/{}", server.address(), server.org);
+        let http = reqwest::Client::new();
+        let visit = async |mark: &str| {
+            let form = [("do", "sso:01900000-0000-7000-8000-000000000000")];
+            let request = http.post(&door).header("cookie", format!("usher_browser={mark}")).form(&form);
+            request.send().await.expect("an answer").status().as_u16() != 429
+        };
+        while visit("").await {}
+        let mut let_in = 0;
+        for mark in &marks {
+            for _ in 0..30 {
+                let_in += u32::from(visit(mark).await);
+            }
+        }
+        // Each by itself would have had all of its thirty.
+        assert!((300..600).contains(&let_in), "{let_in}");
     })
     .await;
 }

@@ -416,6 +416,24 @@ async fn requirement_47_whoever_came_in_without_the_password_has_a_link_mailed_i
 }
 
 #[tokio::test]
+async fn a_reset_in_ones_own_browser_is_no_news_of_a_new_one() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let news = || server.mails().iter().filter(|mail| mail.contains("A new browser signed in as you")).count();
+        until("the news of this one", async || (news() == 1).then_some(())).await;
+        let door = format!("/sign-in/{}", server.org);
+        assert_eq!(boss.post(&door, &[("email", BOSS), ("do", "reset")]).await.status, 200);
+        assert_eq!(choose(&boss, &server.newest_link_to(BOSS, 2).await, "", NEW).await.status, 303);
+        assert!(boss.me().await.is_some());
+        until("the mail", async || server.mails().iter().any(|mail| mail.contains("was changed")).then_some(())).await;
+        assert_eq!(Browser::of(&server).by_password(&server.org, BOSS, NEW).await.status, 303);
+        until("the news of another one", async || (news() > 1).then_some(())).await;
+        assert_eq!(news(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_holds_a_reset_and_guesses_its_address_ends_it_and_learns_nothing_from_the_right_one() {
     on_both(async |engine| {
         let server = with_ana(engine).await;
@@ -434,6 +452,11 @@ async fn whoever_holds_a_reset_and_guesses_its_address_ends_it_and_learns_nothin
             assert!(!seen.html.contains("Test Person"), "{}", seen.html);
         }
         assert!(refused(&Browser::of(&server).by_password(&server.org, ANA, NEW).await), "nothing was changed");
+        let connection = Connection::to(&server).await;
+        // The first of a minute; how many more there were is known once that is over.
+        let noted = "SELECT count(*) FROM security_events WHERE kind = 'wrong_address'";
+        until("the evidence", async || (connection.number(noted).await > 0).then_some(())).await;
+        connection.close().await;
         // A few slips are no harm, and a right address is none.
         let link = start(3).await;
         for (email, password) in [("a@example.com", NEW), ("anna@example.com", NEW), (ANA, "short")] {

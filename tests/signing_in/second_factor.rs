@@ -1,6 +1,10 @@
 //! The second factor: set up, asked for, used once, taken away.
 
-use super::{Browser, Seen, deactivate, drawn_for, own::session_in, second_organization, with_ana};
+use super::{
+    Browser, Seen, deactivate, drawn_for,
+    own::{link_into, session_in},
+    second_organization, with_ana,
+};
 use crate::common::{Engine, Options, PASSWORD, Server, database::Connection, inside::Inside, on_both, two_nodes};
 use serde_json::json;
 use usher_mcp::{
@@ -8,7 +12,7 @@ use usher_mcp::{
     domain::{Clock, Timestamp},
 };
 
-const PLACE: &str = "/me/second-factor";
+pub const PLACE: &str = "/me/second-factor";
 /// One step of the codes, in milliseconds.
 const STEP: i64 = 30_000;
 
@@ -19,12 +23,12 @@ pub fn copied(html: &str, label: &str) -> String {
 }
 
 /// The secret on a page.
-fn secret_on(html: &str) -> Secret {
+pub fn secret_on(html: &str) -> Secret {
     let typed = copied(html, "Key").replace(' ', "");
     Secret::from_bytes(totp_rs::Secret::try_from_base32(typed).expect("base 32").as_bytes()).expect("20 bytes")
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Clock::system().now()
 }
 
@@ -69,12 +73,12 @@ impl Browser {
 }
 
 /// Lets all steps that were used be long ago.
-async fn steps_pass(server: &Server) {
+pub async fn steps_pass(server: &Server) {
     assert!(server.tamper("UPDATE second_factors SET last_step = 0").await);
 }
 
 /// A server with Ana, whose second factor is set up; no browser is signed in.
-async fn with_factor(engine: Engine) -> (Server, Secret, Vec<String>) {
+pub async fn with_factor(engine: Engine) -> (Server, Secret, Vec<String>) {
     let server = with_ana(engine).await;
     let (secret, codes) = Browser::in_by_password(&server, "ana@example.com").await.enrol(PLACE, now()).await;
     steps_pass(&server).await;
@@ -555,6 +559,23 @@ async fn b06_an_account_that_waits_stands_beside_one_that_is_open() {
         assert!(ana.waits().await);
         assert!(passed(&ana.factor(PLACE, "pass", &code).await));
         assert!(ana.me().await.is_some_and(|page| page.contains("Switch to <bdi>Second</bdi>")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b06_a_form_of_an_account_does_nothing_while_the_browser_looks_at_another_that_waits() {
+    on_both(async |engine| {
+        let (server, _, _) = with_factor(engine).await;
+        let second = second_organization(&server).await;
+        let ana = Browser::of(&server);
+        assert!(passed(&ana.open(&link_into(&server, &second).await).await));
+        let open = ana.me().await.expect("in");
+        // In another tab she signs in where a code is asked for.
+        assert!(passed(&ana.by_password(&server.org, "ana@example.com", PASSWORD).await));
+        assert!(ana.waits().await);
+        let late = ana.post("/me/name", &[("as", &drawn_for(&open)), ("first_name", "Zoe"), ("last_name", "Late")]).await;
+        assert!(late.status == 409 && late.html.contains("Zoe") && late.html.contains("Nothing was done with it"), "{}", late.html);
     })
     .await;
 }

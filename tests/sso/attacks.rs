@@ -195,6 +195,7 @@ async fn b06_one_provider_of_two_organizations_opens_both_by_the_same_client_alo
         post(&fresh, &back.place, &[("do", "go")]).await;
         let page = me(&fresh, &server).await.unwrap();
         assert!(page.contains("Switch to") && page.contains("Second"), "one proof opens both: {page}");
+        assert!(page.contains(" at <bdi>My organization</bdi>"), "and shows the one at whose door it was: {page}");
         // Deactivated in one: the other goes on.
         server.ok("deactivate_user", json!({"user": "eve@elsewhere.example"})).await;
         let page = me(&fresh, &server).await.unwrap();

@@ -288,6 +288,46 @@ async fn requiring_sso_ends_the_sessions_that_came_in_by_a_way_it_closes() {
 }
 
 #[tokio::test]
+async fn requiring_sso_ends_what_came_in_by_links_that_were_switched_off_before() {
+    on_both(async |engine| {
+        let server = super::server(engine).await;
+        for email in ["ana@example.com", "cy@example.com"] {
+            server.administrator(email).await;
+        }
+        server.member("bo@example.com", &[]).await;
+        let idp = provider_for(&server).await;
+        let connection = connect(&server, &server.org, &idp.issuer, Idp::SECRET).await;
+        let by_link = async |email: &str| {
+            let browser = browser();
+            let door = format!("{}/sign-in/{}", server.address(), server.org);
+            post(&browser, &door, &[("email", email), ("do", "link")]).await;
+            let shown = get(&browser, &server.newest_link_to(email, 2).await).await;
+            post(&browser, &shown.place, &[("do", "go")]).await;
+            browser
+        };
+        let (bo, cy) = (by_link("bo@example.com").await, by_link("cy@example.com").await);
+        assert!(server.tamper("UPDATE users SET password_hash = NULL WHERE email = 'cy@example.com'").await);
+        let linked = linked_ana(&server, &connection).await;
+        server.cli(&["org", "set", "--org", &server.org, "--magic-links", "off", "--json"]).await;
+        assert!(me(&bo, &server).await.is_some() && me(&cy, &server).await.is_some(), "links close, and who is in stays");
+        sso(&server, &["require"]).await;
+        assert!(me(&bo, &server).await.is_none());
+        assert!(me(&cy, &server).await.is_none(), "an Administrator without a password comes in through the provider, too");
+        // No promotion revives it, and no change of mind.
+        server.ok("update_user", json!({"user": "bo@example.com", "role": "Administrator"})).await;
+        assert!(me(&bo, &server).await.is_none());
+        sso(&server, &["require", "--off"]).await;
+        assert!(me(&bo, &server).await.is_none() && me(&cy, &server).await.is_none());
+        // A provider that is taken away takes along who came in through it.
+        assert!(me(&linked, &server).await.is_some());
+        sso(&server, &["remove"]).await;
+        assert!(me(&linked, &server).await.is_none());
+        assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_required_sso_rests_on_is_not_taken_away() {
     on_both(async |engine| {
         let server = super::server(engine).await;

@@ -3,11 +3,20 @@
 use super::{get, invite, joined_up, log_of, me, post, status, through_the_door, via};
 use crate::common::{
     Engine, PASSWORD, Server,
+    database::Connection,
     oidc::{Idp, browser},
     on_both, until,
 };
 use reqwest::Client;
 use serde_json::{Value, json};
+
+/// How many people are known to read their mailbox.
+async fn reading(server: &Server) -> i64 {
+    let connection = Connection::to(server).await;
+    let reading = connection.number("SELECT count(*) FROM users WHERE mailbox_read_at IS NOT NULL").await;
+    connection.close().await;
+    reading
+}
 
 #[tokio::test]
 async fn b10_an_invite_leads_to_the_organizations_provider_and_joins_only_after_it() {
@@ -44,6 +53,9 @@ async fn b10_an_invite_leads_to_the_organizations_provider_and_joins_only_after_
         for action in ["invite:accepted", "sign_in:sso"] {
             assert!(log.contains(&(action.to_owned(), "done".to_owned())), "{log:?}");
         }
+
+        // Whoever had the link reads the mailbox that it went to.
+        assert_eq!(reading(&server).await, 1);
 
         // From then on the identity opens the account, in any browser; the link is used up.
         let elsewhere = super::oidc::browser();
@@ -207,6 +219,7 @@ async fn r_b02_r_b116_the_door_joins_too_where_an_invite_waits_whatever_the_case
         let users = server.ok("list_users", json!({"query": "kim.vale"})).await;
         assert_eq!((&users["total"], &users["users"][0]["email"]), (&json!(1), &json!("kim.vale@example.com")));
         assert_eq!(users["users"][0]["status"], "active");
+        assert_eq!(reading(&server).await, 0, "nobody has shown that they read it");
     })
     .await;
 }

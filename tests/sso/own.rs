@@ -63,6 +63,8 @@ async fn a_signed_in_person_links_and_unlinks_a_sign_in_after_fresh_proof() {
 
         let gone = own(&browser, &server, "/me/identities", &[("issuer", &idp.issuer), ("subject", "eve")]).await;
         assert_eq!(gone.location.as_deref(), Some("/me"), "{}", gone.html);
+        assert!(me(&fresh, &server).await.is_none(), "whoever came in by it is out");
+        assert!(me(&browser, &server).await.is_some());
         let back = sign_in_at(&fresh, &server, &server.org, &connection, "eve").await;
         assert_eq!(back.heading(), "You are not invited");
         assert_eq!(server.verified().await["ok"], true);

@@ -3,12 +3,14 @@
 //! What is answered never depends on whether an address is known. GET shows, POST acts, as with invites.
 
 use super::{
-    Sent, Shown, guessed, guesses_too_much, move_to_cookie, new_password, page, too_many, too_soon, unavailable,
+    Sent, Shown,
+    clicked::Click,
+    guessed, guesses_too_much, move_to_cookie, new_password, page, too_many, too_soon, unavailable,
     views::{
         Fault, Moment,
         door::{LinkPage, SentPage, Shut, ShutPage, SignInPage, SignInToPage},
     },
-    visitor::{self, is_open, neighbourhood, opened, with_cookies},
+    visitor::{self, neighbourhood, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
@@ -55,6 +57,9 @@ fn mails_links(organization: &Organization) -> bool {
 /// What is said where a password is saved and did not sign in by itself.
 const SAVED: &str = "Your password is saved. Sign in with it.";
 
+/// What is said where no mail leaves this server, whoever asks.
+const NO_MAIL: &str = "This server cannot send mail at present. Sign in another way, or tell whoever runs it.";
+
 /// A form of the door.
 #[derive(serde::Deserialize)]
 pub struct DoorForm {
@@ -98,9 +103,10 @@ fn sign_in_page(app: &SharedApp, email: (&str, Option<&str>), organization: (&st
     )
 }
 
-/// `GET /sign-in`.
-pub async fn sign_in(State(app): State<SharedApp>) -> Response {
-    sign_in_page(&app, ("", None), ("", None))
+/// `GET /sign-in`. Every browser gets its mark here, so that a link which is asked for twice works in it both times.
+pub async fn sign_in(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
+    let mark = visitor::marked(&app, &mut visitor::browser(&app, &headers));
+    with_cookies(sign_in_page(&app, ("", None), ("", None)), [mark])
 }
 
 /// Takes note of a request for a link, and says what is always said.
@@ -124,8 +130,17 @@ async fn knocked(
         mark: browser.mark.unwrap_or_default(),
         label: browser.label,
     };
-    if let Err(Error::RateLimited { retry_after_ms, .. }) = signing_in::knock(app, knock) {
-        return too_many(app, retry_after_ms);
+    match signing_in::knock(app, knock) {
+        Ok(()) => {}
+        Err(Error::RateLimited { retry_after_ms, .. }) => return too_many(app, retry_after_ms),
+        Err(Error::MailUnavailable) => {
+            let error = Some(NO_MAIL);
+            return match org {
+                Some(org) => door_page(app, org, &Said { email: &sent.email, error, ..Said::default() }).await,
+                None => sign_in_page(app, (&sent.email, error), ("", None)),
+            };
+        }
+        Err(error) => return unavailable(app, &error),
     }
     let back = match org {
         Some(org) => format!("{}/sign-in/{}", app.public_url.base(), org.slug),
@@ -227,16 +242,6 @@ pub async fn sign_in_to(State(app): State<SharedApp>, segment: Result<Path<Strin
     }
 }
 
-/// What a form is known by that comes a second time, from a second click: all that it says, and all that its browser is. After the
-/// first one's answer the browser holds a session, and is another.
-fn clicked(app: &SharedApp, organization: &Organization, email: &str, password: &str, browser: &Browser) -> Option<[u8; 32]> {
-    let mark = browser.mark?;
-    let session = browser.cookie.unwrap_or_default();
-    let slug = organization.slug.as_bytes();
-    let said = Zeroizing::new([slug, b"\n", email.as_bytes(), b"\n", password.as_bytes(), b"\n", &mark, &session].concat());
-    Some(app.keyring.digest(&said))
-}
-
 /// Signs in by password; by a second click to the session of the first one, while that lives.
 async fn by_password(
     app: &SharedApp,
@@ -244,21 +249,15 @@ async fn by_password(
     email: String,
     password: Zeroizing<String>,
     browser: Browser,
-    clicked: Option<[u8; 32]>,
+    click: Click,
 ) -> Result<Opened, Error> {
-    if let Some(session) = clicked.and_then(|clicked| app.sign_ins.known(&app.clock, &clicked)) {
-        if is_open(app, &session).await? {
-            return Ok(session);
-        }
-        clicked.inspect(|clicked| app.sign_ins.forget(clicked));
+    if let Some(session) = click.first(app, &app.sign_ins).await? {
+        return Ok(session);
     }
     let request_id = RequestId::new(app.clock.now(), &app.random);
     let shared = Arc::clone(app);
     let enter = async move { signing_in::by_password(&shared, &organization, &email, password, &browser, request_id).await };
-    match clicked {
-        Some(clicked) => app.sign_ins.once(&app.clock, clicked, enter).await,
-        None => enter.await,
-    }
+    click.once(app, &app.sign_ins, enter).await
 }
 
 /// `POST /sign-in/{org}`: by password, or a link, or a new password.
@@ -293,10 +292,10 @@ pub async fn enter(
         return response;
     }
     let mut browser = visitor::browser(&app, &headers);
-    let clicked = clicked(&app, &organization, &sent.email, &password, &browser);
+    let click = Click::of(&app, &["password", &organization.slug, &sent.email, &password], &browser);
     let mark = visitor::marked(&app, &mut browser);
-    match by_password(&app, organization.clone(), sent.email.clone(), password, browser, clicked).await {
-        Ok(session) => with_cookies(go_to(&app, "/"), [mark].into_iter().chain(opened(&app, &session))),
+    match by_password(&app, organization.clone(), sent.email.clone(), password, browser, click).await {
+        Ok(session) => with_cookies(go_to(&app, "/"), [mark, opened(&app, &session)]),
         Err(Error::SignInRefused) => {
             app.evidence.stranger(app.clock.now(), "wrong_password", "web", gather::hashed(&app, caller.0));
             let said = Said { email: &sent.email, error: Some(refused(mails_links(&organization))), ..Said::default() };
@@ -426,7 +425,11 @@ pub async fn link(
     match behind(&app, &shown).await {
         Ok(Some(found)) => match why_shut(&found, mark) {
             Some(why) => shut(&app, why),
-            None if shown.id.is_some() => link_page(&app, &found, &Typed::default()),
+            // Every browser has its mark by then, by which a second click of its is known.
+            None if shown.id.is_some() => {
+                let given = visitor::marked(&app, &mut visitor::browser(&app, &headers));
+                with_cookies(link_page(&app, &found, &Typed::default()), [given])
+            }
             None => move_to_cookie(&app, "link", found.facts.id, &shown.token),
         },
         Ok(None) => unknown(&app, caller),
@@ -451,6 +454,20 @@ impl std::fmt::Debug for LinkForm {
     }
 }
 
+/// Why a form of a link let nobody in.
+enum NotIn {
+    /// A password is saved, and opens nothing by itself.
+    Saved,
+    /// What went wrong.
+    Failed(Error),
+}
+
+impl From<Error> for NotIn {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// `POST /link/{id}`.
 pub async fn open(
     State(app): State<SharedApp>,
@@ -465,6 +482,12 @@ pub async fn open(
         return shut(&app, Shut::LeftAlone);
     }
     let mut browser = visitor::browser(&app, &headers);
+    let click = Click::of(&app, &["link", &shown.token, &sent.email, &password, &sent.act], &browser);
+    match click.first(&app, &app.sign_ins).await {
+        Ok(Some(session)) => return with_cookies(go_to(&app, "/"), [opened(&app, &session)]),
+        Ok(None) => {}
+        Err(error) => return unavailable(&app, &error.into()),
+    }
     let found = match behind(&app, &shown).await {
         Ok(Some(found)) => found,
         Ok(None) => return unknown(&app, caller),
@@ -479,27 +502,39 @@ pub async fn open(
     if resets && sent.act == "show" {
         return link_page(&app, &found, &Typed { email: &sent.email, show: Some(&password), error: None });
     }
-    let done = if resets {
-        match signing_in::reset(&app, &shown.token, NewPassword { email: sent.email.clone(), password }, &browser, request_id).await {
-            Ok(Some(session)) => Ok(session),
-            Ok(None) => {
-                let said = Said { email: &found.email, error: Some(SAVED), ..Said::default() };
-                return match organizations::by_slug(&app.pool, &found.slug).await {
-                    Ok(Some(organization)) => with_cookies(door_page(&app, &organization, &said).await, [mark]),
-                    Ok(None) => super::fault(&app, Fault::NotFound),
-                    Err(error) => unavailable(&app, &error.into()),
-                };
+    let asked_in = browser.mark;
+    let doing = {
+        let (app, token, email) = (Arc::clone(&app), shown.token.clone(), sent.email.clone());
+        async move {
+            if resets {
+                let saved = signing_in::reset(&app, &token, NewPassword { email, password }, &browser, request_id).await?;
+                saved.ok_or(NotIn::Saved)
+            } else {
+                Ok(signing_in::by_link(&app, &token, &browser, request_id).await?)
             }
-            Err(error) => Err(error),
         }
-    } else {
-        signing_in::by_link(&app, &shown.token, &browser, request_id).await
+    };
+    let done = match click.once(&app, &app.sign_ins, doing).await {
+        Ok(session) => Ok(session),
+        Err(NotIn::Saved) => {
+            let said = Said { email: &found.email, error: Some(SAVED), ..Said::default() };
+            return match organizations::by_slug(&app.pool, &found.slug).await {
+                Ok(Some(organization)) => with_cookies(door_page(&app, &organization, &said).await, [mark]),
+                Ok(None) => super::fault(&app, Fault::NotFound),
+                Err(error) => unavailable(&app, &error.into()),
+            };
+        }
+        Err(NotIn::Failed(error)) => Err(error),
     };
     match done {
-        Ok(session) => with_cookies(go_to(&app, "/"), [mark].into_iter().chain(opened(&app, &session))),
+        Ok(session) => with_cookies(go_to(&app, "/"), [mark, opened(&app, &session)]),
         Err(Error::Invalid(invalid)) => {
             // Whose mailbox a link was found in is guessed as a link is; the link itself counts them, too.
-            let guess = (invalid.field == "email").then(|| guesses_too_much(&app, caller)).flatten();
+            let is_guess = invalid.field == "email";
+            if is_guess {
+                app.evidence.stranger(app.clock.now(), "wrong_address", "web", gather::hashed(&app, caller.0));
+            }
+            let guess = is_guess.then(|| guesses_too_much(&app, caller)).flatten();
             if let Some(wait) = guess {
                 return wait;
             }
@@ -508,7 +543,7 @@ pub async fn open(
         }
         Err(Error::DeadLink | Error::SignInRefused | Error::UserDeactivated | Error::InviteNotPending(_)) => {
             match behind(&app, &shown).await {
-                Ok(Some(now)) => shut(&app, why_shut(&now, browser.mark).unwrap_or(Shut::Closed)),
+                Ok(Some(now)) => shut(&app, why_shut(&now, asked_in).unwrap_or(Shut::Closed)),
                 Ok(None) => unknown(&app, caller),
                 Err(error) => unavailable(&app, &error),
             }

@@ -5,6 +5,7 @@
 
 use super::{
     Sent,
+    clicked::Click,
     done::{self, Done, go_and_say},
     door::{go_to, visits},
     page, said, too_many, too_soon, unavailable,
@@ -12,7 +13,7 @@ use super::{
         FieldError, Moment,
         me::{Identity, MePage, Moved, MovedPage, Other, Password, SessionRow},
     },
-    visitor::{self, Held, Visitor, gather_tabs, opened, with_cookies},
+    visitor::{self, Held, Visitor, opened, with_cookies},
 };
 use crate::{
     app::SharedApp,
@@ -35,6 +36,7 @@ use crate::{
     },
 };
 use axum::{Extension, extract::State, http::HeaderMap, response::Response};
+use std::sync::Arc;
 use usher_tools::UpdateUserParams;
 use zeroize::Zeroizing;
 
@@ -69,7 +71,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
         Ok(listed) => listed,
         Err(error) => return unavailable(app, &error.into()),
     };
-    listed.retain(|listed| listed.via.goes_on(&session.settings, session.standing.role));
+    listed.retain(|listed| listed.via.goes_on(&session.settings, session.standing.role, session.has_password));
     let texts: Vec<_> =
         listed.iter().map(|listed| (listed.id.to_string(), listed.created_at.to_rfc3339(), listed.created_at.short_utc())).collect();
     let rows: Vec<SessionRow<'_>> = listed
@@ -148,13 +150,6 @@ fn way(via: Via) -> &'static str {
 
 /// `GET /me`.
 pub async fn me(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
-    match gather_tabs(&app, &headers).await {
-        Ok(gone) => with_cookies(own_page(app, headers).await, gone),
-        Err(error) => unavailable(&app, &error.into()),
-    }
-}
-
-async fn own_page(app: SharedApp, headers: HeaderMap) -> Response {
     let just = done::just(&app, &headers, &Done::OF_ONESELF);
     let held = match Held::read(&app, &headers).await {
         // What was done is old by the time that this page opens.
@@ -177,18 +172,11 @@ async fn sender(app: &SharedApp, headers: &HeaderMap, sent: &OwnForm) -> Result<
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    let held = match Held::read(app, headers).await {
-        Ok(Some(held)) => held,
-        Ok(None) => return Err(moved(app, None, &typed)),
-        Err(error) => return Err(unavailable(app, &error.into())),
-    };
-    let drawn_for = UserId::parse(&sent.drawn_for);
-    if drawn_for == Some(held.chosen.person.id) && held.chosen.waits_for.is_some() {
+    let held = holder(app, headers, &sent.drawn_for, &typed).await?;
+    if held.chosen.waits_for.is_some() {
         return Err(waiting(app, &typed));
     }
-    let chosen = held.chosen.clone();
-    let Some(visitor) = Visitor::of(app, held) else { return Err(moved(app, Some(&chosen), &typed)) };
-    if drawn_for == Some(visitor.now.person.id) { Ok(visitor) } else { Err(moved(app, Some(&visitor.now), &typed)) }
+    Visitor::of(app, held).ok_or_else(|| moved(app, None, &typed))
 }
 
 /// Says that the browser looks at another account now, or at none.
@@ -282,6 +270,13 @@ pub async fn password(
     headers: HeaderMap,
     Sent(mut sent): Sent<OwnForm>,
 ) -> Response {
+    let click =
+        Click::of(&app, &["password", &sent.drawn_for, &sent.current, &sent.password, &sent.act], &visitor::browser(&app, &headers));
+    match click.first(&app, &app.sign_ins).await {
+        Ok(Some(session)) => return with_cookies(go_and_say(&app, "/me", Done::Password), [opened(&app, &session)]),
+        Ok(None) => {}
+        Err(error) => return unavailable(&app, &error.into()),
+    }
     let mut visitor = match sender(&app, &headers, &sent).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
@@ -292,8 +287,12 @@ pub async fn password(
     let current = Zeroizing::new(std::mem::take(&mut sent.current));
     let new = Zeroizing::new(std::mem::take(&mut sent.password));
     let call = visitor.call(&app);
-    let (field, message) = match own::change_password(&app, &call, &visitor.now, &visitor.browser, current, new).await {
-        Ok(session) => return with_cookies(go_and_say(&app, "/me", Done::Password), opened(&app, &session)),
+    let doing = {
+        let (app, session, browser) = (Arc::clone(&app), visitor.now.clone(), visitor.browser.clone());
+        async move { own::change_password(&app, &call, &session, &browser, current, new).await }
+    };
+    let (field, message) = match click.once(&app, &app.sign_ins, doing).await {
+        Ok(session) => return with_cookies(go_and_say(&app, "/me", Done::Password), [opened(&app, &session)]),
         Err(Error::Invalid(invalid)) => ("password", said(&invalid)),
         Err(Error::SignInRefused) if visitor.now.has_password => ("current", "This is not your current password.".to_owned()),
         Err(Error::SignInRefused) => (

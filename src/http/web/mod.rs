@@ -5,6 +5,7 @@
 //! secret. Only a same-origin POST accepts.
 
 pub mod audit;
+mod clicked;
 mod csv;
 mod done;
 pub mod door;
@@ -52,7 +53,7 @@ use views::{
     AcceptPage, DeadLink, DeadLinkPage, ErrorPage, Fault, FieldError, IndexPage, JoinedPage, Moment, NewPassword, OpenAgainPage,
     PAGE_HEADERS, TooManyTriesPage, UnknownLinkPage, View,
 };
-use visitor::{Held, cookie, gather_tabs, neighbourhood};
+use visitor::{Held, cookie, neighbourhood};
 use zeroize::Zeroizing;
 
 /// How long the cookie with the link's token lives, in seconds.
@@ -85,12 +86,8 @@ fn failed(app: &SharedApp, request_id: RequestId, error: &Error) -> Response {
 
 /// What this server is; for who is signed in, where they may go.
 pub async fn index(State(app): State<SharedApp>, headers: HeaderMap) -> Response {
-    let gone = match gather_tabs(&app, &headers).await {
-        Ok(gone) => gone,
-        Err(error) => return unavailable(&app, &error.into()),
-    };
     match Held::read(&app, &headers).await {
-        Ok(Some(held)) => return visitor::with_cookies(frame::begin(&app, held).await, gone),
+        Ok(Some(held)) => return frame::begin(&app, held).await,
         Ok(None) => {}
         Err(error) => return unavailable(&app, &error.into()),
     }
@@ -381,9 +378,9 @@ pub async fn accept(
             if let Err(error) = &session {
                 tracing::error!(%request_id, ?error, "somebody joined and could not be signed in");
             }
-            let session = session.map_or([None, None], |session| visitor::opened(&app, &session));
+            let session = session.ok().and_then(|session| visitor::opened(&app, &session));
             // The link's cookie stays: its token is dead, and whoever comes back to this address hears that they have joined.
-            visitor::with_cookies(page(&app, &view), [mark].into_iter().chain(session))
+            visitor::with_cookies(page(&app, &view), [mark, session])
         }
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);

@@ -5,6 +5,7 @@
 
 use super::{
     Sent,
+    clicked::Click,
     done::{Done, go_and_say},
     door::go_to,
     me::{holder, other},
@@ -20,9 +21,9 @@ use crate::{
     http::auth::{CallerAddress, in_words, retry_after_seconds},
     service::{
         me as own, retrying,
-        second_factor::{self, SetUp},
+        second_factor::{self, Confirmed, SetUp},
     },
-    store,
+    store::{self, StoreError},
 };
 use axum::{
     Extension,
@@ -31,6 +32,7 @@ use axum::{
     response::Response,
 };
 use qrcodegen::{QrCode, QrCodeEcc};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Modules of white around a QR code (ISO/IEC 18004).
@@ -138,16 +140,22 @@ pub async fn act(
     Sent(mut sent): Sent<FactorForm>,
 ) -> Response {
     let code = Zeroizing::new(std::mem::take(&mut sent.code));
+    let click = Click::of(&app, &["second factor", &sent.act, &sent.drawn_for, &code], &visitor::browser(&app, &headers));
+    match before(&app, click).await {
+        Ok(None) => {}
+        Ok(Some(response)) => return response,
+        Err(error) => return unavailable(&app, &error.into()),
+    }
     let held = match holder(&app, &headers, &sent.drawn_for, &[]).await {
         Ok(held) => held,
         Err(response) => return response,
     };
     match sent.act.as_str() {
         "begin" => begin(&app, &held).await,
-        "confirm" => confirm(&app, &held, &code, caller).await,
+        "confirm" => confirm(&app, &held, code, caller, click).await,
         "remove" => remove(&app, &held, &code, caller).await,
         "leave" => leave(&app, &held).await,
-        _ => pass(&app, &held, &code, caller).await,
+        _ => pass(&app, &held, code, caller, click).await,
     }
 }
 
@@ -162,19 +170,29 @@ async fn begin(app: &SharedApp, held: &Held) -> Response {
     }
 }
 
-async fn confirm(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
+/// What came of the first of two clicks. The recovery codes are shown to the second one, too: the first one's answer is lost.
+async fn before(app: &SharedApp, click: Click) -> Result<Option<Response>, StoreError> {
+    if let Some(session) = click.first(app, &app.sign_ins).await? {
+        return Ok(Some(with_cookies(go_to(app, "/"), [opened(app, &session)])));
+    }
+    Ok(click.first(app, &app.set_up).await?.map(|confirmed| recovery_codes(app, &confirmed)))
+}
+
+fn recovery_codes(app: &SharedApp, confirmed: &Confirmed) -> Response {
+    let codes = Zeroizing::new(confirmed.recovery_codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join("\n"));
+    let (email, organization) = (&confirmed.email, &confirmed.organization);
+    let view = RecoveryCodesPage { base: app.public_url.base(), email, organization, codes: &codes };
+    with_cookies(page(app, &view), [opened(app, &confirmed.opened)])
+}
+
+async fn confirm(app: &SharedApp, held: &Held, code: Zeroizing<String>, caller: CallerAddress, click: Click) -> Response {
     let session = &held.chosen;
-    let error = match second_factor::confirm(app, session, &held.browser, code).await {
-        Ok(confirmed) => {
-            let codes = Zeroizing::new(confirmed.recovery_codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join("\n"));
-            let view = RecoveryCodesPage {
-                base: app.public_url.base(),
-                email: &session.email,
-                organization: &session.organization,
-                codes: &codes,
-            };
-            return with_cookies(page(app, &view), opened(app, &confirmed.opened));
-        }
+    let doing = {
+        let (app, session, browser) = (Arc::clone(app), session.clone(), held.browser.clone());
+        async move { second_factor::confirm(&app, &session, &browser, &code).await }
+    };
+    let error = match click.once(app, &app.set_up, doing).await {
+        Ok(confirmed) => return recovery_codes(app, &confirmed),
         Err(error) => error,
     };
     match second_factor::pending(app, session).await {
@@ -187,16 +205,20 @@ async fn confirm(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress
     }
 }
 
-async fn pass(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
-    match second_factor::pass(app, &held.chosen, &held.browser, code).await {
-        Ok(session) => with_cookies(go_to(app, "/"), opened(app, &session)),
+async fn pass(app: &SharedApp, held: &Held, code: Zeroizing<String>, caller: CallerAddress, click: Click) -> Response {
+    let doing = {
+        let (app, session, browser) = (Arc::clone(app), held.chosen.clone(), held.browser.clone());
+        async move { second_factor::pass(&app, &session, &browser, &code).await }
+    };
+    match click.once(app, &app.sign_ins, doing).await {
+        Ok(session) => with_cookies(go_to(app, "/"), [opened(app, &session)]),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }
 }
 
 async fn remove(app: &SharedApp, held: &Held, code: &str, caller: CallerAddress) -> Response {
     match second_factor::remove(app, &held.chosen, &held.browser, code).await {
-        Ok(session) => with_cookies(go_and_say(app, "/me", Done::FactorRemoved), opened(app, &session)),
+        Ok(session) => with_cookies(go_and_say(app, "/me", Done::FactorRemoved), [opened(app, &session)]),
         Err(error) => refused(app, &error, caller, async |refusal| show(app, held, Some(refusal)).await).await,
     }
 }

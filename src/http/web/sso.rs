@@ -399,7 +399,7 @@ pub async fn act(
         Meeting::Link => match Visitor::read(&app, &headers).await {
             Ok(Some(visitor)) => {
                 let linked = sso::link_own(&app, &visitor.call(&app), &visitor.now, &met).await;
-                linked.map(|()| (go_and_say(&app, "/me", Done::Linked), [None, None]))
+                linked.map(|()| (go_and_say(&app, "/me", Done::Linked), None))
             }
             Ok(None) => return go_to(&app, "/sign-in"),
             Err(error) => Err(error.into()),
@@ -415,7 +415,7 @@ pub async fn act(
     };
     match done {
         // What it carries stays: pressed again, the button leads to what was done. It opens nothing more.
-        Ok((going, session)) => with_cookies(going, [mark].into_iter().chain(session)),
+        Ok((going, session)) => with_cookies(going, [mark, session]),
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];

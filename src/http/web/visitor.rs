@@ -11,7 +11,7 @@ use crate::{
         session::{self, Browser},
     },
     domain::CredentialId,
-    keys::{hex, sha256},
+    keys::sha256,
     service::{
         Call,
         signing_in::{BROWSERS_KEPT, Opened},
@@ -45,11 +45,6 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let all = headers.get_all(header::COOKIE).iter();
     all.flat_map(|value| value.as_bytes().split(|byte| *byte == b';')).map(<[u8]>::trim_ascii)
-}
-
-/// Name and value of every cookie that is text.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    pairs(headers).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
 }
 
 /// A cookie of ours by its bare name. The prefix ties it to this very host and to TLS (RFC 6265bis, 4.1.3.2); on loopback without TLS
@@ -98,39 +93,9 @@ pub(super) fn with_cookies(mut response: Response, cookies: impl IntoIterator<It
     response
 }
 
-/// What the cookies are called that a sign-in leaves beside the session's, before a part that is its own.
-const CAME: &str = "usher_came_";
-/// Seconds that such a one lives: until the page after the sign-in was asked for.
-const CAME_SECONDS: i64 = 60;
-/// How many of them are looked at.
-const TABS: usize = 8;
-
-/// The cookies of a session that was just opened: the session's, and for a minute the same value under a name of its own. Of two
-/// tabs that sign in at once, neither knows the other's new value, and the later answer overwrites the session's cookie; the other one
-/// is what the next page finds ([`gather_tabs`]).
-pub(super) fn opened(app: &SharedApp, opened: &Opened) -> [Option<HeaderValue>; 2] {
-    let own = hex(&sha256(opened.cookie.as_bytes())[..4]);
-    [set(app, SESSION, &opened.cookie, SESSION_SECONDS), set(app, &format!("{CAME}{own}"), &opened.cookie, CAME_SECONDS)]
-}
-
-/// Joins what other tabs of this browser signed in to at the same time with what it looks at; the cookies that take away what told of
-/// them. Whoever brings both values was given both, so that nobody gets anything by it that they did not hold.
-pub(super) async fn gather_tabs(app: &SharedApp, headers: &HeaderMap) -> Result<Vec<Option<HeaderValue>>, StoreError> {
-    let Some(now) = cookie(headers, &full_name(app, SESSION)).filter(|value| value.len() == 43) else { return Ok(Vec::new()) };
-    let prefix = full_name(app, CAME);
-    let mut gone = Vec::new();
-    for (name, value) in cookies(headers) {
-        let Some(own) = name.strip_prefix(prefix.as_str()).filter(|own| own.len() == 8 && own.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        else {
-            continue;
-        };
-        if value == now || value.len() != 43 || gone.len() >= TABS {
-            continue;
-        }
-        sessions::join(&app.pool, sha256(value.as_bytes()), sha256(now.as_bytes()), app.clock.now()).await?;
-        gone.push(set(app, &format!("{CAME}{own}"), "", 0));
-    }
-    Ok(gone)
+/// The cookie of a session that was just opened.
+pub(super) fn opened(app: &SharedApp, opened: &Opened) -> Option<HeaderValue> {
+    set(app, SESSION, &opened.cookie, SESSION_SECONDS)
 }
 
 /// Takes the session's cookie away.

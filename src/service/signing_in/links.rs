@@ -47,7 +47,12 @@ impl std::fmt::Debug for Knock {
 }
 
 /// Notes that somebody asked for a link; the answer to them is the same whatever becomes of it.
+///
+/// Errors: [`Error::MailUnavailable`] where no mail leaves this server, to whomever; [`Error::RateLimited`] where too many wait.
 pub fn knock(app: &App, knock: Knock) -> Result<(), Error> {
+    if app.mail.route().is_none() {
+        return Err(Error::MailUnavailable);
+    }
     if app.doorbell.ring(knock) { Ok(()) } else { Err(Error::RateLimited { budget: Budget::SignIn, retry_after_ms: SECOND }) }
 }
 

@@ -87,6 +87,7 @@ async fn accept(app: &App, call: &Call, met: &Met, link: LinkId, name: &PersonNa
             identity: met.back.identity(),
             connected: rows::is_connected(&mut writing.work, met.connection.id).await?,
             same_address: met.back.address().is_some_and(|address| address.key() == email.key()),
+            holds_link: matches!(met.back.purpose, Purpose::Join(_)),
         };
         let action = AcceptInvite {
             person: found.facts.clone(),
