@@ -68,6 +68,9 @@ pub enum Error {
     /// No such group in this organization.
     #[error("access group not found")]
     GroupNotFound,
+    /// No such token in this organization.
+    #[error("credential not found")]
+    CredentialNotFound,
     /// Another group has this name.
     #[error("name taken")]
     NameTaken,
@@ -165,7 +168,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Invalid(_) | Self::NobodyNamed(_) => ErrorCode::InvalidArgument,
+            Self::Invalid(_) | Self::NobodyNamed(_) | Self::CredentialNotFound => ErrorCode::InvalidArgument,
             Self::Shape(body) => body.code,
             Self::EmailInUse { .. } => ErrorCode::EmailAlreadyInUse,
             Self::UserNotFound => ErrorCode::UserNotFound,
@@ -206,6 +209,7 @@ impl Error {
             Self::EmailInUse { .. }
             | Self::UserNotFound
             | Self::GroupNotFound
+            | Self::CredentialNotFound
             | Self::NameTaken
             | Self::Denied(_)
             | Self::InviteNotPending(_)
@@ -246,6 +250,7 @@ impl Error {
             }
             Self::UserNotFound => ErrorBody::new(ErrorCode::UserNotFound, "No such user in this organization."),
             Self::GroupNotFound => ErrorBody::new(ErrorCode::AccessGroupNotFound, "No such access group in this organization."),
+            Self::CredentialNotFound => ErrorBody::new(ErrorCode::InvalidArgument, "No such token in this organization.").with_field("id"),
             Self::NameTaken => ErrorBody::new(ErrorCode::NameTaken, "An access group with this name exists already.").with_field("name"),
             Self::Denied(reason) => denied(reason),
             Self::InviteNotPending(status) => ErrorBody::new(

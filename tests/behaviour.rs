@@ -176,7 +176,7 @@ async fn real_clients_of_every_kind_hold_the_same_conversation() {
             assert_eq!(said["protocol"], protocol, "{program} {mode}");
             assert_eq!(said["duplicate"]["code"], "email_already_in_use", "{program} {mode}");
             assert_eq!(said["bad_arguments"]["code"], "invalid_argument", "{program} {mode}");
-            assert_eq!(said["tools"].as_array().map(Vec::len), Some(17), "{program} {mode}");
+            assert_eq!(said["tools"].as_array().map(Vec::len), Some(20), "{program} {mode}");
         }
     })
     .await;

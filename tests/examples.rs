@@ -79,7 +79,7 @@ fn vscode(configuration: &Value, token: &str) -> Entry {
 /// Holds a conversation with exactly this address and token.
 async fn connects(found: &Entry, interpreter: &str, program: &str, arguments: &[&str]) {
     let said = hosts::converse_at(&found.url, &found.token, interpreter, program, arguments).await;
-    assert_eq!(said["tools"].as_array().map(Vec::len), Some(17), "{program}");
+    assert_eq!(said["tools"].as_array().map(Vec::len), Some(20), "{program}");
     assert_eq!(said["whoami"]["user"]["email"], "admin@example.com", "{program}");
 }
 
@@ -134,7 +134,7 @@ async fn the_inspector_example_lists_the_tools() {
             .expect("the script runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert_eq!(said["tools"].as_array().map(Vec::len), Some(17), "{said}");
+        assert_eq!(said["tools"].as_array().map(Vec::len), Some(20), "{said}");
     })
     .await;
 }

@@ -111,7 +111,9 @@ async fn run(world: &World, section: &Section, who: &Who, row: &[Verdict]) -> Ve
         replies.push(first);
     }
     // Requirement 58: what is another organization's and what is nobody's are one thing.
-    for (foreign, random) in [("a foreign person", "a random id"), ("a foreign group", "a random group id")] {
+    for (foreign, random) in
+        [("a foreign person", "a random id"), ("a foreign group", "a random group id"), ("a foreign token", "a random token id")]
+    {
         if let (Some(foreign), Some(random)) = (section.column(foreign), section.column(random)) {
             let (foreign, random) = (&replies[foreign], &replies[random]);
             if foreign != random {
@@ -181,7 +183,7 @@ async fn requirement_57_58_60_every_cell_of_the_table_is_the_answer_and_a_refusa
 }
 
 /// One real call of every write, each by somebody who holds no more than it needs, in an order in which none is in another's way.
-const WRITES: [(&str, &str, &str); 10] = [
+const WRITES: [(&str, &str, &str); 12] = [
     ("create_access_group", "", "a group giving `access_groups:create`"),
     ("update_access_group", "a new name", "a group giving nothing"),
     ("add_to_access_group", "a group giving nothing", "another User"),
@@ -190,6 +192,8 @@ const WRITES: [(&str, &str, &str); 10] = [
     ("invite_user", "a User", "no group"),
     ("resend_invite", "", "a Pending User"),
     ("update_user", "a new name", "another User"),
+    ("revoke_mcp_token", "", "a token of another User"),
+    ("end_ai_access", "", "another User"),
     ("deactivate_user", "", "another User"),
     ("reactivate_user", "", "a Deactivated User"),
 ];

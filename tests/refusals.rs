@@ -214,6 +214,9 @@ async fn different_refusals_are_entries_of_their_own() {
             ("delete_access_group", json!({"access_group": "X"})),
             ("add_to_access_group", json!({"users": ["admin@example.com"], "access_groups": ["X"]})),
             ("list_audit_events", json!({})),
+            ("list_mcp_tokens", json!({"user": "admin@example.com"})),
+            ("revoke_mcp_token", json!({"id": "bogus"})),
+            ("end_ai_access", json!({"user": "admin@example.com"})),
         ];
         for (tool, arguments) in &calls {
             refused(&server, &una, tool, arguments, "permission_denied").await;

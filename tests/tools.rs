@@ -7,6 +7,7 @@ mod contract;
 mod keys;
 mod organizations;
 mod protocol;
+mod tokens;
 mod writes;
 
 use crate::common::{Server, database::Connection, until};
@@ -166,6 +167,12 @@ pub async fn invite(server: &Server, email: &str) -> String {
 pub async fn group(server: &Server, name: &str, permissions: &[&str]) -> String {
     let made = server.ok("create_access_group", json!({"name": name, "permissions": permissions})).await;
     made["access_group"]["id"].as_str().expect("an id").to_owned()
+}
+
+/// The id of the newest token of somebody, as the Administrator sees it.
+pub async fn token_of(server: &Server, email: &str) -> String {
+    let listed = server.ok("list_mcp_tokens", json!({"user": email, "limit": 1})).await;
+    listed["credentials"][0]["id"].as_str().expect("an id").to_owned()
 }
 
 /// A person in no group but a new one of these permissions; their token.

@@ -186,7 +186,7 @@ pub(super) async fn token(command: Token, options: &Options) -> Outcome {
         }
         Token::Revoke { org, id } => {
             let call = on_the_host(&app, &org).await?;
-            let changed = tokens::revoke(&app, &call, &id).await.map_err(|error| said(&app, &error))?;
+            let changed = tokens::revoke(&app, &call, &id).await.map_err(|error| said(&app, &error))?.changed;
             output::result(options.json, &json!({"id": id, "changed": changed}), if changed { "Ended." } else { "It had ended before." })?;
         }
     }

@@ -28,6 +28,7 @@ impl Error {
             },
             Self::UserNotFound => "Look the person up with list_users, then pass their id or email.",
             Self::GroupNotFound => "Look the group up with list_access_groups, then pass its id or name.",
+            Self::CredentialNotFound => "Look it up with list_mcp_tokens, then pass its id.",
             Self::NameTaken => {
                 "Names are compared without case, width and look-alike letters. Choose another, or change the existing group with update_access_group."
             }
@@ -96,6 +97,7 @@ impl Error {
                 Status::Deactivated => "`usher user reactivate` lets them back in.",
             },
             Self::UserNotFound => "`usher user list` shows everybody.",
+            Self::CredentialNotFound => "`usher token list` shows all.",
             Self::Denied(reason) => match reason {
                 Reason::LastAdministrator => "Make somebody else one first: `usher user promote`.",
                 Reason::EnoughAdministrators { .. } => {
@@ -156,6 +158,7 @@ mod tests {
             Error::NobodyNamed("user"),
             Error::UserNotFound,
             Error::GroupNotFound,
+            Error::CredentialNotFound,
             Error::NameTaken,
             Error::Denied(Reason::LastAdministrator),
             Error::Denied(Reason::Administrator),

@@ -4,10 +4,14 @@ use super::Handle;
 use crate::{
     app::App,
     authn::credential::Caller,
+    authz::{
+        Action as _,
+        tokens::{EndAiAccess, RevokeToken},
+    },
     domain::builtin,
     error::Error,
     gather::Named,
-    service::{Call, access, audit, groups, parse, people},
+    service::{Call, access, ai_access, audit, groups, parse, people},
 };
 use usher_tools as contract;
 
@@ -41,6 +45,7 @@ handle!(ResendInvite, builtin::USERS_INVITE, |p| parse::named(&p.user), write: t
 handle!(UpdateUser, builtin::USERS_UPDATE, |p| parse::named(&p.user), write: true, |app, _c, call, p| people::update(app, call, p));
 handle!(DeactivateUser, builtin::USERS_DEACTIVATE, |p| parse::named(&p.user), write: true, |app, _c, call, p| people::deactivate(app, call, p));
 handle!(ReactivateUser, builtin::USERS_DEACTIVATE, |p| parse::named(&p.user), write: true, |app, _c, call, p| people::reactivate(app, call, p));
+handle!(EndAiAccess, EndAiAccess::NAME, |p| parse::named(&p.user), write: true, |app, _c, call, p| ai_access::end(app, call, p));
 handle!(ListAccessGroups, builtin::ACCESS_GROUPS_READ, |_p| Named::Nothing, |app, _c, call, p| groups::list(app, call, p));
 handle!(CreateAccessGroup, builtin::ACCESS_GROUPS_CREATE, |_p| Named::Nothing, write: true, |app, _c, call, p| groups::create(app, call, p));
 handle!(UpdateAccessGroup, builtin::ACCESS_GROUPS_UPDATE, |p| parse::named_group(&p.access_group), write: true, |app, _c, call, p| groups::update(app, call, p));
@@ -48,6 +53,10 @@ handle!(DeleteAccessGroup, builtin::ACCESS_GROUPS_DELETE, |p| parse::named_group
 handle!(AddToAccessGroup, builtin::ACCESS_GROUPS_ASSIGN, |p| p.users.first().map_or(Named::Nothing, |user| parse::named(user)), write: true, |app, _c, call, p| groups::add(app, call, p));
 handle!(RemoveFromAccessGroup, builtin::ACCESS_GROUPS_ASSIGN, |p| p.users.first().map_or(Named::Nothing, |user| parse::named(user)), write: true, |app, _c, call, p| groups::remove(app, call, p));
 handle!(ListAuditEvents, builtin::AUDIT_LOG_READ, |_p| Named::Nothing, |app, _c, call, p| audit::list(app, call, p));
+handle!(ListMcpTokens, builtin::MCP_TOKENS_READ, |p| p.user.as_deref().map_or(Named::Nothing, parse::named), |app, _c, call, p| {
+    ai_access::list(app, call, p)
+});
+handle!(RevokeMcpToken, RevokeToken::NAME, |_p| Named::Kind("credential"), write: true, |app, _c, call, p| ai_access::revoke(app, call, p));
 
 impl Handle for contract::ListPermissions {
     const ACTION: &'static str = "list_permissions";

@@ -5,6 +5,7 @@
 //! was read inside the transaction is answered only once it is durable.
 
 pub mod access;
+pub mod ai_access;
 pub mod audit;
 pub mod groups;
 pub mod joining;

@@ -205,7 +205,7 @@ pub(crate) async fn seen(app: &App, call: &Call, who: &Who) -> Result<Option<Per
 }
 
 /// The person a call names, or its repeat is about, under the lock.
-async fn person(writing: &mut Writing<'_>, repeat: Option<&About>, who: &Who) -> Result<Found, Error> {
+pub(crate) async fn person(writing: &mut Writing<'_>, repeat: Option<&About>, who: &Who) -> Result<Found, Error> {
     let found = match repeat {
         Some(about) => people::facts(&mut writing.work, &about.who()?).await?,
         None => people::facts(&mut writing.work, who).await?,

@@ -1,6 +1,9 @@
 //! Personal MCP tokens: made by their owners on a page of theirs, or on the host; ended by them and by whoever may.
 
-use super::{About, Call, Done, Writing, limits, parse};
+use super::{
+    About, Call, Done, Writing, limits, parse,
+    people::{names_oneself, person},
+};
 use crate::{
     app::App,
     authn::credential,
@@ -162,36 +165,54 @@ pub async fn live_of(app: &App, call: &Call, user: UserId) -> Result<Vec<Token>,
     Ok(credentials::live_of(&app.pool, key, app.clock.now(), SHOWN).await?)
 }
 
-/// Ends a token; `false` when it had ended before. Whose it is decides whether it needs a permission, so that is looked at first.
-pub async fn revoke(app: &App, call: &Call, id: &str) -> Result<bool, Error> {
-    let id = CredentialId::parse(id.trim())
-        .ok_or_else(|| super::invalid("id", "This is not a token's id.", "Pass the id that `usher token list` shows."))?;
+/// A token, and whether it was this call that ended it.
+#[derive(Debug)]
+pub struct Revoked {
+    /// The token, ended.
+    pub token: Token,
+    /// Whether it worked until now.
+    pub changed: bool,
+}
+
+/// Ends a token. Whose it is decides whether it needs a permission, so that is looked at first; what can be no token's id is
+/// nobody's.
+pub async fn revoke(app: &App, call: &Call, id: &str) -> Result<Revoked, Error> {
+    let Some(id) = CredentialId::parse(id.trim()) else {
+        authz::needs::<RevokeToken>(&call.actor, &call.standing, false)?;
+        return Err(Error::CredentialNotFound);
+    };
     let owner = credentials::owner(&app.pool, call.actor.org(), id).await?;
     let own = owner.is_some_and(|owner| call.actor.is(owner));
     let mut writing = Writing::begin::<RevokeToken>(app, call, own).await?;
     let result = async {
-        let (user, role, label) = credentials::facts(&mut writing.work, id)
-            .await?
-            .ok_or_else(|| super::invalid("id", "There is no such token in this organization.", "`usher token list` shows all."))?;
-        let proof = authz::authorize(&call.actor, &writing.standing, RevokeToken { id, user, role, label })?;
-        let changed = credentials::revoke(&mut writing.work, proof).await?;
-        Ok(Done { value: changed, changed, about: About::default() })
+        let repeat = writing.repeats().await?.is_some();
+        let token = credentials::find(&mut writing.work, id).await?.ok_or(Error::CredentialNotFound)?;
+        let about = About::user(token.user);
+        let action = RevokeToken { id, user: token.user, role: token.role, label: token.label.clone() };
+        let changed = match writing.ask(action, repeat)? {
+            Some(proof) => credentials::revoke(&mut writing.work, proof).await?,
+            None => false,
+        };
+        let revoked_at = token.revoked_at.or_else(|| changed.then(|| writing.work.now()));
+        Ok(Done { value: Revoked { token: Token { revoked_at, ..token }, changed }, changed, about })
     }
     .await;
     writing.finish(result).await
 }
 
 /// Ends everything by which programs act as a person, who stays as they are; how many tokens were alive.
-pub async fn end_all(app: &App, call: &Call, user: UserId) -> Result<u64, Error> {
-    let mut writing = Writing::begin::<EndAiAccess>(app, call, call.actor.is(user)).await?;
+pub async fn end_all(app: &App, call: &Call, who: &Who) -> Result<u64, Error> {
+    let own = names_oneself(app, call, who).await?;
+    let mut writing = Writing::begin::<EndAiAccess>(app, call, own).await?;
     let result = async {
-        let repeat = writing.repeats().await?.is_some();
-        let found = people::facts(&mut writing.work, &Who::Id(user)).await?.ok_or(Error::UserNotFound)?;
-        let ended = match writing.ask(EndAiAccess { person: found.facts }, repeat)? {
+        let repeat = writing.repeats().await?;
+        let found = person(&mut writing, repeat.as_ref(), who).await?;
+        let about = About::user(found.facts.person.id);
+        let ended = match writing.ask(EndAiAccess { person: found.facts }, repeat.is_some())? {
             Some(proof) => credentials::end_tokens(&mut writing.work, proof).await?,
             None => 0,
         };
-        Ok(Done { value: ended, changed: ended > 0, about: About::user(user) })
+        Ok(Done { value: ended, changed: ended > 0, about })
     }
     .await;
     writing.finish(result).await

@@ -3,7 +3,7 @@
 use crate::{
     authz::{Scopes, action::GroupFacts},
     domain::{Status, Timestamp},
-    store::people::Person,
+    store::{credentials::Token, people::Person},
 };
 use usher_tools as contract;
 
@@ -51,6 +51,24 @@ pub fn access_group(group: &GroupFacts) -> contract::AccessGroup {
         permissions: group.permissions.iter().map(|permission| permission.as_str().to_owned()).collect(),
         member_count: u64::try_from(group.members).unwrap_or_default(),
         version: group.version,
+    }
+}
+
+/// The contract's `credential` object; whose address it is for those who may see it.
+#[must_use]
+pub fn credential(token: Token, shows_email: bool) -> contract::Credential {
+    contract::Credential {
+        id: token.id.to_string(),
+        kind: contract::CredentialKind::Token,
+        label: Some(token.label).filter(|label| !label.is_empty()),
+        client: token.client.map(|name| contract::ClientRef { name: Some(name), verified: false }),
+        scopes: scopes(token.scopes),
+        user_id: token.user.to_string(),
+        email: Some(token.email).filter(|_| shows_email),
+        created_at: token.created_at.to_rfc3339(),
+        expires_at: token.expires_at.to_rfc3339(),
+        last_used_at: time(token.last_used_at),
+        ended_at: time(token.revoked_at),
     }
 }
 

@@ -208,6 +208,8 @@ pub struct Token {
     pub user: UserId,
     /// Their address.
     pub email: String,
+    /// Their role.
+    pub role: Role,
     /// What it is called.
     pub label: String,
     /// Name of the client that last said `initialize` with it; programs call themselves what they like.
@@ -228,7 +230,7 @@ pub struct Token {
 macro_rules! tokens_sql {
     ($which:literal $(, $limit:literal)?) => {
         concat!(
-            "SELECT c.id, u.id, u.email, c.label, c.client, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
+            "SELECT c.id, u.id, u.email, u.role, c.label, c.client, c.scopes, c.created_at, c.expires_at, c.last_used_at, c.revoked_at
                FROM credentials c JOIN users u ON u.key = c.user_key
               WHERE ",
             $which,
@@ -255,6 +257,7 @@ fn listed(row: &Row) -> Result<Token, StoreError> {
         id: CredentialId::from_uuid(c.take()?),
         user: UserId::from_uuid(c.take()?),
         email: c.take()?,
+        role: c.parse(Role::parse)?,
         label: c.take()?,
         client: c.take()?,
         scopes: c.parse(Scopes::parse)?,
@@ -274,6 +277,40 @@ pub async fn live_of(pool: &Pool, user: i64, now: Timestamp, limit: i64) -> Resu
         .bind(limit)
         .all()
         .await?;
+    rows.iter().map(listed).collect()
+}
+
+/// A place in the order of a list, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// When what stands there was made.
+    pub created_at: Timestamp,
+    /// Which of those of that moment it is.
+    pub id: Uuid,
+}
+
+impl Place {
+    /// Before everything there is.
+    pub const BEFORE_ALL: Self = Self { created_at: Timestamp::from_millis(i64::MAX), id: Uuid::max() };
+}
+
+/// The tokens that work now, of an organization or of one person in it by key, newest first: up to `limit` behind this place.
+pub async fn page(pool: &Pool, org: Org, user: Option<i64>, after: Place, now: Timestamp, limit: i64) -> Result<Vec<Token>, StoreError> {
+    let query = match user {
+        None => pool
+            .query(tokens_sql!(
+                "c.org = $1 AND c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $2 AND (c.created_at, c.id) < ($3, $4)",
+                " LIMIT $5"
+            ))
+            .bind(org.number),
+        Some(user) => pool
+            .query(tokens_sql!(
+                "c.user_key = $1 AND c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $2 AND (c.created_at, c.id) < ($3, $4)",
+                " LIMIT $5"
+            ))
+            .bind(user),
+    };
+    let rows = query.bind(now).bind(after.created_at).bind(after.id).bind(limit).all().await?;
     rows.iter().map(listed).collect()
 }
 
@@ -305,21 +342,16 @@ pub async fn owner(pool: &Pool, org: Org, id: CredentialId) -> Result<Option<Use
     row.map(|row| Ok(UserId::from_uuid(row.get(0)?))).transpose()
 }
 
-/// A token under the lock: whose, in which role they are, and what it is called.
-pub async fn facts(work: &mut Work, id: CredentialId) -> Result<Option<(UserId, Role, String)>, StoreError> {
+/// A token under the lock.
+pub async fn find(work: &mut Work, id: CredentialId) -> Result<Option<Token>, StoreError> {
     let row = work
         .tx
-        .query(
-            "SELECT u.id, u.role, c.label FROM credentials c JOIN users u ON u.key = c.user_key
-              WHERE c.org = $1 AND c.id = $2 AND c.kind = 'token'",
-        )
+        .query(tokens_sql!("c.org = $1 AND c.id = $2 AND c.kind = 'token'"))
         .bind(work.org.number)
         .bind(id.as_uuid())
         .optional()
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let mut c = row.columns();
-    Ok(Some((UserId::from_uuid(c.take()?), c.parse(Role::parse)?, c.take()?)))
+    row.map(|row| listed(&row)).transpose()
 }
 
 /// Writes gathered uses: credentials and their people, exact to a minute, in two statements outside any lock.

@@ -7,7 +7,10 @@ use crate::common::{
     until,
 };
 use serde_json::{Value, json};
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 use usher_mcp::{authn::credential::new_token, domain::Random, keys::sha256};
 
 /// Long after every test.
@@ -115,6 +118,8 @@ struct Cast {
     foreign_group: Named,
     nobody: Named,
     no_group: Named,
+    /// A token's id of each, by theirs.
+    tokens: BTreeMap<String, String>,
 }
 
 struct Doors {
@@ -253,7 +258,17 @@ impl World {
             admin: vec![door(&here, &server.token)],
             read_only: vec![door(&here, &read_only)],
         };
+        // One of them is ended, the other is left.
+        plant(&other.id, [FAR, "NULL"]).await;
+        let mut tokens = BTreeMap::new();
+        let whose = [&admin, &second, &other, &plain, &varying].map(|named| (&doors.admin[0], named));
+        for (door, named) in whose.into_iter().chain([(&doors.foreign_home[0], &abroad.admin)]) {
+            let listed = call(&server, door, "list_mcp_tokens", &json!({"user": named.id})).await.result();
+            let newest = &listed["structuredContent"]["credentials"][0]["id"];
+            tokens.insert(named.id.clone(), newest.as_str().expect("an id").to_owned());
+        }
         let cast = Cast {
+            tokens,
             admin,
             second,
             other,
@@ -367,6 +382,22 @@ impl World {
         })
     }
 
+    /// The id of the token that a column names.
+    fn token(&self, column: &str, who: &Who) -> &str {
+        let foreigner = matches!(who, Who::ForeignHere | Who::ForeignAtHome);
+        let of = |named: &Named| self.cast.tokens.get(&named.id).map(String::as_str);
+        match column {
+            // Those who are nobody speak of somebody's.
+            "one's own token" => of(self.me(who)).or_else(|| of(&self.cast.plain)).expect("a token"),
+            "a token of another User" => of(&self.cast.other).expect("a token"),
+            "a token of an Administrator" => of(&self.cast.second).expect("a token"),
+            "a foreign token" if foreigner => of(&self.cast.other).expect("a token"),
+            "a foreign token" => of(&self.cast.foreign_admin).expect("a token"),
+            "a random token id" => RANDOM,
+            _ => panic!("{column}: no token"),
+        }
+    }
+
     /// The arguments of one cell.
     pub(crate) fn arguments(&self, section: &Section, column: &str, who: &Who, naming: Naming) -> Value {
         let (tool, variant) = (section.tool.as_str(), section.variant.as_str());
@@ -377,10 +408,14 @@ impl World {
             ("list_users", "") if column == "everybody" => json!({}),
             ("list_access_groups", "") if column == "all groups" => json!({}),
             ("list_audit_events", "") if column == "everything" => json!({}),
+            ("list_mcp_tokens", "") if column == "everybody" => json!({}),
+            ("revoke_mcp_token", "") => json!({"id": self.token(column, who)}),
             ("list_users" | "list_access_groups" | "delete_access_group", "") => json!({"access_group": group.expect(column)}),
-            ("get_user" | "check_membership" | "resend_invite" | "deactivate_user" | "reactivate_user" | "list_audit_events", "") => {
-                json!({"user": person.expect(column)})
-            }
+            (
+                "get_user" | "check_membership" | "resend_invite" | "deactivate_user" | "reactivate_user" | "end_ai_access"
+                | "list_audit_events" | "list_mcp_tokens",
+                "",
+            ) => json!({"user": person.expect(column)}),
             ("update_user", "a new name") => json!({"user": person.expect(column), "first_name": "Renamed"}),
             ("update_user", "a new Slack ID") => json!({"user": person.expect(column), "slack_id": "U012AB3CD"}),
             ("update_user", "the other role") => {
@@ -434,6 +469,18 @@ impl World {
             ("check_membership", Some(person), _) => result["user_id"] == *person,
             ("list_audit_events", Some(person), _) => {
                 all("events", &|event| event["actor"]["user_id"] == *person || event["target"]["id"] == *person)
+            }
+            ("list_mcp_tokens", Some(person), _) => {
+                all("credentials", &|credential| credential["user_id"] == *person)
+                    && result["credentials"].as_array().is_some_and(|list| !list.is_empty())
+            }
+            ("list_mcp_tokens", None, _) => {
+                let sees_all = match who {
+                    Who::Holding(permissions) => permissions.contains("mcp_tokens:read"),
+                    _ => matches!(who, Who::Administrator | Who::ReadOnly | Who::ForeignAtHome),
+                };
+                let me = &self.me(who).id;
+                sees_all || all("credentials", &|credential| credential["user_id"] == *me && credential["email"].is_string())
             }
             ("list_users", _, Some(group)) => {
                 let holds = |held: &Value| held["id"] == *group;

@@ -1,6 +1,6 @@
 //! What `tools/list` says, to whom, and that answers keep to it.
 
-use super::{Watch, exchange, holder, rpc, unchanged};
+use super::{Watch, exchange, holder, rpc, token_of, unchanged};
 use crate::common::{Engine, Server, on_both};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -118,6 +118,9 @@ async fn r_b145_text_and_structure_say_the_same_and_fit_the_output_schema() {
             ("delete_access_group", json!({"access_group": "Sales"})),
             ("list_permissions", json!({})),
             ("list_audit_events", json!({"limit": 100})),
+            ("list_mcp_tokens", json!({"limit": 1})),
+            ("revoke_mcp_token", json!({"id": token_of(&server, "admin@example.com").await, "dry_run": true})),
+            ("end_ai_access", json!({"user": "admin@example.com", "dry_run": true})),
         ];
         for (tool, arguments) in calls {
             let answer = server.call(&server.token, tool, arguments).await;
@@ -137,7 +140,16 @@ async fn r_b145_text_and_structure_say_the_same_and_fit_the_output_schema() {
 async fn r_b149_and_requirement_23_the_list_is_what_the_caller_may_call_and_the_call_asks_again() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
-        let own = ["whoami", "get_user", "check_membership", "update_user", "list_permissions"];
+        let own = [
+            "whoami",
+            "get_user",
+            "check_membership",
+            "update_user",
+            "end_ai_access",
+            "list_permissions",
+            "list_mcp_tokens",
+            "revoke_mcp_token",
+        ];
         let (_, plain) = server.member("plain@example.com", &[]).await;
         let mut callers = vec![
             (plain, Vec::from(own)),
@@ -270,6 +282,10 @@ async fn r_b134_what_the_schema_allows_is_answered_and_never_a_fault() {
                     if required.contains(&json!(name)) || dice.roll(3) == 0 {
                         arguments.insert(name.clone(), dice.fitting(schema));
                     }
+                }
+                if tool.name == "end_ai_access" {
+                    // Among the texts is the caller, who would be shut out.
+                    arguments.insert("dry_run".to_owned(), json!(true));
                 }
                 let arguments = Value::Object(arguments);
                 let answer = server.call(&server.token, tool.name, arguments.clone()).await;

@@ -99,7 +99,16 @@ async fn r_b71_requirement_58_what_is_another_organizations_is_as_what_never_was
                 assert_eq!(but_request_id(one), but_request_id(other), "{tool} {argument}");
             }
         };
-        for tool in ["get_user", "check_membership", "resend_invite", "deactivate_user", "reactivate_user", "list_audit_events"] {
+        for tool in [
+            "get_user",
+            "check_membership",
+            "resend_invite",
+            "deactivate_user",
+            "reactivate_user",
+            "end_ai_access",
+            "list_audit_events",
+            "list_mcp_tokens",
+        ] {
             ask(tool, "user", json!(""), json!({})).await;
         }
         ask("update_user", "user", json!(""), json!({"first_name": "X"})).await;

@@ -18,6 +18,8 @@ pub const QUERY: u32 = 200;
 pub const REASON: u32 = 500;
 /// The key that marks repeats of a write.
 pub const IDEMPOTENCY_KEY: u32 = 128;
+/// The id of a token or a connection.
+pub const CREDENTIAL: u32 = 64;
 /// A page cursor.
 pub const CURSOR: u32 = 512;
 /// A Slack ID.

@@ -34,6 +34,7 @@ pub mod groups;
 pub mod lenient;
 pub mod people;
 mod schema;
+pub mod tokens;
 
 pub use access::*;
 pub use audit::*;
@@ -41,6 +42,7 @@ pub use error::{ErrorBody, ErrorCode};
 pub use groups::*;
 pub use lenient::{asked, read_params, requires};
 pub use people::*;
+pub use tokens::*;
 pub use write::{Change, WriteOptions, WriteParams};
 
 use schemars::JsonSchema;
@@ -259,6 +261,7 @@ macro_rules! for_each_tool {
             $crate::UpdateUser,
             $crate::DeactivateUser,
             $crate::ReactivateUser,
+            $crate::EndAiAccess,
             $crate::ListAccessGroups,
             $crate::CreateAccessGroup,
             $crate::UpdateAccessGroup,
@@ -267,6 +270,8 @@ macro_rules! for_each_tool {
             $crate::RemoveFromAccessGroup,
             $crate::ListPermissions,
             $crate::ListAuditEvents,
+            $crate::ListMcpTokens,
+            $crate::RevokeMcpToken,
         )
     };
 }

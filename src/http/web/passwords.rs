@@ -169,6 +169,7 @@ fn in_the_way(error: &Error) -> Option<String> {
         | Error::EmailInUse { .. }
         | Error::UserNotFound
         | Error::GroupNotFound
+        | Error::CredentialNotFound
         | Error::NameTaken
         | Error::Denied(_)
         | Error::Conflict(_)

@@ -98,6 +98,7 @@ fn trouble(error: &Error) -> Option<Trouble> {
         | Error::EmailInUse { .. }
         | Error::UserNotFound
         | Error::GroupNotFound
+        | Error::CredentialNotFound
         | Error::NameTaken
         | Error::InviteNotPending(_)
         | Error::UserDeactivated

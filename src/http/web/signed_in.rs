@@ -167,9 +167,10 @@ impl<'a> Try<'a> {
         self.note(app, error);
         match error {
             Error::Unauthenticated => go_to(app, "/sign-in"),
-            Error::Denied(Reason::Administrator | Reason::Permission(_)) | Error::UserNotFound | Error::GroupNotFound => {
-                fault(app, Fault::NotFound)
-            }
+            Error::Denied(Reason::Administrator | Reason::Permission(_))
+            | Error::UserNotFound
+            | Error::GroupNotFound
+            | Error::CredentialNotFound => fault(app, Fault::NotFound),
             other => unavailable(app, other),
         }
     }

@@ -37,6 +37,8 @@ fn reads(cursor: &str, deep: &str) -> Vec<(&'static str, Value)> {
         ("list_users", json!({"query": "wx"})),
         ("list_users", json!({"query": "an"})),
         ("list_access_groups", json!({})),
+        ("list_mcp_tokens", json!({})),
+        ("list_mcp_tokens", json!({"user": "boss@example.com"})),
     ]
 }
 

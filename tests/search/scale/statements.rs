@@ -25,6 +25,8 @@ fn calls(ana: &str) -> Vec<(&'static str, Value, usize)> {
         ("list_access_groups", json!({"access_group": "Support"}), READ),
         ("list_permissions", json!({}), READ),
         ("list_audit_events", json!({}), READ),
+        ("list_mcp_tokens", json!({}), READ),
+        ("list_mcp_tokens", json!({"user": ana}), READ),
         ("invite_user", json!({"email": "cy@example.com", "first_name": "Cy", "last_name": "Ode"}), WRITE),
         ("resend_invite", json!({"user": "ben@example.com"}), WRITE),
         ("update_user", json!({"user": ana, "first_name": "Anna", "slack_id": "U01"}), WRITE),

@@ -217,6 +217,8 @@ fn r_b148_the_four_hints_are_derived_from_the_effect() {
     assert_eq!(words("resend_invite"), [false, false, false, true]);
     assert_eq!(words("update_user"), [false, true, false, false]);
     assert_eq!(words("deactivate_user"), [false, true, true, false]);
+    assert_eq!(words("end_ai_access"), [false, true, true, false]);
+    assert_eq!(words("revoke_mcp_token"), [false, true, true, false]);
     assert_eq!(words("delete_access_group"), [false, true, false, false]);
     assert_eq!(words("add_to_access_group"), [false, false, true, false]);
     assert_eq!(words("remove_from_access_group"), [false, true, true, false]);
@@ -237,6 +239,7 @@ fn the_order_is_fixed() {
             "update_user",
             "deactivate_user",
             "reactivate_user",
+            "end_ai_access",
             "list_access_groups",
             "create_access_group",
             "update_access_group",
@@ -245,6 +248,8 @@ fn the_order_is_fixed() {
             "remove_from_access_group",
             "list_permissions",
             "list_audit_events",
+            "list_mcp_tokens",
+            "revoke_mcp_token",
         ]
     );
 }

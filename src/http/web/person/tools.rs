@@ -25,7 +25,7 @@ use crate::{
     domain::Timestamp,
     error::Error,
     service::{people::Looked, retrying, tokens},
-    store::credentials,
+    store::{credentials, people::Who},
 };
 use axum::{
     extract::{Path, State, rejection::PathRejection},
@@ -137,7 +137,7 @@ fn trouble(error: &Error) -> Option<String> {
         Error::Denied(Reason::Permission(_) | Reason::Scope) => None,
         Error::Denied(reason) => Some(why(reason)),
         // Of this person there is no such token, whatever else it names.
-        Error::Invalid(_) => Some("There is no such token any more.".to_owned()),
+        Error::CredentialNotFound => Some("There is no such token any more.".to_owned()),
         other => inviting::passing(other),
     }
 }
@@ -147,7 +147,7 @@ async fn end_one(app: &SharedApp, tried: &Try<'_>, looked: &Looked, token: &str)
     looked.may.end_ai_access.clone()?;
     let theirs = tokens::list(app, &tried.call, Some(&looked.user.id)).await?;
     if !theirs.iter().any(|one| one.id.to_string() == token) {
-        return Err(crate::domain::Invalid::new("id", "There is no such token.").into());
+        return Err(Error::CredentialNotFound);
     }
     retrying(|| tokens::revoke(app, &tried.call, token)).await.map(drop)
 }
@@ -229,8 +229,9 @@ pub async fn end(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
         Ok(found) => found,
         Err(response) => return response,
     };
+    let who = Who::Id(id);
     let done = match give_reason(&mut tried.call, &drawn.form.reason) {
-        Ok(()) => retrying(|| tokens::end_all(&app, &tried.call, id)).await,
+        Ok(()) => retrying(|| tokens::end_all(&app, &tried.call, &who)).await,
         Err(error) => Err(error),
     };
     let Err(error) = done else {
