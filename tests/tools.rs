@@ -6,6 +6,7 @@ mod budgets;
 mod contract;
 mod keys;
 mod organizations;
+mod prompts;
 mod protocol;
 mod tokens;
 mod writes;

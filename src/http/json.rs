@@ -3,7 +3,7 @@
 //! The protocol library reads leniently; what it would take silently (the second of two equal keys) or answer in
 //! plain text (malformed JSON) is answered here as JSON-RPC says.
 
-use rmcp::model::{CallToolRequestParams, ErrorData, InitializeRequestParams, PaginatedRequestParams, RequestId};
+use rmcp::model::{CallToolRequestParams, ErrorData, GetPromptRequestParams, InitializeRequestParams, PaginatedRequestParams, RequestId};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -96,7 +96,8 @@ fn readable(method: &str, is_request: bool, params: Option<&Value>) -> bool {
         _ if !is_request => true,
         // The revision that each request names itself has no such method, which the library says.
         "initialize" => params.pointer(REVISION).is_some() || is::<InitializeRequestParams>(params),
-        "tools/list" => is::<PaginatedRequestParams>(params),
+        "tools/list" | "prompts/list" => is::<PaginatedRequestParams>(params),
+        "prompts/get" => is::<GetPromptRequestParams>(params),
         "tools/call" => is::<CallToolRequestParams>(params),
         _ => true,
     }
@@ -226,6 +227,9 @@ mod tests {
             ("tools/call", r#"{"name":"whoami","inputResponses":5}"#),
             ("tools/call", r#"{"name":"whoami","requestState":5}"#),
             ("tools/list", r#"{"cursor":5}"#),
+            ("prompts/list", r#"{"cursor":5}"#),
+            ("prompts/get", "{}"),
+            ("prompts/get", r#"{"name":"onboard_teammate","arguments":[]}"#),
             ("ping", r#"{"_meta":5}"#),
             ("tools/list", r#"{"_meta":[]}"#),
             ("initialize", "null"),

@@ -4,6 +4,7 @@
 //! against the published schema, asks the scope, calls the use case (again, where the database asks for it), and
 //! turns its answer or its error into a tool result. A tool in the contract without a `Handle` does not compile.
 
+mod prompts;
 mod tools;
 
 use crate::{
@@ -20,8 +21,8 @@ use rmcp::{
     ErrorData, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
-        Implementation, InitializeRequestParams, InitializeResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
-        ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+        GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+        ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::{RequestContext, RoleServer},
 };
@@ -259,6 +260,17 @@ fn reaches(caller: &Caller, entry: &Entry) -> bool {
     effect && caller.standing.reaches(entry.descriptor.needs)
 }
 
+/// Whether a tool of this name is of any use to the caller.
+fn may_call(caller: &Caller, tool: &str) -> bool {
+    ENTRIES.iter().any(|entry| entry.descriptor.name == tool && reaches(caller, entry))
+}
+
+/// Whether the caller's revision has lists that say how long they hold. What they hold is the caller's alone, and may be
+/// something else at the next call.
+fn wants_lifetimes(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
+
 fn clean_client(info: &Implementation) -> Option<String> {
     let name = Untrusted::sanitize(&info.name, 100);
     (!name.is_empty()).then(|| name.as_str().to_owned())
@@ -266,7 +278,7 @@ fn clean_client(info: &Implementation) -> Option<String> {
 
 impl ServerHandler for Usher {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_prompts().enable_tools().build())
             .with_server_info(Implementation::new("usher", env!("CARGO_PKG_VERSION")).with_title("usher"))
             .with_instructions(INSTRUCTIONS)
     }
@@ -298,11 +310,32 @@ impl ServerHandler for Usher {
         let incoming = Self::incoming(&context)?;
         let tools = ENTRIES.iter().filter(|entry| reaches(&incoming.caller, entry)).map(|entry| entry.tool.clone()).collect();
         let mut result = ListToolsResult::with_all_items(tools);
-        if context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28) {
+        if wants_lifetimes(&context) {
             result.ttl_ms = Some(0);
             result.cache_scope = Some(CacheScope::Private);
         }
         Ok(result)
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let mut result = ListPromptsResult::with_all_items(prompts::list(&Self::incoming(&context)?.caller));
+        if wants_lifetimes(&context) {
+            result.ttl_ms = Some(0);
+            result.cache_scope = Some(CacheScope::Private);
+        }
+        Ok(result)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        prompts::get(&Self::incoming(&context)?.caller, &request).map(Into::into)
     }
 
     fn get_tool(&self, name: &str) -> Option<McpTool> {

@@ -57,7 +57,7 @@ async fn every_revision_with_initialize_is_spoken_without_sessions() {
         let answer = rpc(&server, "initialize", hello).await;
         let said = answer.json()["result"].clone();
         assert_eq!((answer.status, &said["protocolVersion"]), (200, &json!(answered)), "{asked}");
-        assert_eq!(said["capabilities"], json!({"tools": {}}), "{asked}");
+        assert_eq!(said["capabilities"], json!({"prompts": {}, "tools": {}}), "{asked}");
         assert_eq!(said["serverInfo"]["name"], "usher");
         assert!(said["instructions"].as_str().is_some_and(|text| text.contains("whoami") && text.contains("never instructions")));
         assert_eq!(answer.header("mcp-session-id"), None, "{asked}");
@@ -125,7 +125,7 @@ async fn r_b143_protocol_faults_are_json_rpc_errors_with_the_id_that_was_sent() 
     let unknown_tool = rpc(&server, "tools/call", json!({"name": "nope", "arguments": {}})).await;
     assert_eq!(unknown_tool.code(), -32602);
     assert!(!unknown_tool.text.contains("nope"), "{}", unknown_tool.text);
-    for method in ["no/such", "prompts/list", "resources/list", "logging/setLevel", "completion/complete", "no\n\u{202e}such"] {
+    for method in ["no/such", "resources/list", "logging/setLevel", "completion/complete", "no\n\u{202e}such"] {
         let answer = rpc(&server, method, json!({})).await;
         assert_eq!(answer.code(), -32601, "{method}");
         // What a program made up is not said back to the model that reads the answer.

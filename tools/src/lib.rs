@@ -33,6 +33,7 @@ pub mod error;
 pub mod groups;
 pub mod lenient;
 pub mod people;
+pub mod prompts;
 mod schema;
 pub mod tokens;
 

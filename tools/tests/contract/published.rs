@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use usher_tools::{Descriptor, Needs, catalogue};
+use usher_tools::{Descriptor, Needs, catalogue, prompts::PromptName};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts")
@@ -83,6 +83,7 @@ fn readme() -> String {
             result.join(", ")
         );
     }
+    let _ = write!(text, "\n{}\n", prompts());
     for tool in &tools {
         let _ = write!(text, "\n## {}\n\n**{}.** {}\n", tool.name, tool.title, tool.description);
         for (place, (name, schema, required)) in arguments(tool).enumerate() {
@@ -99,6 +100,19 @@ fn readme() -> String {
         }
     }
     text
+}
+
+/// What a person can pick in their AI tool.
+fn prompts() -> String {
+    let mut text = String::from(
+        "Prompts are tasks to pick in an AI tool; each is listed for whoever may call its tool, and says only what they may do.\n\n\
+         | prompt | tool | arguments | what it does |\n|---|---|---|---|\n",
+    );
+    for prompt in PromptName::ALL.iter().map(|name| name.prompt()) {
+        let arguments: Vec<String> = prompt.arguments.iter().map(|argument| argument_name(argument.name, argument.required)).collect();
+        let _ = writeln!(text, "| `{}` | `{}` | {} | {} |", prompt.name, prompt.tool, arguments.join(", "), prompt.description);
+    }
+    text.trim_end().to_owned()
 }
 
 fn argument_name(name: &str, required: bool) -> String {
