@@ -20,6 +20,7 @@ pub mod mcp;
 pub mod outbound;
 pub mod service;
 pub mod slack;
+pub mod stdio;
 pub mod store;
 pub mod twice;
 pub mod worker;

@@ -24,6 +24,7 @@ mod search;
 mod signing_in;
 mod slack;
 mod sso;
+mod stdio;
 mod tamper;
 mod tools;
 mod web;

@@ -3,7 +3,7 @@
 use super::{
     Audit, Command, FIRST_ORGANIZATION, MailCommand,
     doctor::{self, in_the_clear, sender},
-    output, roster, slack, sso,
+    output, roster, secret, slack, sso,
     welcome::Welcome,
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
         signing_in,
     },
     slack::Slack,
+    stdio::{self, End},
     store::{self, Database, Engine, Grant, MigrationState, audit, credentials, meta, organizations::Organization},
     twice::Twice,
 };
@@ -100,6 +101,7 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::Doctor => doctor::run(&options).await,
+        Command::Stdio => over_stdio(&options).await,
         Command::Tools => {
             let catalogue = contract::catalogue();
             let words: Vec<String> = catalogue.iter().map(|tool| format!("{:24} {}", tool.name, tool.title)).collect();
@@ -149,6 +151,18 @@ pub(super) async fn run(command: Command, options: Options) -> Outcome {
             let app = open(&options, Absent::Refuse).await?;
             bounced(&app, &options, message_id.as_deref(), to.as_deref(), org.as_deref()).await
         }
+    }
+}
+
+/// Speaks MCP over standard input and output as the person whose token stands in the environment.
+async fn over_stdio(options: &Options) -> Outcome {
+    let token = secret::given("token", None, "USHER_TOKEN")?
+        .ok_or("USHER_TOKEN is not set: give a personal MCP token in it, or the name of a file with one in USHER_TOKEN_FILE")?;
+    let app = open(options, Absent::Refuse).await?;
+    let interruption = interruption()?;
+    match stdio::serve(app, &token, interruption).await {
+        End::Closed => Ok(ExitCode::SUCCESS),
+        End::ShutOut => Err("the token in USHER_TOKEN lets nobody in, or not any more: make another on the page /me/tools".to_owned()),
     }
 }
 

@@ -17,6 +17,14 @@ use zeroize::Zeroizing;
 /// # Errors
 /// A file or an input that cannot be read, by `what`; nothing of what is in it.
 pub(super) fn read(what: &str, file: Option<&Path>, name: &str) -> Result<Zeroizing<String>, String> {
+    match given(what, file, name)? {
+        Some(secret) => Ok(secret),
+        None => typed(what).map(first_line).map_err(|error| format!("the {what}: {error}")),
+    }
+}
+
+/// The same without standard input, where that is for something else; nothing where none is given.
+pub(super) fn given(what: &str, file: Option<&Path>, name: &str) -> Result<Option<Zeroizing<String>>, String> {
     let is_set = |value: &std::ffi::OsString| !value.is_empty();
     let file = file.map(Path::to_owned).or_else(|| std::env::var_os(format!("{name}_FILE")).filter(is_set).map(PathBuf::from));
     let text = match (file, std::env::var(name).ok().filter(|value| !value.is_empty())) {
@@ -24,10 +32,14 @@ pub(super) fn read(what: &str, file: Option<&Path>, name: &str) -> Result<Zeroiz
             std::fs::read_to_string(&file).map_err(|error| format!("the {what}: {} cannot be read ({error})", file.display()))?
         }
         (None, Some(secret)) => secret,
-        (None, None) => typed(what).map_err(|error| format!("the {what}: {error}"))?,
+        (None, None) => return Ok(None),
     };
+    Ok(Some(first_line(text)))
+}
+
+fn first_line(text: String) -> Zeroizing<String> {
     let text = Zeroizing::new(text);
-    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().trim().to_owned()))
+    Zeroizing::new(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// One line of standard input.

@@ -20,6 +20,17 @@ pub async fn converse_at(url: &str, token: &str, interpreter: &str, program: &st
     said(client(interpreter, program).args(arguments).env("USHER_URL", url).env("USHER_TOKEN", token)).await
 }
 
+/// The same with a program that starts `usher stdio` itself, as the Administrator.
+pub async fn over_stdio(server: &Server, program: &str, mode: &str, arguments: &[&str]) -> Value {
+    let mut command = client("USHER_TEST_PY_MCP2", program);
+    command.args([mode, env!("CARGO_BIN_EXE_usher")]).args(arguments);
+    command.env("USHER_TOKEN", &server.token).env("USHER_DATA_DIR", server.data_dir.path()).env("USHER_LOG", "warn");
+    if let Some(url) = server.database_url() {
+        command.env("USHER_DATABASE_URL", url);
+    }
+    said(&mut command).await
+}
+
 /// Runs a program that needs no server; what it says.
 pub async fn alone(interpreter: &str, program: &str, arguments: &[&str]) -> Value {
     said(client(interpreter, program).args(arguments)).await
