@@ -8,6 +8,7 @@ mod behaviour;
 mod commands;
 mod crash;
 mod dashboard;
+mod documents;
 mod examples;
 mod faults;
 mod field_reports;

@@ -2,6 +2,7 @@
 
 pub mod credential;
 pub mod link;
+pub mod oauth;
 pub mod password;
 pub mod session;
 pub mod sso;

@@ -2,6 +2,7 @@
 
 pub mod copies;
 pub mod database;
+pub mod documents;
 pub mod hosts;
 pub mod inside;
 pub mod invariants;
