@@ -82,7 +82,7 @@ enum Command {
     Doctor,
     /// Speak MCP over standard input and output, for AI tools that start their servers themselves.
     ///
-    /// The token stands in USHER_TOKEN, or in the file that USHER_TOKEN_FILE names. It works on the same database as a server
+    /// The token stands in `USHER_TOKEN`, or in the file that `USHER_TOKEN_FILE` names. It works on the same database as a server
     /// does, and needs one beside it for mails and pages.
     Stdio,
     /// List the MCP tools; with --json their whole contract.

@@ -84,12 +84,12 @@ const NOT_PRIVATE_FAMILIES: [&str; 6] = ["chrome-", "moz-", "ms-", "search-", "v
 /// Where a redirect URI leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leads {
-    /// To a host on the network, by TLS.
-    ToWeb,
-    /// To a program that listens on the person's own computer.
-    ToLoopback,
-    /// To whichever program on the person's own device claimed the scheme (RFC 8252, section 7.1).
-    ToApp,
+    /// A host on the network, by TLS.
+    Web,
+    /// A program that listens on the person's own computer.
+    Loopback,
+    /// Whichever program on the person's own device claimed the scheme (RFC 8252, section 7.1).
+    App,
 }
 
 /// A place to which an answer with a code may be sent: `https`, `http` to one's own computer, or a private-use scheme.
@@ -116,8 +116,8 @@ impl RedirectUri {
         let (leads, host_end, rest) = match scheme.as_str() {
             "https" | "http" => {
                 let authority = Authority::read(text, after).ok_or_else(odd_host)?;
-                let leads = if authority.is_loopback() { Leads::ToLoopback } else { Leads::ToWeb };
-                if leads == Leads::ToWeb && scheme == "http" {
+                let leads = if authority.is_loopback() { Leads::Loopback } else { Leads::Web };
+                if leads == Leads::Web && scheme == "http" {
                     return Err(redirect("A `redirect_uri` with http leads to a loopback address alone."));
                 }
                 (leads, authority.host_end, authority.end)
@@ -126,7 +126,7 @@ impl RedirectUri {
                 if !text[after..].starts_with('/') {
                     return Err(redirect("In a `redirect_uri` a slash follows the scheme."));
                 }
-                (Leads::ToApp, after, after)
+                (Leads::App, after, after)
             }
             _ => return Err(redirect("A `redirect_uri` has one of the accepted schemes.")),
         };
@@ -143,8 +143,8 @@ impl RedirectUri {
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
         match self.leads {
-            Leads::ToLoopback => true,
-            Leads::ToWeb | Leads::ToApp => false,
+            Leads::Loopback => true,
+            Leads::Web | Leads::App => false,
         }
     }
 
@@ -153,8 +153,8 @@ impl RedirectUri {
     #[must_use]
     pub const fn is_app(&self) -> bool {
         match self.leads {
-            Leads::ToApp => true,
-            Leads::ToWeb | Leads::ToLoopback => false,
+            Leads::App => true,
+            Leads::Web | Leads::Loopback => false,
         }
     }
 
@@ -163,8 +163,8 @@ impl RedirectUri {
     #[must_use]
     pub fn shown_host(&self) -> String {
         let host = match self.leads {
-            Leads::ToWeb | Leads::ToLoopback => self.text[..self.rest].split_once("://").map_or("", |(_, host)| host),
-            Leads::ToApp => &self.text[..self.rest],
+            Leads::Web | Leads::Loopback => self.text[..self.rest].split_once("://").map_or("", |(_, host)| host),
+            Leads::App => &self.text[..self.rest],
         };
         host.to_ascii_lowercase()
     }
@@ -177,8 +177,8 @@ impl RedirectUri {
         let (scheme, host) = origin.split_once(':').unwrap_or((&origin, ""));
         let host = host.trim_start_matches('/').split(':').next().unwrap_or_default();
         let has_source = match self.leads {
-            Leads::ToWeb | Leads::ToLoopback => host == "127.0.0.1" || (!host.starts_with('[') && host.parse::<IpAddr>().is_err()),
-            Leads::ToApp => false,
+            Leads::Web | Leads::Loopback => host == "127.0.0.1" || (!host.starts_with('[') && host.parse::<IpAddr>().is_err()),
+            Leads::App => false,
         };
         if has_source { origin } else { format!("{scheme}:") }
     }
