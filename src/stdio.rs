@@ -48,24 +48,20 @@ pub enum End {
 /// Passes lines to the routes and answers back, until the input ends, `stop` does, or the token is dead. What was gathered is
 /// written then, and the database closed.
 pub async fn serve(app: SharedApp, token: &str, stop: impl Future<Output = ()>) -> End {
-    let (out, written) = writer();
-    let end = match HeaderValue::from_str(&format!("Bearer {token}")) {
-        Ok(authorization) => {
-            let routes = server::router(Arc::clone(&app));
-            let bridge = Arc::new(Bridge { routes, authorization, revision: Mutex::default(), out });
-            let stopped = CancellationToken::new();
-            let gathering = tokio::spawn(gather(Arc::clone(&app), stopped.clone()));
-            let end = pass_all(&bridge, stop).await;
-            stopped.cancel();
-            drop(gathering.await);
-            end
-        }
-        // No token has such characters.
-        Err(_) => {
-            drop(out);
-            End::ShutOut
-        }
+    // No token has characters that no header has.
+    let Ok(authorization) = HeaderValue::from_str(&format!("Bearer {token}")) else {
+        app.pool.close().await;
+        return End::ShutOut;
     };
+    let (out, written) = writer();
+    let bridge = Arc::new(Bridge { routes: server::router(Arc::clone(&app)), authorization, revision: Mutex::default(), out });
+    let stopped = CancellationToken::new();
+    let gathering = tokio::spawn(gather(Arc::clone(&app), stopped.clone()));
+    let end = pass_all(&bridge, stop).await;
+    stopped.cancel();
+    drop(gathering.await);
+    // What is still to be written ends with whatever could write more.
+    drop(bridge);
     drop(tokio::time::timeout(LAST_LINES, written).await);
     app.pool.close().await;
     end
