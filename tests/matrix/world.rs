@@ -405,10 +405,9 @@ impl World {
         let group = self.group(column, who).map(|group| group.by(naming));
         match (tool, variant) {
             ("whoami" | "list_permissions", "") if column == "the call" => json!({}),
-            ("list_users", "") if column == "everybody" => json!({}),
+            ("list_users" | "list_mcp_tokens", "") if column == "everybody" => json!({}),
             ("list_access_groups", "") if column == "all groups" => json!({}),
             ("list_audit_events", "") if column == "everything" => json!({}),
-            ("list_mcp_tokens", "") if column == "everybody" => json!({}),
             ("revoke_mcp_token", "") => json!({"id": self.token(column, who)}),
             ("list_users" | "list_access_groups" | "delete_access_group", "") => json!({"access_group": group.expect(column)}),
             (
