@@ -19,9 +19,11 @@ fn stripped(value: &Value) -> Value {
     }
 }
 
-/// One write of each kind, in an order in which each changes something.
-fn writes() -> Vec<(&'static str, Value)> {
+/// One write of each kind, in an order in which each changes something. Bo has this token and another one.
+fn writes(token: &str) -> Vec<(&'static str, Value)> {
     vec![
+        ("revoke_mcp_token", json!({"id": token})),
+        ("end_ai_access", json!({"user": "bo@example.com"})),
         ("create_access_group", json!({"name": "Support", "description": "First line", "permissions": ["users:read", "billing:read"]})),
         ("create_access_group", json!({"name": "Sales"})),
         ("invite_user", json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ruiz", "access_groups": ["Sales"]})),
@@ -50,7 +52,9 @@ async fn a_dry_run_says_what_would_be_and_leaves_nothing() {
         server.member("bo@example.com", &[]).await;
         let watch = Watch::on(&server).await;
         let (mut tried, mut would_be) = (BTreeSet::new(), Vec::new());
-        for (tool, arguments) in writes() {
+        server.token_for("bo@example.com", &[]).await;
+        let token = server.ok("list_mcp_tokens", json!({"user": "bo@example.com"})).await["credentials"][0]["id"].clone();
+        for (tool, arguments) in writes(token.as_str().expect("an id")) {
             tried.insert(tool);
             watch.mailed().await;
             let (before, mails) = (watch.everything().await, server.mails().len());
@@ -127,6 +131,8 @@ async fn a_dry_run_is_refused_and_warned_as_the_call_itself() {
                 json!({"users": ["bo@example.com", "admin@example.com"], "access_groups": ["Sales"]}),
                 "permission_denied",
             ),
+            (&helper, "end_ai_access", json!({"user": "bo@example.com"}), "permission_denied"),
+            (&admin, "revoke_mcp_token", json!({"id": "01900000-0000-7000-8000-000000000000"}), "invalid_argument"),
             (&read_only, "deactivate_user", json!({"user": "bo@example.com"}), "permission_denied"),
             (&bo, "delete_access_group", json!({"access_group": "Sales"}), "permission_denied"),
         ];
