@@ -7,6 +7,7 @@ mod groups;
 mod person;
 pub mod roster;
 mod settings;
+mod stale;
 mod tools;
 
 use crate::{

@@ -50,6 +50,8 @@ pub struct Session {
     pub last_name: String,
     /// Address as typed at the invite.
     pub email: String,
+    /// Version of what stands about the person.
+    pub version: i64,
     /// Whether there is a password.
     pub has_password: bool,
     /// Whether there is a second factor that counts.
@@ -88,7 +90,7 @@ pub async fn of_browser(pool: &Pool, browser: [u8; 32], now: Timestamp) -> Resul
     let rows = pool
         .query(
             "SELECT c.id, c.via, c.created_at, c.proved_at, c.last_used_at, c.waits_for,
-                    (SELECT k.browser FROM known_browsers k WHERE k.user_key = c.user_key AND k.browser = c.mark), u.key, u.id, u.first_name, u.last_name, u.email,
+                    (SELECT k.browser FROM known_browsers k WHERE k.user_key = c.user_key AND k.browser = c.mark), u.key, u.id, u.first_name, u.last_name, u.email, u.version,
                     CAST(CASE WHEN u.password_hash IS NULL THEN 0 ELSE 1 END AS BIGINT),
                     (SELECT count(*) FROM second_factors f WHERE f.user_key = u.key AND f.confirmed_at IS NOT NULL), u.role, o.number, o.id, o.slug, o.name, o.settings,
                     (SELECT string_agg(p.permission, ' ') FROM group_members m JOIN group_permissions p ON p.group_key = m.group_key
@@ -126,7 +128,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
     let noted = waits_for(c.take()?)?;
     let known_mark = c.take()?;
     let person = PersonRef { key: c.take()?, id: UserId::from_uuid(c.take()?) };
-    let (first_name, last_name, email) = (c.take()?, c.take()?, c.take()?);
+    let (first_name, last_name, email, version) = (c.take()?, c.take()?, c.take()?, c.take()?);
     let (has_password, has_second_factor) = (c.take::<i64>()? != 0, c.take::<i64>()? != 0);
     let role = c.parse(Role::parse)?;
     let org = Org { number: c.take()?, id: OrgId::from_uuid(c.take()?) };
@@ -155,6 +157,7 @@ fn read(row: &Row) -> Result<Session, StoreError> {
         first_name,
         last_name,
         email,
+        version,
         has_password,
         has_second_factor,
         standing: Standing { role, permissions },

@@ -9,26 +9,26 @@ use crate::{
 use serde_json::{Value, json};
 
 /// A form as its browser would send it.
-type Form = Vec<(String, String)>;
+pub type Form = Vec<(String, String)>;
 
 fn text(value: &str) -> String {
     value.replace("&#60;", "<").replace("&#62;", ">").replace("&#34;", "\"").replace("&#39;", "'").replace("&#38;", "&")
 }
 
 /// The form of a page that posts to this path, filled in as the page has it.
-fn form(page: &str, path: &str) -> Form {
+pub fn form(page: &str, path: &str) -> Form {
     let form = page.split(&format!("<form method=\"post\" action=\"{path}\"")).nth(1).and_then(|rest| rest.split("</form>").next());
     let field = |input: &str| {
         let input = format!(" {}", input.split('>').next()?);
         let attribute = |name: &str| input.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
-        let is_sent = !input.contains(" disabled") && (attribute("type") != Some("checkbox") || input.contains(" checked"));
+        let is_sent = !input.contains(" disabled") && (!matches!(attribute("type"), Some("checkbox" | "radio")) || input.contains(" checked"));
         is_sent.then(|| (attribute("name").unwrap_or_default().to_owned(), text(attribute("value").unwrap_or_default())))
     };
     form.unwrap_or_else(|| panic!("no form for {path}: {page}")).split("<input ").skip(1).filter_map(field).collect()
 }
 
 /// The same with one field otherwise.
-fn with(form: &Form, name: &str, value: &str) -> Form {
+pub fn with(form: &Form, name: &str, value: &str) -> Form {
     let mut form: Form = form.iter().filter(|(field, _)| field != name).cloned().collect();
     form.push((name.to_owned(), value.to_owned()));
     form
@@ -50,7 +50,7 @@ fn ticks(form: &Form) -> Vec<&str> {
     form.iter().filter(|(name, _)| name == "permission").map(|(_, value)| value.as_str()).collect()
 }
 
-async fn send(browser: &Browser, path: &str, form: &Form) -> Seen {
+pub async fn send(browser: &Browser, path: &str, form: &Form) -> Seen {
     let pairs: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     browser.post(path, &pairs).await
 }

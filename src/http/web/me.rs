@@ -48,6 +48,7 @@ pub struct OwnForm {
     drawn_for: String,
     first_name: String,
     last_name: String,
+    version: Option<i64>,
     current: String,
     password: String,
     #[serde(rename = "do")]
@@ -111,6 +112,7 @@ async fn show(app: &SharedApp, visitor: &Visitor, names: (&str, &str), done: Opt
             person: &session.full_name(),
             first_name: names.0,
             last_name: names.1,
+            version: session.version,
             email: &session.email,
             role: session.standing.role.shown(),
             is_administrator: session.standing.role == Role::Administrator,
@@ -207,7 +209,7 @@ pub(super) async fn holder(app: &SharedApp, headers: &HeaderMap, drawn_for: &str
 
 /// `POST /me/name` (B08).
 pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): Sent<OwnForm>) -> Response {
-    let visitor = match sender(&app, &headers, &sent).await {
+    let mut visitor = match sender(&app, &headers, &sent).await {
         Ok(visitor) => visitor,
         Err(response) => return response,
     };
@@ -215,6 +217,7 @@ pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): 
         user: visitor.now.person.id.to_string(),
         first_name: Some(sent.first_name.clone()),
         last_name: Some(sent.last_name.clone()),
+        if_version: sent.version,
         ..UpdateUserParams::default()
     };
     let call = visitor.call(&app);
@@ -223,11 +226,32 @@ pub async fn name(State(app): State<SharedApp>, headers: HeaderMap, Sent(sent): 
         Err(Error::Invalid(invalid)) => {
             let message = said(&invalid);
             let errors = [FieldError { field: invalid.field, message: &message }];
+            // What others changed since is not shown here, so the form goes on from what was seen.
+            visitor.now.version = sent.version.unwrap_or(visitor.now.version);
             show(&app, &visitor, (&sent.first_name, &sent.last_name), None, &errors).await
         }
+        Err(Error::Conflict(_)) => renamed_meanwhile(&app, &headers, &sent).await,
         Err(Error::Unauthenticated) => go_to(&app, "/sign-in"),
         Err(error) => unavailable(&app, &error),
     }
+}
+
+/// Somebody changed the account since the form was drawn, such as an Administrator its name: the page says what holds now. Where that
+/// is what was typed, a second click comes late.
+async fn renamed_meanwhile(app: &SharedApp, headers: &HeaderMap, sent: &OwnForm) -> Response {
+    let visitor = match sender(app, headers, sent).await {
+        Ok(visitor) => visitor,
+        Err(response) => return response,
+    };
+    let (now, typed) = (&visitor.now, (sent.first_name.as_str(), sent.last_name.as_str()));
+    if (now.first_name.as_str(), now.last_name.as_str()) == (typed.0.trim(), typed.1.trim()) {
+        return go_and_say(app, "/me", Done::Name);
+    }
+    let message = format!(
+        "Your account was changed meanwhile, and nothing of yours was saved. Your name is “{}” now. Save again to put what you typed in its place.",
+        now.full_name()
+    );
+    show(app, &visitor, typed, None, &[FieldError { field: "name", message: &message }]).await
 }
 
 /// What the person of a session has of a password, and whether a mailed link may replace it.

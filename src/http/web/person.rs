@@ -13,7 +13,7 @@ use super::{
     signed_in::{Drawn, Fields, Try, named},
     views::{
         frame::{Frame, Place},
-        person::{Account, Delivery, Fact, Field, Form, Invite, May, PersonPage, RoleField, Said, Tab, Who},
+        person::{Account, Delivery, Fact, Field, Form, Invite, May, PersonPage, RoleField, Said, Seen, Tab, Who},
         users::Standing,
         when::{Until, When},
     },
@@ -135,6 +135,8 @@ pub struct EditForm {
     last_name: String,
     role: Option<String>,
     slack_id: Option<String>,
+    #[serde(flatten)]
+    seen: Option<Seen>,
 }
 
 impl Fields for EditForm {
@@ -148,6 +150,14 @@ impl Fields for EditForm {
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
             .collect()
+    }
+}
+
+/// A role as the form says it.
+fn role_word(role: contract::Role) -> &'static str {
+    match role {
+        contract::Role::Administrator => "administrator",
+        contract::Role::User => "user",
     }
 }
 
@@ -227,8 +237,8 @@ fn field(name: &str, now: &str, typed: Option<&str>, unsaved: Option<&Unsaved>) 
     Field { value: typed.unwrap_or(now).to_owned(), now: faster.then(|| now.to_owned()), error }
 }
 
-fn role_field(tried: &Try<'_>, looked: &Looked, typed: Option<&EditForm>, unsaved: Option<&Unsaved>) -> RoleField {
-    let (user, chosen) = (&looked.user, typed.and_then(EditForm::role));
+fn role_field(tried: &Try<'_>, looked: &Looked, chosen: Option<contract::Role>, unsaved: Option<&Unsaved>) -> RoleField {
+    let user = &looked.user;
     let plain = field("role", "", None, unsaved);
     let faster = matches!(unsaved, Some(Unsaved::Conflict)) && chosen.is_some_and(|chosen| chosen != user.role);
     RoleField {
@@ -246,17 +256,38 @@ fn role_field(tried: &Try<'_>, looked: &Looked, typed: Option<&EditForm>, unsave
     }
 }
 
+/// What stands there now, as a form says it back.
+fn as_seen(user: &contract::User) -> Seen {
+    Seen {
+        first_name: user.first_name.clone(),
+        last_name: user.last_name.clone(),
+        role: role_word(user.role).to_owned(),
+        slack_id: user.slack_id.clone().unwrap_or_default(),
+    }
+}
+
 fn form(tried: &Try<'_>, looked: &Looked, typed: Option<&EditForm>, unsaved: Option<&Unsaved>) -> Form {
     let user = &looked.user;
     let slack_id = user.slack_id.as_deref().unwrap_or_default();
+    let conflict = matches!(unsaved, Some(Unsaved::Conflict));
+    // Where somebody else was faster, only what its sender changed is theirs: all else is as it is now.
+    let left_alone = typed.and_then(|typed| typed.seen.as_ref()).filter(|_| conflict);
+    let theirs = |typed: &str, seen: fn(&Seen) -> &str| left_alone.is_none_or(|left| seen(left) != typed.trim());
+    let first_name = typed.map(|typed| typed.first_name.as_str()).filter(|typed| theirs(typed, |seen| &seen.first_name));
+    let last_name = typed.map(|typed| typed.last_name.as_str()).filter(|typed| theirs(typed, |seen| &seen.last_name));
+    let typed_id = typed.and_then(|typed| typed.slack_id.as_deref()).filter(|typed| theirs(typed, |seen| &seen.slack_id));
+    let role = typed.and_then(EditForm::role).filter(|role| theirs(role_word(*role), |seen| &seen.role));
+    // Only a page that shows what others changed goes on from what holds now. Any other has not shown it.
+    let before = typed.filter(|_| !conflict);
     Form {
-        version: user.version,
-        first_name: field("first_name", &user.first_name, typed.map(|typed| typed.first_name.as_str()), unsaved),
-        last_name: field("last_name", &user.last_name, typed.map(|typed| typed.last_name.as_str()), unsaved),
-        role: role_field(tried, looked, typed, unsaved),
-        slack: looked.may.slack.is_ok().then(|| field("slack_id", slack_id, typed.and_then(|typed| typed.slack_id.as_deref()), unsaved)),
+        version: before.map_or(user.version, EditForm::version),
+        seen: before.map_or_else(|| Some(as_seen(user)), |before| before.seen.clone()),
+        first_name: field("first_name", &user.first_name, first_name, unsaved),
+        last_name: field("last_name", &user.last_name, last_name, unsaved),
+        role: role_field(tried, looked, role, unsaved),
+        slack: looked.may.slack.is_ok().then(|| field("slack_id", slack_id, typed_id, unsaved)),
         slack_hint: slack_hint(looked.slack_by),
-        conflict: matches!(unsaved, Some(Unsaved::Conflict)),
+        conflict,
     }
 }
 

@@ -128,6 +128,11 @@ fn trouble_or_conflict(error: &Error, now: &str) -> Option<Trouble> {
     }
 }
 
+/// What a form was drawn with, which it carries on: what holds now only where the page says that somebody else saved.
+fn carried(sent: Option<&str>, now: &str, trouble: Option<&Trouble>) -> String {
+    sent.filter(|_| trouble.is_some_and(|trouble| !trouble.conflict)).unwrap_or(now).to_owned()
+}
+
 // ---- what it is called ----
 
 /// The form of the name.
@@ -150,14 +155,20 @@ impl Fields for NameForm {
     }
 }
 
-fn draw_organization(app: &SharedApp, visitor: &Visitor, typed: Option<&str>, just: Option<Done>, trouble: Option<&Trouble>) -> Response {
+fn draw_organization(
+    app: &SharedApp,
+    visitor: &Visitor,
+    typed: Option<&NameForm>,
+    just: Option<Done>,
+    trouble: Option<&Trouble>,
+) -> Response {
     let session = &visitor.now;
     let view = OrganizationPage {
         frame: &framed(app, visitor),
         top: Top { here: Section::Organization, said: just.map(Done::sentence), trouble },
         save: for_setting_up(app, visitor),
-        name: typed.unwrap_or(&session.organization),
-        seen: &session.organization,
+        name: typed.map_or(&session.organization, |typed| &typed.name),
+        seen: &carried(typed.map(|typed| typed.seen.as_str()), &session.organization, trouble),
         slug: &session.slug,
         mcp_url: &app.public_url.mcp(&session.slug),
     };
@@ -181,7 +192,7 @@ pub async fn rename(State(app): State<SharedApp>, drawn: Drawn<NameForm>) -> Res
         Err(error) => match trouble_or_conflict(&error, &format!("The name is “{}” now. {AGAIN}", visitor.now.organization)) {
             Some(trouble) => {
                 tried.note(&app, &error);
-                draw_organization(&app, visitor, Some(&sent.name), None, Some(&trouble))
+                draw_organization(&app, visitor, Some(sent), None, Some(&trouble))
             }
             None => tried.refused(&app, &error),
         },
@@ -251,7 +262,7 @@ fn draw_signing_in(
         frame: &framed(app, visitor),
         top: Top { here: Section::SigningIn, said: just.map(Done::sentence), trouble },
         save: for_deciding(app, visitor),
-        seen: &settings.to_text(),
+        seen: &carried(typed.map(|typed| typed.seen.as_str()), &settings.to_text(), trouble),
         second_factor: typed.map_or(settings.second_factor.as_str(), |typed| &typed.second_factor),
         magic_links: typed.map_or(settings.magic_links, |typed| typed.magic_links.is_some()),
         links: if settings.sso_required {
@@ -369,7 +380,7 @@ async fn draw_invitations(
         frame: &framed(app, visitor),
         top: Top { here: Section::Invitations, said: just.map(Done::sentence), trouble },
         save: for_deciding(app, visitor),
-        seen: &settings.to_text(),
+        seen: &carried(typed.map(|typed| typed.seen.as_str()), &settings.to_text(), trouble),
         domains: &domains,
         refuses: typed.map_or(settings.other_domains == OtherDomains::Refuse, |typed| typed.other_domains == OtherDomains::Refuse.as_str()),
         most_administrators: &most,
@@ -443,14 +454,14 @@ impl Fields for TokensForm {
     }
 }
 
-fn draw_tokens(app: &SharedApp, visitor: &Visitor, typed: Option<&str>, just: Option<Done>, trouble: Option<&Trouble>) -> Response {
+fn draw_tokens(app: &SharedApp, visitor: &Visitor, typed: Option<&TokensForm>, just: Option<Done>, trouble: Option<&Trouble>) -> Response {
     let settings = &visitor.now.settings;
     let view = TokensPage {
         frame: &framed(app, visitor),
         top: Top { here: Section::Tokens, said: just.map(Done::sentence), trouble },
         save: for_deciding(app, visitor),
-        seen: &settings.to_text(),
-        days: &typed.map_or_else(|| settings.most_token_days.to_string(), str::to_owned),
+        seen: &carried(typed.map(|typed| typed.seen.as_str()), &settings.to_text(), trouble),
+        days: &typed.map_or_else(|| settings.most_token_days.to_string(), |typed| typed.most_token_days.clone()),
         usual: settings.usual_token_days(),
     };
     done::said(app, page(app, &view), just)
@@ -472,7 +483,7 @@ pub async fn set_tokens(State(app): State<SharedApp>, drawn: Drawn<TokensForm>) 
     let now = |settings: &Settings| format!("A token lives {} days at most.", settings.most_token_days);
     match decide(&app, &tried, Section::Tokens, &sent.seen, Ok(new), now).await {
         Ok(response) => response,
-        Err(trouble) => draw_tokens(&app, visitor, Some(&sent.most_token_days), None, Some(&trouble)),
+        Err(trouble) => draw_tokens(&app, visitor, Some(sent), None, Some(&trouble)),
     }
 }
 

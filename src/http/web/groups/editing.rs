@@ -22,7 +22,7 @@ use crate::{
         views::{
             FieldError,
             frame::Place,
-            groups::{Difference, Doable, GroupPage, Typed},
+            groups::{Difference, Doable, GroupPage, Saved, Typed},
         },
         visitor::Visitor,
     },
@@ -172,7 +172,9 @@ pub(super) async fn draw(app: &SharedApp, visitor: &Visitor, group: Option<&cont
         Some(start) => ticks(start, app, standing, &now),
         None => form.permissions.clone(),
     };
-    let group_saved = group.map(saved);
+    // What was typed over an older version stays so, unless the page says what has changed since.
+    let seen = shown.form.filter(|_| shown.differences.is_empty()).map(|form| form.version);
+    let group_saved = group.map(|group| Saved { version: seen.unwrap_or(group.version), ..saved(group) });
     let here = group.map_or_else(|| NEW.to_owned(), |group| place(&group.id));
     let beyond = beyond(standing, &now);
     let left_out = shown.start.and_then(|start| left_out(start, app, standing, &now));

@@ -1,6 +1,6 @@
 //! The Slack workspace in the browser: its token, how it fares, and its end.
 
-use super::{for_setting_up, framed, just, may_look, may_try, trouble, trouble_or_conflict};
+use super::{carried, for_setting_up, framed, just, may_look, may_try, trouble, trouble_or_conflict};
 use crate::{
     app::SharedApp,
     authz::{
@@ -64,7 +64,7 @@ fn shown(app: &SharedApp, connection: &Connection, waiting: i64) -> Workspace {
     Workspace { id, name, since: When::new(connection.created_at, now), state, waiting }
 }
 
-async fn draw(app: &SharedApp, visitor: &Visitor, just: Option<Done>, trouble: Option<&Trouble>) -> Response {
+async fn draw(app: &SharedApp, visitor: &Visitor, sent: Option<&SlackForm>, just: Option<Done>, trouble: Option<&Trouble>) -> Response {
     let tried = Try::to_look(app, visitor);
     let state = match slack::state(app, &tried.call).await {
         Ok(state) => state,
@@ -76,7 +76,12 @@ async fn draw(app: &SharedApp, visitor: &Visitor, just: Option<Done>, trouble: O
         top: Top { here: Section::Slack, said: just.map(Done::sentence), trouble },
         save: for_setting_up(app, visitor),
         workspace: workspace.as_ref(),
-        seen: &state.map(|(connection, _)| connection.registration()).unwrap_or_default(),
+        seen: &carried(
+            // Only the form of the token carries what it was drawn with.
+            sent.map(|sent| sent.seen.as_str()).filter(|seen| !seen.is_empty()),
+            &state.map(|(connection, _)| connection.registration()).unwrap_or_default(),
+            trouble,
+        ),
     };
     done::said(app, page(app, &view), just)
 }
@@ -84,7 +89,7 @@ async fn draw(app: &SharedApp, visitor: &Visitor, just: Option<Done>, trouble: O
 /// `GET /settings/slack`.
 pub async fn look(State(app): State<SharedApp>, visitor: Visitor, headers: HeaderMap) -> Response {
     match may_look(&app, &visitor) {
-        Ok(()) => draw(&app, &visitor, just(&app, &headers), None).await,
+        Ok(()) => draw(&app, &visitor, None, just(&app, &headers), None).await,
         Err(response) => response,
     }
 }
@@ -105,7 +110,7 @@ pub async fn act(State(app): State<SharedApp>, mut drawn: Drawn<SlackForm>) -> R
     };
     match done {
         Ok(Ok(done)) => go_and_say(&app, Section::Slack.path(), done),
-        Ok(Err(trouble)) => draw(&app, visitor, None, Some(&trouble)).await,
+        Ok(Err(trouble)) => draw(&app, visitor, Some(&drawn.form), None, Some(&trouble)).await,
         Err(response) => *response,
     }
 }

@@ -1,6 +1,6 @@
 //! Identity providers in the browser: connecting one, another registration, ending it, and whether there is another way in.
 
-use super::{for_deciding, framed, just, may_look, may_try, trouble, trouble_or_conflict};
+use super::{carried, for_deciding, framed, just, may_look, may_try, trouble, trouble_or_conflict};
 use crate::{
     app::SharedApp,
     authn::sso::{GOOGLE, Issuer, Secret},
@@ -268,7 +268,7 @@ fn draw_one(
     app: &SharedApp,
     visitor: &Visitor,
     connection: &Connection,
-    typed: Option<&str>,
+    typed: Option<&ProviderForm>,
     just: Option<Done>,
     trouble: Option<&Trouble>,
 ) -> Response {
@@ -277,8 +277,8 @@ fn draw_one(
         top: Top { here: Section::Sso, said: just.map(Done::sentence), trouble },
         save: for_deciding(app, visitor),
         connection: &shown(app, visitor, connection),
-        seen: &connection.registration(),
-        client_id: typed.unwrap_or(&connection.client_id),
+        seen: &carried(typed.map(|typed| typed.seen.as_str()), &connection.registration(), trouble),
+        client_id: typed.map_or(&connection.client_id, |typed| &typed.client_id),
         required: visitor.now.settings.sso_required,
     };
     done::said(app, page(app, &view), just)
@@ -312,7 +312,7 @@ pub async fn change(State(app): State<SharedApp>, segment: Segment, mut drawn: D
     } else {
         let registration = (sent.client_id.trim(), &secret);
         let changed = sso::relink(&app, &tried.call, Some(&id), registration, Some(&sent.seen), Some(visitor.now.proved_at)).await;
-        (Some(sent.client_id.as_str()), changed.map(|_| Done::ProviderChanged))
+        (Some(sent), changed.map(|_| Done::ProviderChanged))
     };
     let again = |trouble: &Trouble| draw_one(&app, visitor, &connection, typed, None, Some(trouble));
     match result {

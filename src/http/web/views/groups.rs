@@ -192,7 +192,7 @@ pub struct Saved {
     pub name: String,
     /// How many people are in it.
     pub members: u64,
-    /// Its version, which a change of what was seen names.
+    /// The version that was seen, which a change of it names.
     pub version: i64,
 }
 

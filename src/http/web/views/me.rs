@@ -76,7 +76,7 @@ pub struct SessionRow<'a> {
     pub this: bool,
 }
 
-/// `GET /me`: who I am, and what is mine. Status 200, with errors 422.
+/// `GET /me`: who I am, and what is mine. Status 200, with errors 422, where somebody else was faster 409.
 #[derive(Debug, Template)]
 #[template(path = "me.html")]
 pub struct MePage<'a> {
@@ -90,6 +90,8 @@ pub struct MePage<'a> {
     pub first_name: &'a str,
     /// Last name in the form.
     pub last_name: &'a str,
+    /// Version of what was seen, which the form of the name carries.
+    pub version: i64,
     /// Address of the account.
     pub email: &'a str,
     /// `Administrator` or `User`.
@@ -126,7 +128,13 @@ impl MePage<'_> {
 
 impl View for MePage<'_> {
     fn status(&self) -> StatusCode {
-        if self.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+        if self.error("name").is_some() {
+            StatusCode::CONFLICT
+        } else if self.errors.is_empty() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
     }
 }
 

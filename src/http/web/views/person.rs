@@ -125,11 +125,30 @@ pub struct RoleField {
     pub many: Option<String>,
 }
 
+/// What stood about a person when a form was drawn, which it carries: so what its sender left alone is told from what they changed.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct Seen {
+    /// First name.
+    #[serde(rename = "seen_first_name")]
+    pub first_name: String,
+    /// Last name.
+    #[serde(rename = "seen_last_name")]
+    pub last_name: String,
+    /// `administrator` or `user`.
+    #[serde(rename = "seen_role")]
+    pub role: String,
+    /// Slack ID; empty for none.
+    #[serde(rename = "seen_slack_id")]
+    pub slack_id: String,
+}
+
 /// What can be changed about a person.
 #[derive(Debug, Clone)]
 pub struct Form {
-    /// The version that it was drawn from: who has changed it since is not overwritten.
+    /// The version that was seen: who has changed it since is not overwritten.
     pub version: i64,
+    /// What was seen; none where the form before did not say.
+    pub seen: Option<Seen>,
     /// First name.
     pub first_name: Field,
     /// Last name.

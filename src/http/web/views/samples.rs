@@ -270,6 +270,7 @@ fn me(has_password: bool, said: Option<&str>, errors: &[FieldError<'_>]) -> Page
         person: HOSTILE,
         first_name: "Oksana",
         last_name: "Petrenko",
+        version: 3,
         email: "oksana.petrenko@larkspur.example",
         role: "Administrator",
         is_administrator: true,

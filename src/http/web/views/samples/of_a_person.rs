@@ -5,7 +5,7 @@ use super::super::{
     frame::Place,
     person::{
         Account, ActivityPage, AddGroupsPage, ConfirmPage, Delivery, Fact, Field, Form, GroupsPage, Invite, May, Membership, Offer,
-        PersonPage, Resource, RoleField, Said, Source, Tab, Token, TokenState, ToolsPage, Who,
+        PersonPage, Resource, RoleField, Said, Seen, Source, Tab, Token, TokenState, ToolsPage, Who,
     },
     render,
     users::Standing,
@@ -45,6 +45,7 @@ fn edited(conflict: bool, wrong: bool) -> Form {
     };
     Form {
         version: 14,
+        seen: Some(Seen { first_name: HOSTILE.to_owned(), last_name: HOSTILE.to_owned(), role: "user".to_owned(), slack_id: HOSTILE.to_owned() }),
         first_name: field(),
         last_name: field(),
         role: RoleField {
