@@ -9,6 +9,7 @@ pub mod roster;
 mod settings;
 mod stale;
 mod tools;
+mod ways_on;
 
 use crate::{
     common::{Engine, PASSWORD, Server, on_both, until},

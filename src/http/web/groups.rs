@@ -19,7 +19,7 @@ use super::{
         frame::Place,
         groups::{Emptiness, GroupsPage, Row, Saved, Start as StartLink},
     },
-    visitor::{Visitor, still_open},
+    visitor::{Visitor, still_open_to},
 };
 use crate::{
     app::SharedApp,
@@ -98,13 +98,12 @@ pub(super) async fn with_ticked(
     Ok(offered)
 }
 
-/// Where whoever changed a group goes on. What they changed may be what let them look at groups: then to where they begin.
+/// Where whoever changed a group goes on: what they changed may be what let them look at groups.
 async fn onward(app: &SharedApp, visitor: &Visitor, path: &str) -> String {
-    let (Some(cookie), false) = (visitor.browser.cookie, visitor.now.standing.is_administrator()) else { return path.to_owned() };
-    let reads =
-        still_open(app, cookie, visitor.now.id).await.map(|now| now.is_some_and(|now| now.standing.holds(builtin::ACCESS_GROUPS_READ)));
-    // Where that cannot be told, the page itself says so.
-    if reads.unwrap_or(true) { path.to_owned() } else { "/".to_owned() }
+    if visitor.now.standing.is_administrator() {
+        return path.to_owned();
+    }
+    still_open_to(app, visitor, builtin::ACCESS_GROUPS_READ, path).await
 }
 
 /// What a list is narrowed to, and where it goes on.

@@ -73,7 +73,12 @@ fn page(app: &SharedApp, view: &impl View) -> Response {
 
 /// What whoever asked can mend: nothing of it is in the log, so it has no number.
 pub(super) fn fault(app: &SharedApp, fault: Fault) -> Response {
-    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: None })
+    page(app, &ErrorPage { base: app.public_url.base(), fault, why: None, request_id: None })
+}
+
+/// What a rule does not allow, in its words.
+fn stopped(app: &SharedApp, why: &str) -> Response {
+    page(app, &ErrorPage { base: app.public_url.base(), fault: Fault::Stopped, why: Some(why), request_id: None })
 }
 
 /// What they cannot: the page has the number under which the error is in the log.
@@ -81,7 +86,7 @@ fn failed(app: &SharedApp, request_id: RequestId, error: &Error) -> Response {
     let is_passing = matches!(error, Error::RateLimited { .. } | Error::Unavailable(_) | Error::MailUnavailable);
     tracing::error!(request_id = %request_id, error = ?error, "a page could not be made");
     let fault = if is_passing { Fault::Unavailable } else { Fault::Internal };
-    page(app, &ErrorPage { base: app.public_url.base(), fault, request_id: Some(&request_id.to_string()) })
+    page(app, &ErrorPage { base: app.public_url.base(), fault, why: None, request_id: Some(&request_id.to_string()) })
 }
 
 /// What this server is; for who is signed in, where they may go.

@@ -17,7 +17,7 @@ use super::{
         users::Standing,
         when::{Until, When},
     },
-    visitor::Visitor,
+    visitor::{Visitor, still_open_to},
 };
 use crate::{
     app::SharedApp,
@@ -47,8 +47,14 @@ fn part(id: impl std::fmt::Display, tab: Tab) -> String {
     format!("{}{}", place(id), tab.path())
 }
 
+/// Where whoever changed a person goes on: who changed themselves may see people no more.
+async fn onward(app: &SharedApp, visitor: &Visitor, id: UserId, tab: Tab) -> String {
+    let path = part(id, tab);
+    if id == visitor.now.person.id { still_open_to(app, visitor, builtin::USERS_READ, &path).await } else { path }
+}
+
 /// Why something cannot be done to a person, for who looks at them.
-fn why(reason: &Reason) -> String {
+pub(super) fn why(reason: &Reason) -> String {
     match reason {
         Reason::Permission(permission) => format!("It takes the permission {permission}, which your access groups do not give."),
         Reason::Administrator => "Only Administrators do this to an Administrator.".to_owned(),
@@ -210,7 +216,7 @@ fn unsaved(error: &Error) -> Option<Unsaved> {
     match error {
         Error::Conflict(_) => Some(Unsaved::Conflict),
         Error::Invalid(invalid) => Some(Unsaved::Field(invalid.field, said(invalid))),
-        Error::Denied(reason @ Reason::LastAdministrator) => Some(Unsaved::Field("role", why(reason))),
+        Error::Denied(reason @ (Reason::LastAdministrator | Reason::EnoughAdministrators { .. })) => Some(Unsaved::Field("role", why(reason))),
         Error::Denied(Reason::Administrator) => {
             Some(Unsaved::Other("Only Administrators give roles, and change Administrators.".to_owned()))
         }
@@ -437,7 +443,7 @@ pub async fn save(State(app): State<SharedApp>, segment: Result<Path<String>, Pa
     let error = match retrying(|| people::update(&app, &tried.call, &params)).await {
         Ok(saved) => {
             let done = if drawn.form.is_newest(&saved.user) { Done::Changed } else { Done::MovedOn };
-            return go_and_say_of(&app, &place(id), done, id);
+            return go_and_say_of(&app, &onward(&app, &drawn.visitor, id, Tab::Details).await, done, id);
         }
         Err(error) => error,
     };

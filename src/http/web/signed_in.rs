@@ -4,7 +4,7 @@ use super::{
     door::go_to,
     fault,
     me::{holder, waiting},
-    unavailable, unread,
+    person, said, stopped, unavailable, unread,
     views::Fault,
     visitor::{Held, Visitor},
 };
@@ -171,7 +171,36 @@ impl<'a> Try<'a> {
             | Error::UserNotFound
             | Error::GroupNotFound
             | Error::CredentialNotFound => fault(app, Fault::NotFound),
-            other => unavailable(app, other),
+            other => match in_words(other) {
+                Some(why) => stopped(app, &why),
+                None => unavailable(app, other),
+            },
         }
+    }
+}
+
+/// A refusal by a rule, where the page has no place for it; nothing where the fault is ours, or ends by waiting.
+fn in_words(error: &Error) -> Option<String> {
+    match error {
+        Error::Denied(reason) => Some(person::why(reason)),
+        Error::InviteNotPending(_) => Some(person::why(&Reason::NotPending)),
+        Error::UserDeactivated => Some(person::why(&Reason::Deactivated)),
+        Error::Invalid(invalid) => Some(said(invalid)),
+        Error::Conflict(said) => Some((*said).to_owned()),
+        Error::Clash { said, hint } => Some(format!("{said} {hint}")),
+        Error::NameTaken => Some("An access group has this name already.".to_owned()),
+        Error::EmailInUse { .. } => Some("Somebody has this address already.".to_owned()),
+        Error::NobodyNamed(_)
+        | Error::Shape(_)
+        | Error::UserNotFound
+        | Error::GroupNotFound
+        | Error::CredentialNotFound
+        | Error::RateLimited { .. }
+        | Error::MailUnavailable
+        | Error::DeadLink
+        | Error::SignInRefused
+        | Error::Unauthenticated
+        | Error::Unavailable(_)
+        | Error::Internal(_) => None,
     }
 }

@@ -523,6 +523,8 @@ pub enum Fault {
     TooLarge,
     /// 415: the body is no form.
     UnsupportedMedia,
+    /// 422: a rule does not allow it.
+    Stopped,
     /// 500: a fault of ours.
     Internal,
     /// 503: the database, or another part, cannot be reached.
@@ -531,7 +533,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, for tests and documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BadRequest,
         Self::CrossSite,
         Self::ForeignHost,
@@ -539,6 +541,7 @@ impl Fault {
         Self::MethodNotAllowed,
         Self::TooLarge,
         Self::UnsupportedMedia,
+        Self::Stopped,
         Self::Internal,
         Self::Unavailable,
     ];
@@ -553,6 +556,7 @@ impl Fault {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Stopped => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -567,6 +571,7 @@ impl Fault {
             Self::MethodNotAllowed => "This address does not work that way",
             Self::TooLarge => "That was too much at once",
             Self::UnsupportedMedia => "This address takes forms only",
+            Self::Stopped => "This was not done",
             Self::Internal => "Something broke here",
             Self::Unavailable => "usher cannot answer just now",
         }
@@ -575,7 +580,7 @@ impl Fault {
     fn sentence(self) -> &'static str {
         match self {
             Self::BadRequest | Self::UnsupportedMedia => "Go back, load the page again, and send its form as it stands there.",
-            Self::CrossSite => "Open the page from the link in your email, in this browser, and send its form from there.",
+            Self::CrossSite => "Open the page here, in this browser: by the link in your email, or from the start page. Then send its form from there.",
             Self::ForeignHost => {
                 "It does not answer to the name in your browser’s address bar. Open the link in your email; whoever runs this server sets its name with --public-url."
             }
@@ -584,8 +589,25 @@ impl Fault {
             }
             Self::MethodNotAllowed => "It exists, but not for this kind of request. Open the page from where you found it.",
             Self::TooLarge => "Names and a password need far less room. Go back and shorten what the form holds.",
+            Self::Stopped => "A rule of your organization stands in the way. Load the page again to see what holds now.",
             Self::Internal => "The fault is ours, and it is in the server’s log. Try again in a minute.",
             Self::Unavailable => "A part that it needs cannot be reached. Try again in a minute.",
+        }
+    }
+
+    /// Whether this server can show the way on: under another name it leads to this page again.
+    fn leads_on(self) -> bool {
+        match self {
+            Self::ForeignHost => false,
+            Self::BadRequest
+            | Self::CrossSite
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::TooLarge
+            | Self::UnsupportedMedia
+            | Self::Stopped
+            | Self::Internal
+            | Self::Unavailable => true,
         }
     }
 
@@ -598,7 +620,8 @@ impl Fault {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::TooLarge
-            | Self::UnsupportedMedia => "Nothing was changed.",
+            | Self::UnsupportedMedia
+            | Self::Stopped => "Nothing was changed.",
             // An answer may be lost after the work was done: no promise either way.
             Self::Internal | Self::Unavailable => "Load the page again to see what holds.",
         }
@@ -613,6 +636,8 @@ pub struct ErrorPage<'a> {
     pub base: &'a str,
     /// What went wrong.
     pub fault: Fault,
+    /// What exactly, where more is known than that.
+    pub why: Option<&'a str>,
     /// The id under which the log knows this request, if it does.
     pub request_id: Option<&'a str>,
 }

@@ -139,6 +139,15 @@ pub(super) async fn still_open(app: &SharedApp, browser: [u8; 32], id: Credentia
     Ok(held.into_iter().find(|session| session.id == id && session.waits_for.is_none()))
 }
 
+/// Where somebody goes on who may have changed what they themselves may: to this page if they still hold what opens it, else to where
+/// they begin.
+pub(super) async fn still_open_to(app: &SharedApp, visitor: &Visitor, permission: &str, path: &str) -> String {
+    let Some(cookie) = visitor.browser.cookie else { return path.to_owned() };
+    let holds = still_open(app, cookie, visitor.now.id).await.map(|now| now.is_some_and(|now| now.standing.holds(permission)));
+    // Where that cannot be told, the page itself says so.
+    if holds.unwrap_or(true) { path.to_owned() } else { "/".to_owned() }
+}
+
 /// Somebody with live sessions: the account that the browser looks at, and the others that it holds.
 #[derive(Debug)]
 pub struct Visitor {

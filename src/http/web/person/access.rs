@@ -11,7 +11,7 @@ use super::{
         },
         visitor::Visitor,
     },
-    found, framed, part, who, why,
+    found, framed, onward, part, who, why,
 };
 use crate::{
     app::SharedApp,
@@ -200,7 +200,10 @@ pub async fn remove(State(app): State<SharedApp>, segment: Result<Path<String>, 
         Err(Error::GroupNotFound)
     };
     let error = match result {
-        Ok(is_out) => return go_and_say_of(&app, &part(id, Tab::Groups), if is_out { Done::OutOfGroup } else { Done::MovedOn }, id),
+        Ok(is_out) => {
+            let done = if is_out { Done::OutOfGroup } else { Done::MovedOn };
+            return go_and_say_of(&app, &onward(&app, &drawn.visitor, id, Tab::Groups).await, done, id);
+        }
         Err(error) => error,
     };
     let Some(message) = trouble(&error) else { return tried.refused(&app, &error) };

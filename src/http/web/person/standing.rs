@@ -96,13 +96,13 @@ const INVITE_AGAIN: Words = Words {
 
 /// Why something was not done, and what was typed as its reason.
 #[derive(Default)]
-struct Trouble<'a> {
-    why: Option<&'a str>,
-    reason: Field,
+pub(super) struct Trouble<'a> {
+    pub(super) why: Option<&'a str>,
+    pub(super) reason: Field,
     /// Whether it was tried; else somebody only looks.
-    tried: bool,
+    pub(super) tried: bool,
     /// Whether it can be done by trying again.
-    possible: bool,
+    pub(super) possible: bool,
 }
 
 fn confirm(
@@ -270,7 +270,7 @@ pub async fn deactivate(State(app): State<SharedApp>, segment: Result<Path<Strin
 }
 
 /// What the page says of a refusal: why, the field of the reason, and whether trying again can help.
-fn trouble(error: &Error, form: &ReasonForm) -> Option<(Option<String>, Field, bool)> {
+pub(super) fn trouble(error: &Error, form: &ReasonForm) -> Option<(Option<String>, Field, bool)> {
     let typed = |error| Field { value: form.reason.clone(), now: None, error };
     match error {
         Error::Invalid(invalid) if invalid.field == "reason" => Some((None, typed(Some(said(invalid))), true)),

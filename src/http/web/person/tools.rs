@@ -7,13 +7,13 @@ use super::{
         inviting, page,
         signed_in::{Drawn, Fields, Try, named},
         views::{
-            person::{ConfirmPage, Field, Tab, Token, TokenState, ToolsPage},
+            person::{ConfirmPage, Tab, Token, TokenState, ToolsPage},
             when::{Until, When},
         },
         visitor::Visitor,
     },
     found, framed, part,
-    standing::{ReasonForm, give_reason},
+    standing::{self, ReasonForm, Trouble, give_reason},
     who, why,
 };
 use crate::{
@@ -131,7 +131,7 @@ impl Fields for TokenForm {
     }
 }
 
-/// Why nothing was ended, in words for the page.
+/// Why a token was not ended, in words for the page.
 fn trouble(error: &Error) -> Option<String> {
     match error {
         Error::Denied(Reason::Permission(_) | Reason::Scope) => None,
@@ -142,14 +142,14 @@ fn trouble(error: &Error) -> Option<String> {
     }
 }
 
-/// Ends a token, if it is one of this person's.
-async fn end_one(app: &SharedApp, tried: &Try<'_>, looked: &Looked, token: &str) -> Result<(), Error> {
+/// Ends a token. Whether it is one of this person's: of them there is no other, whatever else it names.
+async fn end_one(app: &SharedApp, tried: &Try<'_>, looked: &Looked, token: &str) -> Result<bool, Error> {
     looked.may.end_ai_access.clone()?;
     let theirs = tokens::list(app, &tried.call, Some(&looked.user.id)).await?;
     if !theirs.iter().any(|one| one.id.to_string() == token) {
-        return Err(Error::CredentialNotFound);
+        return Ok(false);
     }
-    retrying(|| tokens::revoke(app, &tried.call, token)).await.map(drop)
+    retrying(|| tokens::revoke(app, &tried.call, token)).await.map(|_| true)
 }
 
 /// `POST /users/{id}/ai-tools`: the end of one token.
@@ -160,22 +160,24 @@ pub async fn revoke(State(app): State<SharedApp>, segment: Result<Path<String>, 
         Ok(found) => found,
         Err(response) => return response,
     };
-    let Err(error) = end_one(&app, &tried, &looked, &drawn.form.token).await else {
-        return go_and_say_of(&app, &part(id, Tab::Tools), Done::OneTokenLess, id);
+    let error = match end_one(&app, &tried, &looked, &drawn.form.token).await {
+        Ok(true) => return go_and_say_of(&app, &part(id, Tab::Tools), Done::OneTokenLess, id),
+        Ok(false) => return draw(&app, &tried, &looked, None, Some("There is no such token any more.".to_owned())).await,
+        Err(error) => error,
     };
     let Some(message) = trouble(&error) else { return tried.refused(&app, &error) };
     tried.note(&app, &error);
     draw(&app, &tried, &looked, None, Some(message)).await
 }
 
-fn confirm(app: &SharedApp, tried: &Try<'_>, looked: &Looked, works: usize, why: Option<&str>, was_tried: bool) -> Response {
+fn confirm(app: &SharedApp, tried: &Try<'_>, looked: &Looked, works: usize, trouble: &Trouble<'_>) -> Response {
     let back = part(&looked.user.id, Tab::Tools);
     let ends = match works {
         1 => "1 MCP token; its next call gets 401 Unauthorized".to_owned(),
         works => format!("{works} MCP tokens; their next call gets 401 Unauthorized"),
     };
     let keeps = ["Their account: they can still sign in, and make a new token".to_owned(), "Their entries in the audit log".to_owned()];
-    let possible = why.is_none();
+    let possible = trouble.possible;
     let view = ConfirmPage {
         frame: &framed(app, tried),
         name: &looked.user.full_name(),
@@ -188,10 +190,10 @@ fn confirm(app: &SharedApp, tried: &Try<'_>, looked: &Looked, works: usize, why:
         keep: "Keep AI access",
         act: "End AI access of",
         is_danger: true,
-        reason: &Field::default(),
+        reason: &trouble.reason,
         possible,
-        why,
-        tried: was_tried,
+        why: trouble.why,
+        tried: trouble.tried,
     };
     page(app, &view)
 }
@@ -215,9 +217,9 @@ pub async fn ask(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
     };
     match &looked.may.end_ai_access {
         Ok(()) if works == 0 => go_to(&app, &part(id, Tab::Tools)),
-        Ok(()) => confirm(&app, &tried, &looked, works, None, false),
+        Ok(()) => confirm(&app, &tried, &looked, works, &Trouble { possible: true, ..Trouble::default() }),
         Err(reason @ Reason::Permission(_)) => tried.refused(&app, &reason.clone().into()),
-        Err(reason) => confirm(&app, &tried, &looked, works, Some(&why(reason)), false),
+        Err(reason) => confirm(&app, &tried, &looked, works, &Trouble { why: Some(&why(reason)), ..Trouble::default() }),
     }
 }
 
@@ -237,7 +239,10 @@ pub async fn end(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
     let Err(error) = done else {
         return go_and_say_of(&app, &part(id, Tab::Tools), Done::AiAccessEnded, id);
     };
-    let Some(message) = trouble(&error) else { return tried.refused(&app, &error) };
+    let Some((message, reason, possible)) = standing::trouble(&error, &drawn.form) else { return tried.refused(&app, &error) };
     tried.note(&app, &error);
-    confirm(&app, &tried, &looked, 0, Some(&message), true)
+    match working(&app, &tried, &looked).await {
+        Ok(works) => confirm(&app, &tried, &looked, works, &Trouble { why: message.as_deref(), reason, tried: true, possible }),
+        Err(error) => tried.refused(&app, &error),
+    }
 }

@@ -95,7 +95,7 @@ pub(super) fn all() -> Vec<(String, Page)> {
     ];
     pages.extend(DEAD.map(|why| (format!("dead-{why:?}"), render(&dead(why)))));
     pages.extend(Fault::ALL.map(|fault| {
-        let page = ErrorPage { base: "", fault, request_id: Some("01990b1c-7e1a-7000-8000-000000000001") };
+        let page = ErrorPage { base: "", fault, why: None, request_id: Some("01990b1c-7e1a-7000-8000-000000000001") };
         (format!("error-{fault:?}"), render(&page))
     }));
     pages

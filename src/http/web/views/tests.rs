@@ -32,7 +32,7 @@ fn a_form_says_where_it_comes_from_and_no_other_page_does() {
 #[test]
 fn a_page_of_an_error_has_a_number_only_where_the_log_does() {
     for fault in Fault::ALL {
-        let html = render(&ErrorPage { base: "", fault, request_id: None }).html;
+        let html = render(&ErrorPage { base: "", fault, why: None, request_id: None }).html;
         assert!(!html.contains("this number") && !html.contains("<code>"), "{fault:?}");
     }
 }
@@ -140,7 +140,7 @@ fn r_b88_names_are_text_everywhere() {
         }),
         render(&JoinedPage { base: HOSTILE, organization: HOSTILE, person: HOSTILE, email: HOSTILE, role: HOSTILE, mcp_url: HOSTILE }),
         render(&DeadLinkPage { base: HOSTILE, organization: HOSTILE, why: DeadLink::Used, date: moment }),
-        render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, request_id: Some(HOSTILE) }),
+        render(&ErrorPage { base: HOSTILE, fault: Fault::NotFound, why: None, request_id: Some(HOSTILE) }),
         render(&IndexPage { base: HOSTILE, mcp_url: HOSTILE }),
     ];
     for page in pages {
