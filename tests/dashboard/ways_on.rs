@@ -76,3 +76,89 @@ async fn a_reason_that_is_not_taken_ends_no_ai_access_and_stays_in_its_field() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn whoever_is_signed_out_in_mid_edit_is_shown_everything_that_they_decided() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let support = group(&server, "Support & Co", &["users:read"]).await;
+        let (ana, _) = server.member("ana@example.com", &[]).await;
+        let person = format!("/users/{ana}");
+        let (members, groups) = (format!("/access-groups/{support}/add"), format!("{person}/access-groups/add"));
+        let out = Browser::of(&server);
+        for (path, decided, words) in [
+            ("/access-groups/new", &[("permission", "users:read"), ("name", "Night")] as &[(&str, &str)], &["Night", "users:read"] as &[&str]),
+            ("/users/invite", &[("email", "x@example.com"), ("role", "administrator"), ("access_group", &support)], &["Administrator", "Support &#38; Co"]),
+            (&person, &[("role", "administrator"), ("slack_id", "U07K3M9QX2B")], &["Administrator", "U07K3M9QX2B"]),
+            (&members, &[("user", &ana), ("do", "add")], &["ana@example.com"]),
+            (&groups, &[("access_group", &support)], &["Support &#38; Co"]),
+            ("/settings/sign-in", &[("second_factor", "everybody"), ("magic_links", "on")], &["Everybody must have a second factor", "sign in"]),
+            ("/settings/invitations", &[("other_domains", "refuse"), ("most_administrators", "7")], &["is refused", "7"]),
+            ("/settings/sso", &[("preset", "microsoft"), ("trust_unverified_email", "on")], &["Microsoft", "count"]),
+            ("/me/tools/new", &[("label", "laptop"), ("scope", "write")], &["laptop", "Read and write"]),
+        ] {
+            let mut typed = form(&boss.get(path).await.html, path);
+            for (name, value) in decided {
+                typed = with(&typed, name, value);
+            }
+            let seen = send(&out, path, &typed).await;
+            says(&seen, 409, "You are signed out");
+            for words in words {
+                says(&seen, 409, &format!("<bdi>{words}</bdi>"));
+            }
+            assert!(!seen.html.contains(&support) && !seen.html.contains(&ana), "{path}: no id says anything to anybody: {}", seen.html);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ticks_stay_when_groups_are_searched_for() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let (support, night) = (group(&server, "Support", &["users:read"]).await, group(&server, "Night", &[]).await);
+        let (ana, _) = server.member("ana@example.com", &[]).await;
+        let at = format!("/users/{ana}/access-groups/add");
+        // The search stands there once there are more groups than a page shows, or one is on.
+        let drawn = form(&boss.get(&format!("{at}?query=supp")).await.html, &at);
+        let sought = send(&boss, &at, &with(&with(&with(&drawn, "access_group", &support), "query", "night"), "do", "search")).await;
+        let place = sought.location.expect("a place");
+        assert_eq!(place, format!("{at}?query=night&access_group={support}"));
+        let both = form(&boss.get(&place).await.html, &at);
+        assert!(both.iter().any(|(name, value)| name == "access_group" && *value == support), "{both:?}");
+        let mut both = with(&both, "do", "add");
+        both.push(("access_group".to_owned(), night));
+        assert_eq!(send(&boss, &at, &both).await.status, 303);
+        let held = server.ok("get_user", json!({"user": ana})).await["user"]["access_groups"].as_array().map(Vec::len);
+        assert_eq!(held, Some(2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_address_of_a_form_leads_back_to_its_page() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let id = group(&server, "Support", &[]).await;
+        let group = format!("/access-groups/{id}");
+        for (path, to) in [
+            ("/me/name", "/me"),
+            ("/me/password", "/me"),
+            ("/me/sessions", "/me"),
+            ("/me/identities", "/me"),
+            ("/me/switch", "/me"),
+            ("/sign-out", "/me"),
+            ("/theme", "/"),
+            ("/users/export", "/users"),
+            ("/audit/verify", "/audit"),
+            ("/audit/export", "/audit"),
+            (&format!("{group}/remove"), &group),
+            ("/access-groups/none/remove", "/access-groups"),
+        ] {
+            let seen = boss.get(path).await;
+            assert_eq!((seen.status, seen.location.as_deref()), (303, Some(to)), "{path}");
+        }
+        assert!(boss.me().await.is_some(), "looking ends nothing");
+    })
+    .await;
+}

@@ -11,7 +11,7 @@ use super::{
     door::go_to,
     frame::frame,
     page,
-    signed_in::{Drawn, Fields, Try},
+    signed_in::{Drawn, Fields, Try, Typed},
     views::{
         audit::{
             Chart, Count, days,
@@ -395,6 +395,11 @@ pub struct VerifyForm {
 impl Fields for VerifyForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        // It is a button.
+        Vec::new()
     }
 }
 

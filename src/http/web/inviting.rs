@@ -5,7 +5,7 @@ use super::{
     door::go_to,
     frame::frame,
     groups, page, person, said,
-    signed_in::{Drawn, Fields, Try, named},
+    signed_in::{Drawn, Fields, Try, Typed as InWords, in_names, named},
     users,
     views::{
         FieldError,
@@ -45,6 +45,8 @@ pub struct InviteForm {
     drawn_for: String,
     typed: Typed,
     groups: Vec<String>,
+    /// Ids with what their groups are called.
+    called: Vec<String>,
     resend: bool,
 }
 
@@ -59,6 +61,7 @@ impl From<Vec<(String, String)>> for InviteForm {
                 "last_name" => form.typed.last_name = value,
                 "role" => form.typed.administrator = value == "administrator",
                 "access_group" => form.groups.push(value),
+                "called" => form.called.push(value),
                 "do" => form.resend = value == "resend",
                 _ => {}
             }
@@ -72,12 +75,16 @@ impl Fields for InviteForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
+    fn typed(&self) -> InWords {
         let typed = &self.typed;
-        [("Email", typed.email.as_str()), ("First name", &typed.first_name), ("Last name", &typed.last_name)]
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect()
+        let role = if typed.administrator { Role::Administrator } else { Role::User };
+        vec![
+            ("Email", typed.email.clone()),
+            ("First name", typed.first_name.clone()),
+            ("Last name", typed.last_name.clone()),
+            ("Role", role.shown().to_owned()),
+            ("Access groups", in_names(&self.called, &self.groups)),
+        ]
     }
 }
 
@@ -309,6 +316,11 @@ pub struct ResendForm {
 impl Fields for ResendForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> InWords {
+        // It is a button.
+        Vec::new()
     }
 }
 

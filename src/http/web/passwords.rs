@@ -9,7 +9,7 @@ use super::{
     fault,
     frame::frame,
     page,
-    signed_in::{Bare, Drawn, Fields, Part, Try, named},
+    signed_in::{Bare, Drawn, Fields, Part, Try, Typed, named},
     views::{
         Fault,
         frame::Place,
@@ -64,6 +64,10 @@ impl std::fmt::Debug for FindForm {
 impl Fields for FindForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        vec![("Email", self.email.clone())]
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     done::{self, Done, go_and_say_of},
     frame::frame,
     inviting, page, said,
-    signed_in::{Drawn, Fields, Try, named},
+    signed_in::{Drawn, Fields, Try, Typed, named},
     views::{
         frame::{Frame, Place},
         person::{Account, Delivery, Fact, Field, Form, Invite, May, PersonPage, RoleField, Said, Seen, Tab, Who},
@@ -150,12 +150,13 @@ impl Fields for EditForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        let slack_id = self.slack_id.as_deref().unwrap_or_default();
-        [("First name", self.first_name.as_str()), ("Last name", &self.last_name), ("Slack ID", slack_id)]
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect()
+    fn typed(&self) -> Typed {
+        vec![
+            ("First name", self.first_name.clone()),
+            ("Last name", self.last_name.clone()),
+            ("Role", self.role().map_or("", contract::Role::as_str).to_owned()),
+            ("Slack ID", self.slack_id.clone().unwrap_or_default()),
+        ]
     }
 }
 

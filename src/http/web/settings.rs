@@ -12,7 +12,7 @@ use super::{
     fault,
     frame::frame,
     page, said,
-    signed_in::{Drawn, Fields, Try},
+    signed_in::{Drawn, Fields, Try, Typed},
     users,
     views::{
         Fault,
@@ -150,8 +150,8 @@ impl Fields for NameForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        vec![("Name", &self.name)]
+    fn typed(&self) -> Typed {
+        vec![("Name", self.name.clone())]
     }
 }
 
@@ -247,6 +247,12 @@ impl Fields for SigningInForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
     }
+
+    fn typed(&self) -> Typed {
+        let demanded = SecondFactorFor::parse(&self.second_factor).map(demanded).unwrap_or_default();
+        let links = if self.magic_links.is_some() { "sign in" } else { "do not sign in" };
+        vec![("Second factor", demanded.to_owned()), ("Mailed links", links.to_owned())]
+    }
 }
 
 fn draw_signing_in(
@@ -284,8 +290,8 @@ pub async fn signing_in(State(app): State<SharedApp>, visitor: Visitor, headers:
     }
 }
 
-fn demanded(settings: &Settings) -> &'static str {
-    match settings.second_factor {
+fn demanded(second_factor: SecondFactorFor) -> &'static str {
+    match second_factor {
         SecondFactorFor::Nobody => "Nobody must have a second factor",
         SecondFactorFor::Administrators => "Administrators must have a second factor",
         SecondFactorFor::Everybody => "Everybody must have a second factor",
@@ -300,7 +306,7 @@ pub async fn set_signing_in(State(app): State<SharedApp>, drawn: Drawn<SigningIn
     let new = NewSettings { second_factor: Some(second_factor), magic_links: Some(sent.magic_links.is_some()), ..NewSettings::default() };
     let now = |settings: &Settings| {
         let links = if settings.magic_links { "mailed links sign in" } else { "no mailed link signs in" };
-        format!("{}, and {links}.", demanded(settings))
+        format!("{}, and {links}.", demanded(settings.second_factor))
     };
     match decide(&app, &tried, Section::SigningIn, &sent.seen, Ok(new), now).await {
         Ok(response) => response,
@@ -325,8 +331,17 @@ impl Fields for InvitationsForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        vec![("Email domains", &self.invite_domains), ("Most Administrators", &self.most_administrators)]
+    fn typed(&self) -> Typed {
+        let other = match OtherDomains::parse(&self.other_domains) {
+            Some(OtherDomains::Warn) => "goes out with a warning",
+            Some(OtherDomains::Refuse) => "is refused",
+            None => "",
+        };
+        vec![
+            ("Email domains", self.invite_domains.clone()),
+            ("An invite to another domain", other.to_owned()),
+            ("Most Administrators", self.most_administrators.clone()),
+        ]
     }
 }
 
@@ -449,8 +464,8 @@ impl Fields for TokensForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        vec![("Most days", &self.most_token_days)]
+    fn typed(&self) -> Typed {
+        vec![("Most days", self.most_token_days.clone())]
     }
 }
 

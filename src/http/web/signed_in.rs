@@ -21,15 +21,22 @@ use axum::{
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
+/// What a form holds that somebody would have to type, choose or tick again: by its label, in words.
+pub type Typed = Vec<(&'static str, String)>;
+
+/// Ticks in words. The form brings what each of its ids is called, for whoever is signed out cannot be told otherwise.
+pub(super) fn in_names(called: &[String], ids: &[String]) -> String {
+    let name = |id: &str| called.iter().find_map(|called| called.strip_prefix(id)?.strip_prefix(' ')).unwrap_or("one without a name").to_owned();
+    ids.iter().map(|id| name(id)).collect::<Vec<_>>().join(", ")
+}
+
 /// What every form of the dashboard can say of itself.
 pub trait Fields: DeserializeOwned + Send + Sync {
     /// Id of the person for whom it was drawn, as it came.
     fn drawn_for(&self) -> &str;
 
-    /// What was typed, by its label, for whoever must type it again. Never a secret.
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        Vec::new()
-    }
+    /// All of it that its sender decided; what is empty is left out. Never a secret.
+    fn typed(&self) -> Typed;
 }
 
 /// A form that only says for whom it was drawn: all else is in its address.
@@ -43,6 +50,10 @@ pub struct Bare {
 impl Fields for Bare {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        Vec::new()
     }
 }
 
@@ -74,9 +85,11 @@ impl<F: Fields> FromRequest<SharedApp> for Drawn<F> {
         let once = once(app, &parts, &bytes);
         let (headers, again) = (parts.headers.clone(), Request::from_parts(parts, Body::from(bytes)));
         let Form(form) = Form::<F>::from_request(again, app).await.map_err(|rejection| fault(app, unread(rejection.status())))?;
-        let held = holder(app, &headers, form.drawn_for(), &form.typed()).await?;
+        let typed = form.typed();
+        let typed: Vec<_> = typed.iter().map(|(label, value)| (*label, value.as_str())).filter(|(_, value)| !value.is_empty()).collect();
+        let held = holder(app, &headers, form.drawn_for(), &typed).await?;
         if held.chosen.waits_for.is_some() {
-            return Err(waiting(app, &form.typed()));
+            return Err(waiting(app, &typed));
         }
         let visitor = open(app, held)?;
         Ok(Self { visitor, form, once })

@@ -9,7 +9,7 @@ use super::{
     fault,
     frame::frame,
     page, said,
-    signed_in::{Bare, Drawn, Fields, Try},
+    signed_in::{Bare, Drawn, Fields, Try, Typed as InWords},
     views::{
         Fault, FieldError,
         tools::{New, RevokePage, Shown, TokenPage, TokenRow, ToolsPage, Typed},
@@ -113,8 +113,9 @@ impl Fields for TokenForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        [("Label", self.label.as_str())].into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    fn typed(&self) -> InWords {
+        let may = if self.scope == "write" { "Read and write" } else { "Read only" };
+        vec![("Label", self.label.clone()), ("May", may.to_owned()), ("Ends after, in days", self.expires_in_days.clone())]
     }
 }
 

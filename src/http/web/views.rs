@@ -279,6 +279,18 @@ pub(super) fn capitalized(text: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
+/// An id with what it is called, as a form carries it beside a box that sends the id alone. Of a long name the beginning: a form has
+/// room for a hundred of them in any script.
+fn called(id: &str, name: &str) -> String {
+    let mut room = 240usize;
+    let fits = name.chars().take_while(|letter| {
+        let takes = if letter.is_ascii_alphanumeric() { 1 } else { 3 * letter.len_utf8() };
+        room = room.saturating_sub(takes);
+        room > 0
+    });
+    format!("{id} {}", fits.collect::<String>())
+}
+
 /// A whole number as people read it: `18,204`.
 pub(super) fn grouped(number: impl std::fmt::Display) -> String {
     let digits = number.to_string();

@@ -11,7 +11,7 @@ use crate::{
     http::web::{
         csv::{self, Parts, Texts},
         fault,
-        signed_in::{Drawn, Fields, Try},
+        signed_in::{Drawn, Fields, Try, Typed},
         views::Fault,
         visitor::{Visitor, still_open},
     },
@@ -39,6 +39,11 @@ pub struct ExportForm {
 impl Fields for ExportForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        // It is a button.
+        Vec::new()
     }
 }
 

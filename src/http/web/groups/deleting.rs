@@ -10,7 +10,7 @@ use crate::{
         done::{Done, go_and_say},
         frame::frame,
         page, said,
-        signed_in::{Drawn, Fields, Try},
+        signed_in::{Drawn, Fields, Try, Typed},
         views::{
             frame::Place,
             groups::{DeletePage, Loser},
@@ -43,8 +43,8 @@ impl Fields for DeleteForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        if self.reason.is_empty() { Vec::new() } else { vec![("Reason", &self.reason)] }
+    fn typed(&self) -> Typed {
+        vec![("Reason", self.reason.clone())]
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         done::{self, Done, go_and_say},
         frame::frame,
         page, said,
-        signed_in::{Drawn, Fields, Try},
+        signed_in::{Drawn, Fields, Try, Typed as InWords},
         views::{
             FieldError,
             frame::Place,
@@ -80,9 +80,9 @@ impl Fields for GroupForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
+    fn typed(&self) -> InWords {
         let typed = &self.typed;
-        [("Name", typed.name.as_str()), ("Description", &typed.description)].into_iter().filter(|(_, value)| !value.is_empty()).collect()
+        vec![("Name", typed.name.clone()), ("Description", typed.description.clone()), ("Permissions", self.permissions.join(", "))]
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         frame::frame,
         groups::editing::{self, Shown},
         page,
-        signed_in::{Drawn, Fields, Try},
+        signed_in::{Drawn, Fields, Try, Typed, in_names},
         users::fits,
         views::{
             FieldError,
@@ -106,6 +106,8 @@ pub struct AddForm {
     query: String,
     /// Ids, or one address where people are not listed; each once, in their order.
     users: Vec<String>,
+    /// Ids with what their people are called.
+    called: Vec<String>,
     adds: bool,
 }
 
@@ -117,6 +119,7 @@ impl From<Vec<(String, String)>> for AddForm {
                 "as" => form.drawn_for = value,
                 "query" => form.query = value,
                 "user" if !value.is_empty() && !form.users.contains(&value) => form.users.push(value),
+                "called" => form.called.push(value),
                 "do" => form.adds = value == "add",
                 _ => {}
             }
@@ -131,6 +134,12 @@ impl From<Vec<(String, String)>> for AddForm {
 impl Fields for AddForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        let by_address: Vec<_> = self.users.iter().filter(|user| UserId::parse(user).is_none()).map(String::as_str).collect();
+        let ticked: Vec<_> = self.users.iter().filter(|user| UserId::parse(user).is_some()).cloned().collect();
+        vec![("Search", self.query.clone()), ("People", in_names(&self.called, &ticked)), ("Email", by_address.join(", "))]
     }
 }
 
@@ -352,6 +361,11 @@ pub struct RemoveForm {
 impl Fields for RemoveForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        // It is a button.
+        Vec::new()
     }
 }
 

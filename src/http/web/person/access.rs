@@ -2,9 +2,12 @@
 
 use super::{
     super::{
+        address,
         done::{self, Done, go_and_say_of},
+        door::go_to,
+        groups::with_ticked,
         inviting, page,
-        signed_in::{Drawn, Fields, Try, named},
+        signed_in::{Drawn, Fields, Try, Typed, in_names, named},
         views::{
             person::{AddGroupsPage, GroupsPage, Membership, Offer, Resource, Source, Tab},
             when::When,
@@ -133,6 +136,10 @@ pub struct GroupsForm {
     drawn_for: String,
     query: String,
     groups: Vec<String>,
+    /// Ids with what their groups are called.
+    called: Vec<String>,
+    /// Whether it only looks on; what is ticked stays.
+    searches: bool,
 }
 
 impl From<Vec<(String, String)>> for GroupsForm {
@@ -142,7 +149,9 @@ impl From<Vec<(String, String)>> for GroupsForm {
             match name.as_str() {
                 "as" => form.drawn_for = value,
                 "query" => form.query = value,
-                "access_group" => form.groups.push(value),
+                "access_group" if !form.groups.contains(&value) => form.groups.push(value),
+                "called" => form.called.push(value),
+                "do" => form.searches = value == "search",
                 _ => {}
             }
         }
@@ -153,6 +162,10 @@ impl From<Vec<(String, String)>> for GroupsForm {
 impl Fields for GroupsForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        vec![("Search", self.query.clone()), ("Access groups", in_names(&self.called, &self.groups))]
     }
 }
 
@@ -211,13 +224,6 @@ pub async fn remove(State(app): State<SharedApp>, segment: Result<Path<String>, 
     draw(&app, &tried, &looked, None, Some(message)).await
 }
 
-/// Which groups are looked for.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-pub struct Sought {
-    query: String,
-}
-
 /// A search that the list of groups would take; any other one looks for nothing in particular.
 fn searched(query: &str) -> &str {
     if super::super::users::fits(query, bounds::QUERY) { query } else { "" }
@@ -239,20 +245,42 @@ fn offer(offer: groups::Offer, looked: &Looked, ticked: &[String]) -> Offer {
     }
 }
 
-async fn draw_offers(app: &SharedApp, tried: &Try<'_>, looked: &Looked, query: &str, ticked: &[String], error: Option<&str>) -> Response {
+/// Groups that were ticked and are not among those found. Whether they can be given is asked when they are.
+async fn chosen(app: &SharedApp, tried: &Try<'_>, found: &[Offer], ticked: &[String]) -> Result<Vec<Offer>, Error> {
+    let others: Vec<_> = ticked.iter().filter(|id| found.iter().all(|offer| offer.id != **id)).cloned().collect();
+    let chosen = with_ticked(app, &tried.call, Vec::new(), &others).await?;
+    let offer = |group: contract::AccessGroup| Offer {
+        permissions: group.permissions.len(),
+        description: group.description.unwrap_or_default(),
+        name: group.name,
+        id: group.id,
+        ticked: true,
+        is_in: false,
+        why_not: None,
+    };
+    Ok(chosen.into_iter().map(offer).collect())
+}
+
+async fn draw_offers(app: &SharedApp, tried: &Try<'_>, looked: &Looked, form: &GroupsForm, error: Option<&str>) -> Response {
+    let (query, ticked) = (searched(&form.query), form.groups.as_slice());
     let (found, total) = match groups::offers(app, &tried.call, &looked.facts, query, GROUPS).await {
         Ok(found) => found,
         Err(error) => return tried.refused(app, &error),
     };
     let offers: Vec<_> = found.into_iter().map(|found| offer(found, looked, ticked)).collect();
     let more = usize::try_from(total).is_ok_and(|total| total > offers.len());
-    let range = more.then(|| format!("The first {} of {total}; search for the others.", offers.len()));
+    let range = more.then(|| format!("The first {} of {total}; search for the others. Ticks stay.", offers.len()));
+    let chosen = match chosen(app, tried, &offers, ticked).await {
+        Ok(chosen) => chosen,
+        Err(error) => return tried.refused(app, &error),
+    };
     let view = AddGroupsPage {
         frame: &framed(app, tried),
         id: &looked.user.id,
         name: &looked.user.full_name(),
         query,
         searches: more || !query.is_empty(),
+        chosen: &chosen,
         offers: &offers,
         range: range.as_deref(),
         error,
@@ -264,7 +292,7 @@ async fn draw_offers(app: &SharedApp, tried: &Try<'_>, looked: &Looked, query: &
 pub async fn choose(
     State(app): State<SharedApp>,
     segment: Result<Path<String>, PathRejection>,
-    sought: Result<Query<Sought>, QueryRejection>,
+    sought: Result<Query<GroupsForm>, QueryRejection>,
     visitor: Visitor,
 ) -> Response {
     let tried = Try::to_look(&app, &visitor);
@@ -273,12 +301,18 @@ pub async fn choose(
         Err(response) => return response,
     };
     let sought = sought.map(|Query(sought)| sought).unwrap_or_default();
-    draw_offers(&app, &tried, &looked, searched(&sought.query), &[], None).await
+    draw_offers(&app, &tried, &looked, &sought, None).await
 }
 
 /// `POST /users/{id}/access-groups/add`: into all that were chosen, in one step.
 pub async fn add(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<GroupsForm>) -> Response {
     let (asked, form) = (named(segment), &drawn.form);
+    if let Some(id) = asked.filter(|_| form.searches) {
+        let here = format!("{}/add", part(id, Tab::Groups));
+        let ids = form.groups.iter().filter(|group| GroupId::parse(group).is_some()).take(GROUPS as usize);
+        let sought = std::iter::once(("query", searched(&form.query))).chain(ids.map(|id| ("access_group", id.as_str())));
+        return go_to(&app, &address(&here, sought));
+    }
     let tried = drawn.tries(&app, AssignGroups::NAME, asked);
     let (id, looked) = match found(&app, &tried, asked).await {
         Ok(found) => found,
@@ -294,7 +328,7 @@ pub async fn add(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
     let message = if form.groups.is_empty() { Some("Choose at least one group.".to_owned()) } else { trouble(&error) };
     let Some(message) = message else { return tried.refused(&app, &error) };
     tried.note(&app, &error);
-    draw_offers(&app, &tried, &looked, searched(&form.query), &form.groups, Some(&message)).await
+    draw_offers(&app, &tried, &looked, form, Some(&message)).await
 }
 
 /// Of each of these groups whether the one person that was asked about is in it.

@@ -5,7 +5,7 @@ use super::{
         done::{Done, go_and_say_of},
         door::go_to,
         inviting, page, said,
-        signed_in::{Drawn, Fields, Try, named},
+        signed_in::{Drawn, Fields, Try, Typed, named},
         views::person::{ConfirmPage, Field},
         visitor::Visitor,
     },
@@ -44,8 +44,8 @@ impl Fields for ReasonForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        [("Reason", self.reason.as_str())].into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    fn typed(&self) -> Typed {
+        vec![("Reason", self.reason.clone())]
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
         done::{self, Done, go_and_say_of},
         door::go_to,
         inviting, page,
-        signed_in::{Drawn, Fields, Try, named},
+        signed_in::{Drawn, Fields, Try, Typed, named},
         views::{
             person::{ConfirmPage, Tab, Token, TokenState, ToolsPage},
             when::{Until, When},
@@ -128,6 +128,11 @@ pub struct TokenForm {
 impl Fields for TokenForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        // It is a button.
+        Vec::new()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     http::web::{
         done::{self, Done, go_and_say},
         fault, page,
-        signed_in::{Bare, Drawn, Fields, Try},
+        signed_in::{Bare, Drawn, Fields, Try, Typed},
         views::{
             Fault, capitalized,
             settings::{DisconnectPage, Section, SlackPage, SlackState, Top, Trouble, Workspace},
@@ -44,6 +44,11 @@ pub struct SlackForm {
 impl Fields for SlackForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        // A token is a secret, and the rest are buttons.
+        Vec::new()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     http::web::{
         done::{self, Done, go_and_say},
         fault, page,
-        signed_in::{Bare, Drawn, Fields, Try},
+        signed_in::{Bare, Drawn, Fields, Try, Typed},
         views::{
             Fault,
             settings::{Connected, NewProvider, ProviderPage, RemoveProviderPage, Section, SsoPage, Top, Trouble},
@@ -86,11 +86,24 @@ impl Fields for SsoForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
+    fn typed(&self) -> Typed {
         let typed = &self.typed;
-        let all =
-            [("Issuer", &typed.issuer), ("Directory (tenant) ID", &typed.tenants), ("Client ID", &typed.client_id), ("Name", &typed.name)];
-        all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(label, value)| (label, value.as_str())).collect()
+        // Without one it is the form that asks for nothing but the requirement.
+        let provider = match typed.preset.as_str() {
+            "" => "",
+            "microsoft" => "Microsoft",
+            "other" => "Any other OpenID Connect provider",
+            _ => "Google",
+        };
+        let unverified = if typed.trust_unverified_email.is_some() { "count" } else { "" };
+        vec![
+            ("Provider", provider.to_owned()),
+            ("Issuer", typed.issuer.clone()),
+            ("Directory (tenant) ID", typed.tenants.clone()),
+            ("Client ID", typed.client_id.clone()),
+            ("Name", typed.name.clone()),
+            ("Unverified addresses", unverified.to_owned()),
+        ]
     }
 }
 
@@ -253,8 +266,8 @@ impl Fields for ProviderForm {
         &self.drawn_for
     }
 
-    fn typed(&self) -> Vec<(&'static str, &str)> {
-        if self.client_id.is_empty() { Vec::new() } else { vec![("Client ID", &self.client_id)] }
+    fn typed(&self) -> Typed {
+        vec![("Client ID", self.client_id.clone())]
     }
 }
 

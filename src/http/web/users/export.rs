@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     http::web::{
         csv::{self, Parts},
-        signed_in::{Drawn, Fields, Try},
+        signed_in::{Drawn, Fields, Try, Typed},
         visitor::{Held, Visitor},
     },
     service::{people, retrying, roster},
@@ -28,6 +28,11 @@ pub struct ExportForm {
 impl Fields for ExportForm {
     fn drawn_for(&self) -> &str {
         &self.drawn_for
+    }
+
+    fn typed(&self) -> Typed {
+        // It is a button.
+        Vec::new()
     }
 }
 

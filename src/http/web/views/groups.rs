@@ -324,6 +324,12 @@ pub struct Candidate {
     pub note: Option<&'static str>,
 }
 
+impl Candidate {
+    fn called(&self) -> String {
+        super::called(&self.id, &self.email)
+    }
+}
+
 /// Somebody who was not put in.
 #[derive(Debug, Clone)]
 pub struct Refused {

@@ -412,6 +412,8 @@ pub struct AddGroupsPage<'a> {
     pub query: &'a str,
     /// Whether there is anything to search: more than are shown, or a search that is on.
     pub searches: bool,
+    /// The groups that were ticked before and are not among those found.
+    pub chosen: &'a [Offer],
     /// The groups.
     pub offers: &'a [Offer],
     /// How many there are, in words, where not all are shown.
@@ -420,9 +422,15 @@ pub struct AddGroupsPage<'a> {
     pub error: Option<&'a str>,
 }
 
+impl Offer {
+    fn called(&self) -> String {
+        super::called(&self.id, &self.name)
+    }
+}
+
 impl AddGroupsPage<'_> {
     fn has_any(&self) -> bool {
-        self.offers.iter().any(|offer| offer.why_not.is_none() && !offer.is_in)
+        !self.chosen.is_empty() || self.offers.iter().any(|offer| offer.why_not.is_none() && !offer.is_in)
     }
 }
 

@@ -225,6 +225,12 @@ pub struct GroupChoice {
     pub ticked: bool,
 }
 
+impl GroupChoice {
+    fn called(&self) -> String {
+        super::called(&self.id, &self.name)
+    }
+}
+
 /// The inviting form as typed.
 #[derive(Debug, Clone, Default)]
 pub struct Typed {
