@@ -135,11 +135,15 @@ pub async fn test(app: &App, call: &Call) -> Result<Tested, Error> {
 /// Ends the connection: its token is forgotten. Slack IDs that people have stay.
 ///
 /// # Errors
-/// Where no workspace is connected.
+/// Where no workspace is connected; for the same call again where one was connected since, which stays.
 pub async fn disconnect(app: &App, call: &Call) -> Result<Workspace, Error> {
     let mut writing = Writing::begin::<DisconnectSlack>(app, call, false).await?;
     let result = async {
+        let repeat = writing.repeats().await?.is_some();
         let connection = rows::connection_locked(&mut writing.work).await?.ok_or(NOT_CONNECTED)?.facts;
+        if repeat {
+            return Err(Error::Conflict("Slack was connected again since."));
+        }
         let workspace = connection.workspace.clone();
         let proof = authz::authorize(&call.actor, &writing.standing, DisconnectSlack { connection })?;
         rows::disconnect(&mut writing.work, proof).await?;
@@ -158,6 +162,9 @@ pub async fn ask(app: &App, call: &Call, user: Option<&str>) -> Result<u64, Erro
     let who = user.map(|user| parse::who("user", user)).transpose()?;
     let mut writing = Writing::begin::<AskSlack>(app, call, false).await?;
     let result = async {
+        if writing.repeats().await?.is_some() {
+            return Ok(Done { value: 0, changed: false, about: About::default() });
+        }
         let connection = rows::connection_locked(&mut writing.work).await?.ok_or(NOT_CONNECTED)?;
         if connection.facts.stopped.is_some() {
             return Err(Error::Clash { said: "Slack does not take the token any more.", hint: "`usher slack test` says what to do." });

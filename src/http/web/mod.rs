@@ -46,6 +46,7 @@ use axum::{
     extract::{FromRequest, Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
 };
 use serde::de::DeserializeOwned;
 use url::form_urlencoded::Serializer;
@@ -111,6 +112,12 @@ fn query<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String
 fn address<'a>(path: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let query = query(parameters);
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// An address that takes forms only, asked for as a page, such as by loading what was answered again: it leads back to where the form
+/// stands.
+pub fn leads_to(path: &'static str) -> MethodRouter<SharedApp> {
+    get(async move |State(app): State<SharedApp>| door::go_to(&app, path))
 }
 
 /// An address that exists, asked in a way that it does not answer.

@@ -369,6 +369,12 @@ impl Fields for RemoveForm {
     }
 }
 
+/// `GET /access-groups/{id}/remove`: the address under which a refusal of that form stands, loaded again.
+pub async fn back(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>) -> Response {
+    let (id, _) = named(segment);
+    go_to(&app, &id.map_or_else(|| Place::AccessGroups.path().to_owned(), |id| place(&id.to_string())))
+}
+
 /// `POST /access-groups/{id}/remove`.
 pub async fn remove(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<RemoveForm>) -> Response {
     let (visitor, form) = (&drawn.visitor, &drawn.form);

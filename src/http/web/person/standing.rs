@@ -103,6 +103,8 @@ pub(super) struct Trouble<'a> {
     pub(super) tried: bool,
     /// Whether it can be done by trying again.
     pub(super) possible: bool,
+    /// What to think of before it is done.
+    pub(super) warning: Option<String>,
 }
 
 fn confirm(
@@ -124,6 +126,7 @@ fn confirm(
         ends,
         keeps,
         later: words.later,
+        warning: trouble.warning.as_deref().filter(|_| trouble.possible),
         keep: words.keep,
         act: words.act,
         is_danger: words.is_danger,
@@ -261,7 +264,7 @@ pub async fn deactivate(State(app): State<SharedApp>, segment: Result<Path<Strin
         Err(error) => match trouble(&error, &drawn.form) {
             Some((message, reason, possible)) => {
                 tried.note(&app, &error);
-                let trouble = Trouble { why: message.as_deref(), reason, tried: true, possible };
+                let trouble = Trouble { why: message.as_deref(), reason, tried: true, possible, warning: None };
                 draw_deactivation(&app, &tried, &user, &trouble).await
             }
             None => tried.refused(&app, &error),
@@ -299,10 +302,16 @@ fn draw_reactivation(app: &SharedApp, tried: &Try<'_>, user: &contract::User, tr
     confirm(app, tried, user, words, (&[], if trouble.possible { &keeps } else { &[] }), trouble)
 }
 
+/// What one more Administrator is answered, where there are many already (B05).
+fn one_more(tried: &Try<'_>, user: &contract::User, administrators: i64) -> Option<String> {
+    let is_one = user.role == contract::Role::Administrator;
+    is_one.then(|| inviting::many(&tried.visitor.now.organization, administrators)).flatten()
+}
+
 /// `GET /users/{id}/reactivate`: what they would have.
 pub async fn ask_back(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, visitor: Visitor) -> Response {
     let tried = Try::to_look(&app, &visitor);
-    let (id, Looked { user, may, .. }) = match found(&app, &tried, named(segment)).await {
+    let (id, Looked { user, may, active_administrators, .. }) = match found(&app, &tried, named(segment)).await {
         Ok(found) => found,
         Err(response) => return response,
     };
@@ -313,7 +322,8 @@ pub async fn ask_back(State(app): State<SharedApp>, segment: Result<Path<String>
     if user.status != contract::Status::Deactivated {
         return go_to(&app, &place(id));
     }
-    let trouble = Trouble { why: why.as_deref(), possible: why.is_none(), ..Trouble::default() };
+    let warning = one_more(&tried, &user, active_administrators);
+    let trouble = Trouble { why: why.as_deref(), possible: why.is_none(), warning, ..Trouble::default() };
     draw_reactivation(&app, &tried, &user, &trouble)
 }
 
@@ -321,7 +331,7 @@ pub async fn ask_back(State(app): State<SharedApp>, segment: Result<Path<String>
 pub async fn reactivate(State(app): State<SharedApp>, segment: Result<Path<String>, PathRejection>, drawn: Drawn<ReasonForm>) -> Response {
     let asked = named(segment);
     let mut tried = drawn.tries(&app, ReactivateUser::NAME, asked);
-    let (id, Looked { user, .. }) = match found(&app, &tried, asked).await {
+    let (id, Looked { user, active_administrators, .. }) = match found(&app, &tried, asked).await {
         Ok(found) => found,
         Err(response) => return response,
     };
@@ -342,7 +352,8 @@ pub async fn reactivate(State(app): State<SharedApp>, segment: Result<Path<Strin
         Err(error) => match trouble(&error, &drawn.form) {
             Some((message, reason, possible)) => {
                 tried.note(&app, &error);
-                draw_reactivation(&app, &tried, &user, &Trouble { why: message.as_deref(), reason, tried: true, possible })
+                let warning = one_more(&tried, &user, active_administrators);
+                draw_reactivation(&app, &tried, &user, &Trouble { why: message.as_deref(), reason, tried: true, possible, warning })
             }
             None => tried.refused(&app, &error),
         },

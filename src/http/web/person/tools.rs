@@ -192,6 +192,7 @@ fn confirm(app: &SharedApp, tried: &Try<'_>, looked: &Looked, works: usize, trou
         ends: if possible { std::slice::from_ref(&ends) } else { &[] },
         keeps: if possible { &keeps } else { &[] },
         later: "Whoever should not come back with a new token is deactivated instead.",
+        warning: None,
         keep: "Keep AI access",
         act: "End AI access of",
         is_danger: true,
@@ -247,7 +248,7 @@ pub async fn end(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
     let Some((message, reason, possible)) = standing::trouble(&error, &drawn.form) else { return tried.refused(&app, &error) };
     tried.note(&app, &error);
     match working(&app, &tried, &looked).await {
-        Ok(works) => confirm(&app, &tried, &looked, works, &Trouble { why: message.as_deref(), reason, tried: true, possible }),
+        Ok(works) => confirm(&app, &tried, &looked, works, &Trouble { why: message.as_deref(), reason, tried: true, possible, warning: None }),
         Err(error) => tried.refused(&app, &error),
     }
 }

@@ -207,6 +207,11 @@ pub async fn disconnect(State(app): State<SharedApp>, drawn: Drawn<Bare>) -> Res
             tried.note(&app, &error);
             go_and_say(&app, Section::Slack.path(), Done::SlackEnded)
         }
+        // The same form again, from a reload: what was connected since is none of its business.
+        Err(error @ Error::Conflict(_)) => {
+            tried.note(&app, &error);
+            go_and_say(&app, Section::Slack.path(), Done::SettingsAsBefore)
+        }
         Err(error) => tried.refused(&app, &error),
     }
 }

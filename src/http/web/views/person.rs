@@ -294,6 +294,8 @@ pub struct ConfirmPage<'a> {
     pub keeps: &'a [String],
     /// What comes later.
     pub later: &'a str,
+    /// What to think of first.
+    pub warning: Option<&'a str>,
     /// The way out.
     pub keep: &'a str,
     /// The action, before the name.

@@ -1,6 +1,6 @@
 //! What makes an organization useful, step by step.
 
-use super::{View, frame::Frame};
+use super::{View, frame::Frame, settings::Section};
 pub use crate::domain::Step;
 use askama::Template;
 use http::StatusCode;
@@ -52,7 +52,7 @@ impl Step {
             Self::Invite => "/users/invite",
             Self::Group => "/access-groups",
             Self::Tool => "/me/tools",
-            Self::Provider => "/settings",
+            Self::Provider => Section::Sso.path(),
         }
     }
 }

@@ -88,6 +88,7 @@ fn confirming(state: &str, possible: bool, tried: bool) -> (String, Page) {
         ends: if possible { &items } else { &[] },
         keeps: if possible { &items } else { &[] },
         later: "You can reactivate them later.",
+        warning: possible.then_some("Larkspur Freight already has 3 Administrators."),
         keep: "Keep active",
         act: "Deactivate",
         is_danger: true,
