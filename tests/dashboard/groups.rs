@@ -21,7 +21,8 @@ pub fn form(page: &str, path: &str) -> Form {
     let field = |input: &str| {
         let input = format!(" {}", input.split('>').next()?);
         let attribute = |name: &str| input.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
-        let is_sent = !input.contains(" disabled") && (!matches!(attribute("type"), Some("checkbox" | "radio")) || input.contains(" checked"));
+        let is_sent =
+            !input.contains(" disabled") && (!matches!(attribute("type"), Some("checkbox" | "radio")) || input.contains(" checked"));
         is_sent.then(|| (attribute("name").unwrap_or_default().to_owned(), text(attribute("value").unwrap_or_default())))
     };
     form.unwrap_or_else(|| panic!("no form for {path}: {page}")).split("<input ").skip(1).filter_map(field).collect()

@@ -31,6 +31,13 @@ async fn save(browser: &Browser, path: &str, form: &[(&str, &str)]) -> Seen {
     browser.post(path, &[&[("as", drawn.as_str()), ("key", &key)], form].concat()).await
 }
 
+/// Sends a form that was drawn before, and it is done.
+async fn post(browser: &Browser, path: &str, form: &[(&'static str, String)]) {
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let done = browser.post(path, &form).await;
+    assert_eq!(done.status, 303, "{path}: {}", done.html);
+}
+
 /// The same, and it is done.
 async fn saved(browser: &Browser, path: &str, form: &[(&str, &str)]) -> String {
     let done = save(browser, path, form).await;
@@ -517,6 +524,23 @@ async fn slack_is_connected_in_the_browser_which_says_what_works_when_it_does_no
             async || (server.ok("get_user", json!({"user": "kim@example.com"})).await["user"]["slack_id"] == "U0KIM0001").then_some(());
         until("the Slack ID", id).await;
 
+        // A second click asks nothing anew, and a reload ends no connection that was made since.
+        let again = async |path: &str, at: &str, act: &str| -> Vec<(&'static str, String)> {
+            let page = kim.get(path).await.html;
+            let form = vec![("as", drawn_for(&page)), ("key", value(&page, "key").to_owned()), ("do", act.to_owned())];
+            post(&kim, at, &form).await;
+            form
+        };
+        let newest = async || server.ok("list_audit_events", json!({"outcome": "done", "limit": 1})).await["events"][0]["sequence"].clone();
+        let form = again(at, at, "lookup").await;
+        let before = newest().await;
+        post(&kim, at, &form).await;
+        assert_eq!(newest().await, before);
+        let end = "/settings/slack/disconnect";
+        let form = again(end, end, "").await;
+        assert_eq!(connect(OTHER).await.status, 303);
+        post(&kim, end, &form).await;
+        assert!(kim.get(at).await.html.contains("Working"), "it stays");
         assert!(kim.get("/settings/slack/disconnect").await.html.contains("Slack IDs that people have stay"));
         let page = saved(&kim, "/settings/slack/disconnect", &[]).await;
         assert!(page.contains("Slack is disconnected") && page.contains("No workspace is connected"), "{page}");

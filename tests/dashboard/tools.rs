@@ -170,17 +170,25 @@ async fn a_token_is_made_right_after_a_proof_and_nothing_typed_is_lost() {
         let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let late = first.post(NEW, &form).await;
         assert!(late.status == 422 && late.html.contains("within 10 minutes of signing in"), "{}", late.html);
+        // Nothing typed is lost: who signs in again in another tab sends the same form from here.
+        let door = format!("href=\"/sign-in/{}\" target=\"_blank\"", server.org);
+        assert!(
+            late.html.contains(&door) && late.html.contains("name=\"label\"") && late.html.contains("value=\"laptop\""),
+            "{}",
+            late.html
+        );
         let late = first.get(NEW).await;
-        let door = format!("href=\"/sign-in/{}\"", server.org);
-        assert!(late.html.contains(&door) && !late.html.contains("action=\"/me/tools/new\""), "{}", late.html);
+        assert!(late.html.contains(&door) && late.html.contains("action=\"/me/tools/new\""), "{}", late.html);
         let refused = crate::common::until("the evidence", async || {
             let events = server.ok("list_audit_events", json!({"action": "token:created", "outcome": "refused"})).await;
             events["events"].as_array().filter(|events| !events.is_empty()).cloned()
         });
         assert_eq!(refused.await[0]["code"], "permission_denied");
+        assert!(server.tamper("UPDATE credentials SET proved_at = proved_at + 601000 WHERE kind = 'session'").await);
+        assert!(token_on(&first.post(NEW, &form).await.html).is_some(), "the same form, after signing in again");
         let fresh = first_browser(&server).await;
         assert!(token_on(&create(&fresh, &[("label", "laptop"), ("expires_in_days", "30")]).await.html).is_some());
-        assert_eq!(listed(&fresh.get("/me/tools").await.html).len(), 2);
+        assert_eq!(listed(&fresh.get("/me/tools").await.html).len(), 3);
     })
     .await;
 }

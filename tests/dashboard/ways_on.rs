@@ -87,12 +87,24 @@ async fn whoever_is_signed_out_in_mid_edit_is_shown_everything_that_they_decided
         let (members, groups) = (format!("/access-groups/{support}/add"), format!("{person}/access-groups/add"));
         let out = Browser::of(&server);
         for (path, decided, words) in [
-            ("/access-groups/new", &[("permission", "users:read"), ("name", "Night")] as &[(&str, &str)], &["Night", "users:read"] as &[&str]),
-            ("/users/invite", &[("email", "x@example.com"), ("role", "administrator"), ("access_group", &support)], &["Administrator", "Support &#38; Co"]),
+            (
+                "/access-groups/new",
+                &[("permission", "users:read"), ("name", "Night")] as &[(&str, &str)],
+                &["Night", "users:read"] as &[&str],
+            ),
+            (
+                "/users/invite",
+                &[("email", "x@example.com"), ("role", "administrator"), ("access_group", &support)],
+                &["Administrator", "Support &#38; Co"],
+            ),
             (&person, &[("role", "administrator"), ("slack_id", "U07K3M9QX2B")], &["Administrator", "U07K3M9QX2B"]),
             (&members, &[("user", &ana), ("do", "add")], &["ana@example.com"]),
             (&groups, &[("access_group", &support)], &["Support &#38; Co"]),
-            ("/settings/sign-in", &[("second_factor", "everybody"), ("magic_links", "on")], &["Everybody must have a second factor", "sign in"]),
+            (
+                "/settings/sign-in",
+                &[("second_factor", "everybody"), ("magic_links", "on")],
+                &["Everybody must have a second factor", "sign in"],
+            ),
             ("/settings/invitations", &[("other_domains", "refuse"), ("most_administrators", "7")], &["is refused", "7"]),
             ("/settings/sso", &[("preset", "microsoft"), ("trust_unverified_email", "on")], &["Microsoft", "count"]),
             ("/me/tools/new", &[("label", "laptop"), ("scope", "write")], &["laptop", "Read and write"]),
@@ -159,6 +171,33 @@ async fn every_address_of_a_form_leads_back_to_its_page() {
             assert_eq!((seen.status, seen.location.as_deref()), (303, Some(to)), "{path}");
         }
         assert!(boss.me().await.is_some(), "looking ends nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn b05_one_more_administrator_by_reactivating_is_warned_of() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        let (fourth, _) = server.administrator("fourth@example.com").await;
+        server.ok("deactivate_user", json!({"user": "fourth@example.com"})).await;
+        let asked = async || boss.get(&format!("/users/{fourth}/reactivate")).await;
+        assert!(!asked().await.html.contains("already has"), "two are no reason");
+        server.administrator("third@example.com").await;
+        says(&asked().await, 200, "My organization already has 3 Administrators.");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_menu_is_no_longer_than_the_window_and_says_where_the_others_are() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        for n in 0..101 {
+            group(&server, &format!("Group {n}"), &[]).await;
+        }
+        says(&boss.get("/users").await, 200, "Only the first 100 stand here. For another one, open it among the access groups");
+        says(&boss.get("/assets/style.css").await, 200, ".menu:popover-open { max-height:");
     })
     .await;
 }

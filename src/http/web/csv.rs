@@ -47,14 +47,27 @@ fn is_formula(text: &str) -> bool {
     text.trim_start_matches(|c: char| c == '\'' || c == ' ' || (c.is_whitespace() && !begins_a_formula(c))).starts_with(begins_a_formula)
 }
 
-/// One cell: always quoted, and behind an apostrophe where it would be a formula.
+/// What separates cells in some countries: there a spreadsheet takes what stands behind it for a cell of its own, quoted or not.
+const SEPARATORS: [char; 2] = [';', '\t'];
+
+/// One cell: always quoted, and behind an apostrophe where it, or what stands behind one of [`SEPARATORS`] in it, would be a formula.
 ///
-/// To read it back: where [`is_formula`] holds, the first apostrophe is ours. It holds with and without that one, so that texts
-/// which begin with apostrophes of their own come back as they were.
+/// To read it back: wherever [`is_formula`] holds, at the beginning and behind each of those, the first apostrophe is ours. It holds with
+/// and without that one, so that texts which have apostrophes of their own there come back as they were.
 #[must_use]
 pub(super) fn cell(text: &str) -> String {
-    let shield = if is_formula(text) { "'" } else { "" };
-    format!("\"{shield}{}\"", text.replace('"', "\"\""))
+    let mut shielded = String::with_capacity(text.len() + 2);
+    let mut rest = text;
+    loop {
+        if is_formula(rest) {
+            shielded.push('\'');
+        }
+        let Some((_, after)) = rest.split_once(SEPARATORS) else { break };
+        shielded.push_str(&rest[..rest.len() - after.len()]);
+        rest = after;
+    }
+    shielded.push_str(rest);
+    format!("\"{}\"", shielded.replace('"', "\"\""))
 }
 
 /// One line with its end.
@@ -149,7 +162,25 @@ mod tests {
     /// What an import does with a cell.
     fn read(cell: &str) -> String {
         let text = cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap().replace("\"\"", "\"");
-        if is_formula(&text) { text.strip_prefix('\'').unwrap().to_owned() } else { text }
+        let parts = text.split_inclusive(SEPARATORS);
+        let mut from = 0;
+        let parts = parts.map(|part| {
+            let is_ours = is_formula(&text[from..]);
+            from += part.len();
+            if is_ours { part.strip_prefix('\'').unwrap() } else { part }
+        });
+        parts.collect()
+    }
+
+    #[test]
+    fn no_part_of_a_cell_is_a_formula_where_a_semicolon_separates() {
+        assert_eq!(cell("Support; Night;=1+1;"), "\"Support; Night;'=1+1;\"");
+        for text in ["a;=1", "a; =1", "a;'=1", "a\t+1;@b", ";-1", "a;b", "a;", ";;=1", "=1;=2", "a;\"=1"] {
+            assert_eq!(read(&cell(text)), text);
+            for part in cell(text).trim_matches('"').split(SEPARATORS) {
+                assert!(!part.trim_start().starts_with(begins_a_formula), "{text:?}: {part:?}");
+            }
+        }
     }
 
     #[test]

@@ -217,7 +217,9 @@ fn unsaved(error: &Error) -> Option<Unsaved> {
     match error {
         Error::Conflict(_) => Some(Unsaved::Conflict),
         Error::Invalid(invalid) => Some(Unsaved::Field(invalid.field, said(invalid))),
-        Error::Denied(reason @ (Reason::LastAdministrator | Reason::EnoughAdministrators { .. })) => Some(Unsaved::Field("role", why(reason))),
+        Error::Denied(reason @ (Reason::LastAdministrator | Reason::EnoughAdministrators { .. })) => {
+            Some(Unsaved::Field("role", why(reason)))
+        }
         Error::Denied(Reason::Administrator) => {
             Some(Unsaved::Other("Only Administrators give roles, and change Administrators.".to_owned()))
         }

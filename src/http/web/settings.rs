@@ -60,7 +60,11 @@ fn for_deciding(app: &SharedApp, visitor: &Visitor) -> Save {
     }
     let proved = Proved { at: Some(visitor.now.proved_at), now: app.clock.now() };
     let stale = proved.anew(&call.actor).is_err();
-    Save { may: true, note: stale.then_some("You signed in longer than 10 minutes ago: sign out and in again before you save.") }
+    Save {
+        may: true,
+        note: stale
+            .then_some("You signed in longer than 10 minutes ago: sign in again in another tab of this browser before you save here."),
+    }
 }
 
 /// Whether the save of anything else would.
@@ -88,7 +92,7 @@ fn trouble(error: &Error) -> Option<Trouble> {
     let (field, message) = match error {
         Error::Invalid(invalid) => (invalid.field, said(invalid)),
         Error::Denied(Reason::NotProvedAnew) => {
-            ("form", "This is saved within 10 minutes of signing in. Sign out, sign in again, and save it then.".to_owned())
+            ("form", "This is saved within 10 minutes of signing in. Sign in again in another tab of this browser, then save it here: what you typed stays.".to_owned())
         }
         // Its hint is for the host.
         Error::Conflict(said) | Error::Clash { said, .. } => ("form", (*said).to_owned()),

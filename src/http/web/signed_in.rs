@@ -26,7 +26,8 @@ pub type Typed = Vec<(&'static str, String)>;
 
 /// Ticks in words. The form brings what each of its ids is called, for whoever is signed out cannot be told otherwise.
 pub(super) fn in_names(called: &[String], ids: &[String]) -> String {
-    let name = |id: &str| called.iter().find_map(|called| called.strip_prefix(id)?.strip_prefix(' ')).unwrap_or("one without a name").to_owned();
+    let name =
+        |id: &str| called.iter().find_map(|called| called.strip_prefix(id)?.strip_prefix(' ')).unwrap_or("one without a name").to_owned();
     ids.iter().map(|id| name(id)).collect::<Vec<_>>().join(", ")
 }
 

@@ -592,7 +592,9 @@ impl Fault {
     fn sentence(self) -> &'static str {
         match self {
             Self::BadRequest | Self::UnsupportedMedia => "Go back, load the page again, and send its form as it stands there.",
-            Self::CrossSite => "Open the page here, in this browser: by the link in your email, or from the start page. Then send its form from there.",
+            Self::CrossSite => {
+                "Open the page here, in this browser: by the link in your email, or from the start page. Then send its form from there."
+            }
             Self::ForeignHost => {
                 "It does not answer to the name in your browser’s address bar. Open the link in your email; whoever runs this server sets its name with --public-url."
             }

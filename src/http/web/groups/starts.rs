@@ -62,7 +62,9 @@ impl Start {
         match self {
             Self::Blank => false,
             // To take away for good, or out of here, takes a second thought.
-            Self::Sales => matches!(resource, "customers" | "centers") && !matches!(action, "delete" | "export") || name == "dashboard:read",
+            Self::Sales => {
+                matches!(resource, "customers" | "centers") && !matches!(action, "delete" | "export") || name == "dashboard:read"
+            }
             Self::Support => {
                 matches!(name, builtin::USERS_READ | "customers:read" | "customers:update" | "centers:read" | "dashboard:read")
             }

@@ -248,7 +248,9 @@ pub async fn end(State(app): State<SharedApp>, segment: Result<Path<String>, Pat
     let Some((message, reason, possible)) = standing::trouble(&error, &drawn.form) else { return tried.refused(&app, &error) };
     tried.note(&app, &error);
     match working(&app, &tried, &looked).await {
-        Ok(works) => confirm(&app, &tried, &looked, works, &Trouble { why: message.as_deref(), reason, tried: true, possible, warning: None }),
+        Ok(works) => {
+            confirm(&app, &tried, &looked, works, &Trouble { why: message.as_deref(), reason, tried: true, possible, warning: None })
+        }
         Err(error) => tried.refused(&app, &error),
     }
 }

@@ -83,7 +83,7 @@ async fn draw(app: &SharedApp, visitor: &Visitor, sent: Option<&SlackForm>, just
         workspace: workspace.as_ref(),
         seen: &carried(
             // Only the form of the token carries what it was drawn with.
-            sent.map(|sent| sent.seen.as_str()).filter(|seen| !seen.is_empty()),
+            sent.filter(|sent| !["test", "lookup"].contains(&sent.act.as_str())).map(|sent| sent.seen.as_str()),
             &state.map(|(connection, _)| connection.registration()).unwrap_or_default(),
             trouble,
         ),
@@ -167,15 +167,22 @@ async fn test(app: &SharedApp, visitor: &Visitor) -> Outcome {
             (Err(refusal @ Refusal::Stop(_)), _) => Err(refused("form", &format!("{refusal}, then save its token here"))),
             (Err(refusal @ (Refusal::Later(_) | Refusal::Call(_) | Refusal::Trouble)), _) => Err(refused("form", &refusal.to_string())),
         }),
-        Err(error) => mendable(app, &tried, &error, trouble(&error)),
+        Err(error) => mendable(app, &tried, &error, with_way_out(&error)),
     }
+}
+
+/// What stands in the way has a way out of its own here.
+fn with_way_out(error: &Error) -> Option<Trouble> {
+    let found = trouble(error)?;
+    let is_clash = matches!(error, Error::Clash { .. });
+    Some(if is_clash { Trouble { message: format!("{} Save a token that it takes here first.", found.message), ..found } } else { found })
 }
 
 async fn look_up(app: &SharedApp, drawn: &Drawn<SlackForm>) -> Outcome {
     let tried = drawn.tries(app, AskSlack::NAME, None);
     match retrying(|| slack::ask(app, &tried.call, None)).await {
         Ok(_) => Ok(Ok(Done::SlackAsked)),
-        Err(error) => mendable(app, &tried, &error, trouble(&error)),
+        Err(error) => mendable(app, &tried, &error, with_way_out(&error)),
     }
 }
 

@@ -3,17 +3,18 @@
 use super::{Asked, go_to};
 use crate::{
     app::SharedApp,
+    authn::session,
     authz::{Action as _, action::ExportUsers},
-    domain::{UserId, builtin},
+    domain::{CredentialId, builtin},
     error::Error,
     http::web::{
         csv::{self, Parts},
         signed_in::{Drawn, Fields, Try, Typed},
-        visitor::{Held, Visitor},
+        visitor::still_open,
     },
-    service::{people, retrying, roster},
+    service::{Call, people, retrying, roster},
 };
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use usher_tools as contract;
 
 /// The form that takes the list away as a file: which list.
@@ -42,8 +43,8 @@ const PART: usize = 500;
 /// The roster on its way into a file: whoever takes it is asked for each part anew whether they still may.
 struct Leaving {
     app: SharedApp,
-    headers: HeaderMap,
-    person: UserId,
+    /// The browser to which it goes, and the session by which it was taken.
+    taken_by: (Option<[u8; 32]>, CredentialId),
     asked: Asked,
     cursor: Option<String>,
     is_over: bool,
@@ -90,9 +91,10 @@ impl Parts for Leaving {
         if self.is_over {
             return Ok(None);
         }
-        let held = Held::read(&self.app, &self.headers).await?.filter(|held| held.chosen.person.id == self.person);
-        let visitor = held.and_then(|held| Visitor::of(&self.app, held)).ok_or(Error::Unauthenticated)?;
-        let call = visitor.call(&self.app);
+        let (Some(browser), id) = self.taken_by else { return Err(Error::Unauthenticated) };
+        // That very session: the browser may look at another account by now, of another organization.
+        let now = still_open(&self.app, browser, id).await?.ok_or(Error::Unauthenticated)?;
+        let call = Call::numbered(&self.app, session::actor(&now), now.standing.clone());
         let counts = people::counts(&self.app, &call).await?;
         let part = roster::page(&self.app, &call, &counts, &self.asked.wanted(), self.cursor.as_deref(), PART).await?;
         self.is_over = part.next.is_none();
@@ -103,7 +105,7 @@ impl Parts for Leaving {
 }
 
 /// `POST /users/export`.
-pub async fn export(State(app): State<SharedApp>, headers: HeaderMap, drawn: Drawn<ExportForm>) -> Response {
+pub async fn export(State(app): State<SharedApp>, drawn: Drawn<ExportForm>) -> Response {
     let session = &drawn.visitor.now;
     let tried = Try::new(&app, &drawn.visitor, ExportUsers::NAME, None);
     let knows_groups = tried.call.standing.holds(builtin::ACCESS_GROUPS_READ);
@@ -115,6 +117,6 @@ pub async fn export(State(app): State<SharedApp>, headers: HeaderMap, drawn: Dra
         Err(error) => return tried.refused(&app, &error),
     }
     let name = format!("users-{}-{}.csv", session.slug, &app.clock.now().to_rfc3339()[..10]);
-    let person = session.person.id;
-    csv::attachment(&app, &name, &FIELDS, Leaving { app: app.clone(), headers, person, asked, cursor: None, is_over: false })
+    let taken_by = (drawn.visitor.browser.cookie, session.id);
+    csv::attachment(&app, &name, &FIELDS, Leaving { app: app.clone(), taken_by, asked, cursor: None, is_over: false })
 }

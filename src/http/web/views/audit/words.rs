@@ -574,7 +574,7 @@ fn why(event: &AuditEvent) -> Option<Words> {
 fn refusal(code: ErrorCode, event: &AuditEvent) -> &'static str {
     match code {
         ErrorCode::PermissionDenied if builtin::ALL.contains(&event.action.as_str()) => {
-            "Neither their role nor their access groups allow it, or their credential may only read."
+            "Neither their role nor their access groups allow it, or they had signed in too long before, or their credential may only read."
         }
         ErrorCode::PermissionDenied => "What they showed did not suffice, or the organization does not allow it.",
         ErrorCode::EscalationForbidden => "It would have given more than they hold themselves.",
@@ -587,7 +587,7 @@ fn refusal(code: ErrorCode, event: &AuditEvent) -> &'static str {
         ErrorCode::AccessGroupNotFound => "There was no such access group in this organization.",
         ErrorCode::NameTaken => "An access group had this name already.",
         ErrorCode::ConfirmationRequired => "It needed somebody’s approval.",
-        ErrorCode::Conflict => "Somebody had changed it meanwhile.",
+        ErrorCode::Conflict => "Something stood in the way: what the organization has decided, or what somebody had changed meanwhile.",
         ErrorCode::MailUnavailable => "This server had no way to send mail.",
         ErrorCode::InvalidArgument => "What was asked was not of an accepted form.",
         ErrorCode::RateLimited => "It was too much in too short a time.",

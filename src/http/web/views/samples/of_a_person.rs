@@ -45,7 +45,12 @@ fn edited(conflict: bool, wrong: bool) -> Form {
     };
     Form {
         version: 14,
-        seen: Some(Seen { first_name: HOSTILE.to_owned(), last_name: HOSTILE.to_owned(), role: "user".to_owned(), slack_id: HOSTILE.to_owned() }),
+        seen: Some(Seen {
+            first_name: HOSTILE.to_owned(),
+            last_name: HOSTILE.to_owned(),
+            role: "user".to_owned(),
+            slack_id: HOSTILE.to_owned(),
+        }),
         first_name: field(),
         last_name: field(),
         role: RoleField {
@@ -144,6 +149,7 @@ fn themselves() -> Vec<(String, Page)> {
             name: HOSTILE,
             query: HOSTILE,
             searches,
+            chosen: if searches { offers.get(..1).unwrap_or_default() } else { &[] },
             offers,
             range: searches.then_some("The first 100 of 312; search for the others."),
             error,

@@ -11,7 +11,10 @@ use super::super::{
 use super::{HOSTILE, LONG_ADDRESS, Page, frame, moment};
 
 const MAY: Save = Save { may: true, note: None };
-const STALE: Save = Save { may: true, note: Some("You signed in longer than 10 minutes ago: sign out and in again before you save.") };
+const STALE: Save = Save {
+    may: true,
+    note: Some("You signed in longer than 10 minutes ago: sign in again in another tab of this browser before you save here."),
+};
 const MAY_NOT: Save = Save { may: false, note: Some("Only Administrators change this.") };
 
 /// What went wrong with a form of the settings.
