@@ -188,6 +188,66 @@ async fn a_large_roster_is_found_whole_in_every_order_however_many_match() {
 }
 
 #[tokio::test]
+async fn a_filter_that_many_fit_fills_its_pages_wherever_they_stand() {
+    on_both(async |engine| {
+        let (server, boss) = with_boss(engine).await;
+        group(&server, "Early", &[]).await;
+        let early = |n| Person::new("Qzed", &format!("Early-{n}"), &format!("zed.{n}@early.example"));
+        // They came first, and so stand behind all the others where the newest do not.
+        let people: Vec<_> = (0..1100).map(early).chain((0..4500).map(filler)).collect();
+        seeded(&server, &people).await;
+        let members = "INSERT INTO group_members (group_key, user_key, added_at)
+                       SELECT g.key, u.key, u.created_at FROM access_groups g, users u WHERE u.email_key LIKE '%early.example'";
+        assert!(server.tamper(members).await);
+        assert!(server.tamper("UPDATE access_groups SET members = 1100").await);
+        for (filter, total) in [
+            ("query=early.example", "more than 1,000"),
+            ("query=qz", "more than 1,000"),
+            ("access_group=Early", "1,100"),
+            ("query=zed&access_group=Early&role=User", "more than 1,000"),
+        ] {
+            for sort in ["-created", "created", "name", "-name", "email", "-email", "last_seen", "-last_seen"] {
+                let list = format!("/users?{filter}&sort={sort}");
+                let first = boss.get(&list).await;
+                assert!(range(&first).starts_with(&format!("1–50 of {total}, ")), "{list}: {}", range(&first));
+                let second = boss.get(&link(&first, "next").expect("a page")).await;
+                for page in [&first, &second] {
+                    let found = listed(page);
+                    assert!(found.len() == 50 && found.iter().all(|email| email.ends_with("early.example")), "{list}: {found:?}");
+                }
+                let back = boss.get(&link(&second, "prev").expect("the page before")).await;
+                assert_eq!((listed(&back), link(&back, "prev")), (listed(&first), None), "{list}");
+            }
+        }
+        // After the last of them nobody is promised.
+        for list in ["/users?query=early.example&sort=email", "/users?access_group=Early"] {
+            let all = there_and_back(&boss, list).await.concat();
+            assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (1100, 1100), "{list}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_whose_people_are_gone_is_the_one_before_it_and_loses_nobody() {
+    on_both(async |engine| {
+        for filter in ["status=pending", "status=pending&query=filler.example"] {
+            let (server, boss) = with_boss(engine).await;
+            seeded(&server, &(0..118).map(filler).collect::<Vec<_>>()).await;
+            let second = boss.get(&link(&boss.get(&format!("/users?{filter}&sort=email")).await, "next").expect("a page")).await;
+            let next = link(&second, "next").expect("a page");
+            for email in listed(&boss.get(&next).await) {
+                assert!(server.tamper(&format!("UPDATE users SET status = 'deactivated' WHERE email_key = '{email}'")).await);
+            }
+            let gone = boss.get(&next).await;
+            let last = boss.get(&gone.location.expect("another page")).await;
+            assert_eq!((listed(&last), listed(&last).len(), link(&last, "next")), (listed(&second), 50, None), "{filter}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_was_not_seen_for_long_is_found() {
     on_both(async |engine| {
         let (server, boss) = with_boss(engine).await;

@@ -457,6 +457,10 @@ pub(super) async fn show(app: &SharedApp, visitor: &Visitor, asked: Asked, news:
         Err(Error::GroupNotFound) => return go_to(app, &asked.with("access_group", "")),
         Err(error) => return tried.refused(app, &error),
     };
+    if let (true, None, Some(previous)) = (found.users.is_empty(), &found.next, &found.previous) {
+        // Whoever stood here is gone meanwhile: the page before is the last one.
+        return go_to(app, &asked.with("cursor", previous));
+    }
     let emptiness = match (found.users.len(), asked.is_narrowed(), &found.next) {
         (0, _, Some(_)) => Emptiness::Further,
         (0, true, None) => Emptiness::NoMatch,

@@ -1,8 +1,11 @@
 //! The roster as a page shows it: in several orders, page by page, forward and back.
 //!
-//! What a filter leaves is sorted here where it is little; else the order's own index is walked from where the page begins, and
-//! no further than [`LOOKED_AT`]. So every page has a bound, whatever stands in the tables: at most two statements for whose it is,
-//! one for who they are.
+//! What a filter leaves is sorted here where it is little. Else the order's own index is walked from where the page begins, some way;
+//! where that does not fill the page, all whom the filter's index has are sorted by the database. So a page costs as much as the
+//! people on it, or as those whom a filter leaves; only what no index has (one or two letters on SQLite) is looked for on and on, up to
+//! [`LOOKED_ON`]. Whose page it is are at most three statements, who they are is one.
+
+mod statements;
 
 use super::{
     super::{
@@ -19,8 +22,14 @@ use std::collections::HashMap;
 
 /// So many are sorted after they were found, and a total is counted up to there.
 const FEW: i64 = 1000;
-/// How many people one page of a large organization looks at, at most, where no index has the filter in this order.
-const LOOKED_AT: i64 = 2000;
+/// How many people a page first looks at in its order, at most, for each that it shows.
+const LOOKS: i64 = 40;
+/// How many it then looks at in one statement, where no index has the filter; and how many in all.
+const FURTHER: i64 = 20_000;
+const LOOKED_ON: i64 = 120_000;
+/// How many of the newest people are looked through for one or two letters, where no index has these: for a total, and in smaller
+/// organizations for everybody. The statement knows it, too.
+const NEWEST: i64 = 10_000;
 
 /// By what a roster is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,77 +145,6 @@ pub struct Part {
     pub total_is_exact: bool,
 }
 
-// Placeholders of all statements: $1 organization, $2 status, $3 role, $4 group, $5 and $6 first and last moment of having been
-// seen, $7 search text, $8 phrase or grams, $9 first key of the organization; and of a walk: $10 and $11 what the mark is sorted by
-// and its key, $12 how many to look at, $13 how many to find.
-macro_rules! name {
-    () => {
-        "substr(u.folded, 1, 64)"
-    };
-}
-macro_rules! seen {
-    () => {
-        "coalesce(u.last_seen_at, 0)"
-    };
-}
-macro_rules! narrowed {
-    ($position:literal) => {
-        concat!(
-            " AND ($2 IS NULL OR u.status = $2) AND ($3 IS NULL OR u.role = $3)
-              AND ($4 IS NULL OR EXISTS (SELECT 1 FROM group_members gm WHERE gm.user_key = u.key AND gm.group_key = $4))
-              AND ($5 IS NULL OR ",
-            seen!(),
-            " BETWEEN $5 AND $6) AND ($7 = '' OR ",
-            $position,
-            "(u.folded, $7) > 0) "
-        )
-    };
-}
-
-/// Up to 1001 candidates of a source, and who of them all filters leave: their number and the candidates' first, then
-/// themselves, where no candidate was left out.
-macro_rules! few {
-    ($position:literal, $source:expr) => {
-        concat!(
-            "WITH candidate AS MATERIALIZED (SELECT ",
-            $source,
-            " LIMIT 1001),
-             hit AS MATERIALIZED (SELECT u.key, ",
-            name!(),
-            " AS name, u.email_key, ",
-            seen!(),
-            " AS seen FROM candidate JOIN users u ON u.key = candidate.key WHERE u.key > $9",
-            narrowed!($position),
-            ")
-             SELECT (SELECT count(*) FROM candidate), '', '', (SELECT count(*) FROM hit)
-             UNION ALL SELECT hit.key, hit.name, hit.email_key, hit.seen FROM hit WHERE (SELECT count(*) FROM candidate) <= 1000"
-        )
-    };
-    ($source:expr) => {
-        (few!("instr", $source), few!("strpos", $source))
-    };
-}
-
-macro_rules! of_status {
-    ($status:literal) => {
-        concat!("u.status = '", $status, "' AND ($2 IS NULL OR $2 = '", $status, "')")
-    };
-}
-/// Candidates of one status by when they were last seen, in that order, so that the index is walked and not the table.
-macro_rules! unseen {
-    ($status:literal) => {
-        concat!(
-            "SELECT * FROM (SELECT u.key AS key FROM users u WHERE u.org = $1 AND ",
-            of_status!($status),
-            " AND ",
-            seen!(),
-            " BETWEEN $5 AND $6 ORDER BY ",
-            seen!(),
-            ", u.key LIMIT 1001) one"
-        )
-    };
-}
-
 /// Where candidates come from: a list that is known to be short, or the most telling index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
@@ -215,217 +153,20 @@ enum Source {
     Role,
     Group,
     Text,
+    Newest,
     Unseen,
 }
 
-impl Source {
-    fn statement(self, engine: Engine) -> &'static str {
-        let (sqlite, postgres) = match self {
-            Self::Everybody => few!("u.key FROM users u WHERE u.key > $9 AND u.key < $9 + 4294967296"),
-            Self::Status => few!("u.key FROM users u WHERE u.status = $2 AND u.key > $9 AND u.key < $9 + 4294967296"),
-            Self::Role => few!("u.key FROM users u WHERE u.role = $3 AND u.key > $9 AND u.key < $9 + 4294967296"),
-            Self::Group => few!("m.user_key AS key FROM group_members m WHERE m.group_key = $4"),
-            Self::Text => (
-                few!("instr", "f.rowid AS key FROM users_fts f WHERE users_fts MATCH $8 AND f.rowid > $9 AND f.rowid < $9 + 4294967296"),
-                few!("strpos", "g.key FROM users_grams g WHERE g.grams @> $8"),
-            ),
-            Self::Unseen => few!(concat!(
-                "key FROM (",
-                unseen!("pending"),
-                " UNION ALL ",
-                unseen!("active"),
-                " UNION ALL ",
-                unseen!("deactivated"),
-                ") found"
-            )),
-        };
-        engine.either(sqlite, postgres)
-    }
-}
-
-/// The people of one status after the mark, on SQLite: those who are sorted by the same, then the others. With one condition for both
-/// it would begin at the first who is sorted by the same, and all who are invited were last seen never.
-macro_rules! after {
-    ($by:expr, $status:literal, $after:literal, $direction:literal) => {
-        concat!(
-            "SELECT * FROM (SELECT u.key AS key, ",
-            $by,
-            " AS worth FROM users u WHERE u.org = $1 AND ",
-            of_status!($status),
-            " AND ",
-            $by,
-            " = $10 AND u.key ",
-            $after,
-            " $11 ORDER BY u.key ",
-            $direction,
-            " LIMIT $12) alike UNION ALL SELECT * FROM (SELECT u.key AS key, ",
-            $by,
-            " AS worth FROM users u WHERE u.org = $1 AND ",
-            of_status!($status),
-            " AND ",
-            $by,
-            " ",
-            $after,
-            " $10 ORDER BY ",
-            $by,
-            " ",
-            $direction,
-            ", u.key ",
-            $direction,
-            " LIMIT $12) further"
-        )
-    };
-}
-/// The same on PostgreSQL, which compares rows in its index. Of two conditions the first would have it walk the keys.
-macro_rules! beyond {
-    ($by:expr, $status:literal, $after:literal, $direction:literal) => {
-        concat!(
-            "SELECT * FROM (SELECT u.key AS key, ",
-            $by,
-            " AS worth FROM users u WHERE u.org = $1 AND ",
-            of_status!($status),
-            " AND (",
-            $by,
-            ", u.key) ",
-            $after,
-            " ($10, $11) ORDER BY ",
-            $by,
-            " ",
-            $direction,
-            ", u.key ",
-            $direction,
-            " LIMIT $12) further"
-        )
-    };
-}
-/// The same by key; $10 is the end of the organization's.
-macro_rules! after_key {
-    ($status:literal, $after:literal, $before:literal, $direction:literal) => {
-        concat!(
-            "SELECT * FROM (SELECT u.key AS key, u.key AS worth FROM users u WHERE ",
-            of_status!($status),
-            " AND u.key ",
-            $after,
-            " $11 AND u.key ",
-            $before,
-            " $10 ORDER BY u.key ",
-            $direction,
-            " LIMIT $12) further"
-        )
-    };
-}
-/// Whom the filters leave of the next $12 people: 0, key, what they are sorted by. Then where looking ended, if it did not end
-/// with the last of all: 1 and the same.
-macro_rules! walk {
-    ($position:literal, $direction:literal, $end:literal, $pending:expr, $active:expr, $deactivated:expr) => {
-        concat!(
-            "WITH near AS MATERIALIZED (SELECT key, worth FROM (",
-            $pending,
-            " UNION ALL ",
-            $active,
-            " UNION ALL ",
-            $deactivated,
-            ") n ORDER BY worth ",
-            $direction,
-            ", key ",
-            $direction,
-            " LIMIT $12)
-             SELECT CAST(0 AS BIGINT) AS kind, h.key AS key, h.worth AS worth FROM (SELECT near.key, near.worth FROM near JOIN users u ON u.key = near.key WHERE u.key > $9",
-            narrowed!($position),
-            "ORDER BY near.worth ",
-            $direction,
-            ", near.key ",
-            $direction,
-            " LIMIT $13) h
-             UNION ALL SELECT CAST(1 AS BIGINT), e.key, e.worth FROM (SELECT key, worth FROM near ORDER BY worth ",
-            $end,
-            ", key ",
-            $end,
-            " LIMIT 1) e WHERE (SELECT count(*) FROM near) >= $12
-             ORDER BY kind, worth ",
-            $direction,
-            ", key ",
-            $direction
-        )
-    };
-    ("strpos", rising, $by:expr) => {
-        walk!(
-            "strpos",
-            "ASC",
-            "DESC",
-            beyond!($by, "pending", ">", "ASC"),
-            beyond!($by, "active", ">", "ASC"),
-            beyond!($by, "deactivated", ">", "ASC")
-        )
-    };
-    ("strpos", falling, $by:expr) => {
-        walk!(
-            "strpos",
-            "DESC",
-            "ASC",
-            beyond!($by, "pending", "<", "DESC"),
-            beyond!($by, "active", "<", "DESC"),
-            beyond!($by, "deactivated", "<", "DESC")
-        )
-    };
-    ($position:literal, rising, $by:expr) => {
-        walk!(
-            $position,
-            "ASC",
-            "DESC",
-            after!($by, "pending", ">", "ASC"),
-            after!($by, "active", ">", "ASC"),
-            after!($by, "deactivated", ">", "ASC")
-        )
-    };
-    ($position:literal, falling, $by:expr) => {
-        walk!(
-            $position,
-            "DESC",
-            "ASC",
-            after!($by, "pending", "<", "DESC"),
-            after!($by, "active", "<", "DESC"),
-            after!($by, "deactivated", "<", "DESC")
-        )
-    };
-    ($position:literal, rising) => {
-        walk!(
-            $position,
-            "ASC",
-            "DESC",
-            after_key!("pending", ">", "<", "ASC"),
-            after_key!("active", ">", "<", "ASC"),
-            after_key!("deactivated", ">", "<", "ASC")
-        )
-    };
-    ($position:literal, falling) => {
-        walk!(
-            $position,
-            "DESC",
-            "ASC",
-            after_key!("pending", "<", ">", "DESC"),
-            after_key!("active", "<", ">", "DESC"),
-            after_key!("deactivated", "<", ">", "DESC")
-        )
-    };
+/// The index that has everybody whom a filter leaves, however many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Driver {
+    Group,
+    Text,
+    Role,
+    Unseen,
 }
 
 impl Sort {
-    /// The statement that walks this order.
-    fn walk(self, engine: Engine) -> &'static str {
-        let (sqlite, postgres) = match (self.by, self.descending) {
-            (By::Created, false) => (walk!("instr", rising), walk!("strpos", rising)),
-            (By::Created, true) => (walk!("instr", falling), walk!("strpos", falling)),
-            (By::Name, false) => (walk!("instr", rising, name!()), walk!("strpos", rising, concat!(name!(), " COLLATE \"C\""))),
-            (By::Name, true) => (walk!("instr", falling, name!()), walk!("strpos", falling, concat!(name!(), " COLLATE \"C\""))),
-            (By::Email, false) => (walk!("instr", rising, "u.email_key"), walk!("strpos", rising, "u.email_key COLLATE \"C\"")),
-            (By::Email, true) => (walk!("instr", falling, "u.email_key"), walk!("strpos", falling, "u.email_key COLLATE \"C\"")),
-            (By::LastSeen, false) => (walk!("instr", rising, seen!()), walk!("strpos", rising, seen!())),
-            (By::LastSeen, true) => (walk!("instr", falling, seen!()), walk!("strpos", falling, seen!())),
-        };
-        engine.either(sqlite, postgres)
-    }
-
     /// The order in which a walk from a mark goes.
     fn towards(self, back: bool) -> Self {
         Self { descending: self.descending != back, ..self }
@@ -461,15 +202,24 @@ impl Wanted {
         self.query.is_empty() && self.group.is_none() && self.unseen.is_none()
     }
 
-    /// Where to look for few; nothing where only the order itself leads on.
+    /// How many there are, where the group alone is what they have in common.
+    fn members(&self) -> Option<i64> {
+        let alone = self.query.is_empty() && self.status.is_none() && self.role.is_none() && self.unseen.is_none();
+        self.group.filter(|_| alone).map(|(_, members)| members)
+    }
+
+    /// Whether an index has the search text: GIN has grams of one and two letters, FTS5 has not.
+    fn is_indexed(&self, engine: Engine) -> bool {
+        !self.query.is_empty() && (engine == Engine::Postgres || self.query.chars().count() >= 3)
+    }
+
+    /// Where to look for few, and for how many there are; nothing where that is known and they are many.
     fn source(&self, counts: &Counts, engine: Engine) -> Option<Source> {
         let administrators = self.role == Some(Role::Administrator);
         if self.is_counted() && !administrators {
             return None;
         }
         let few = |status, role| counts.of(status, role) <= FEW;
-        // GIN has grams of one and two letters, FTS5 has not.
-        let indexed = !self.query.is_empty() && (engine == Engine::Postgres || self.query.chars().count() >= 3);
         if counts.of(None, None) <= SMALL {
             Some(Source::Everybody)
         } else if self.group.is_some_and(|(_, members)| members <= FEW) {
@@ -478,10 +228,28 @@ impl Wanted {
             Some(Source::Role)
         } else if self.status.is_some() && few(self.status, None) {
             Some(Source::Status)
-        } else if indexed {
+        } else if self.members().is_some() {
+            None
+        } else if self.is_indexed(engine) {
             Some(Source::Text)
+        } else if self.group.is_some() {
+            Some(Source::Group)
+        } else if self.unseen.is_some() {
+            Some(Source::Unseen)
         } else {
-            self.unseen.map(|_| Source::Unseen)
+            (!self.query.is_empty()).then_some(Source::Newest)
+        }
+    }
+
+    /// Whose index to ask for everybody, if there is one.
+    fn driver(&self, engine: Engine) -> Option<Driver> {
+        let indexed = self.is_indexed(engine);
+        match self.group {
+            // Of a group it is known how many that are.
+            Some((_, members)) if members <= FURTHER || !indexed => Some(Driver::Group),
+            Some(_) | None if indexed => Some(Driver::Text),
+            Some(_) | None if self.role == Some(Role::Administrator) => Some(Driver::Role),
+            Some(_) | None => self.unseen.map(|_| Driver::Unseen),
         }
     }
 
@@ -492,7 +260,7 @@ impl Wanted {
             return more + counts.of(self.status, None) - counts.of(self.status, self.role);
         }
         // Twice as many as would do if they stood evenly.
-        if hits == 0 { LOOKED_AT } else { 2 * more * (counts.of(self.status, None) / hits + 1) }
+        if hits == 0 { LOOKS * more } else { 2 * more * (counts.of(self.status, None) / hits + 1) }
     }
 
     fn bind<'a>(&self, query: Query<'a>, engine: Engine, org: Org, now: Timestamp) -> Query<'a> {
@@ -513,35 +281,55 @@ impl Wanted {
     }
 }
 
-/// Who was found by one look.
+/// A roster that is read.
+struct Reading<'a> {
+    pool: &'a Pool,
+    org: Org,
+    wanted: &'a Wanted,
+    counts: &'a Counts,
+    now: Timestamp,
+}
+
+/// Who was found among few candidates.
+#[derive(Default)]
 struct Found {
     /// Nobody where there are too many to be sorted.
     places: Option<Vec<Place>>,
-    /// How many of the candidates fit.
+    /// How many fit, counted up to one more than [`FEW`].
     hits: i64,
+    /// Whether these are all.
+    all: bool,
 }
 
-async fn find(pool: &Pool, org: Org, wanted: &Wanted, source: Source, now: Timestamp) -> Result<Found, StoreError> {
-    let engine = pool.engine();
-    let rows = wanted.bind(pool.query(source.statement(engine)), engine, org, now).all().await?;
-    let mut places = Vec::with_capacity(rows.len());
-    let mut numbers = (0, 0);
-    for row in &rows {
-        let (key, name, email, seen): (i64, String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        if email.is_empty() {
-            numbers = (key, seen);
-            continue;
+impl Reading<'_> {
+    async fn few(&self, source: Source) -> Result<Found, StoreError> {
+        let engine = self.pool.engine();
+        let rows = self.wanted.bind(self.pool.query(source.statement(engine)), engine, self.org, self.now).all().await?;
+        let mut places = Vec::with_capacity(rows.len());
+        let mut numbers = (0, 0);
+        for row in &rows {
+            let (key, name, email, seen): (i64, String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            if email.is_empty() {
+                numbers = (key, seen);
+                continue;
+            }
+            let worth = match self.wanted.sort.by {
+                By::Created => Worth::Number(key),
+                By::Name => Worth::Text(name),
+                By::Email => Worth::Text(email),
+                By::LastSeen => Worth::Number(seen),
+            };
+            places.push((worth, key));
         }
-        let worth = match wanted.sort.by {
-            By::Created => Worth::Number(key),
-            By::Name => Worth::Text(name),
-            By::Email => Worth::Text(email),
-            By::LastSeen => Worth::Number(seen),
+        let (candidates, hits) = numbers;
+        let all = match source {
+            Source::Newest => hits <= FEW && self.counts.of(None, None) <= NEWEST,
+            Source::Unseen => candidates <= FEW,
+            Source::Everybody | Source::Status | Source::Role | Source::Group | Source::Text => hits <= FEW,
         };
-        places.push((worth, key));
+        // Nobody is soon sorted.
+        Ok(Found { places: (all && (candidates <= FEW || hits == 0)).then_some(places), hits, all })
     }
-    let (candidates, hits) = numbers;
-    Ok(Found { places: (candidates <= FEW).then_some(places), hits })
 }
 
 /// Places of a page, and what stands around them.
@@ -580,57 +368,104 @@ fn cut(mut places: Vec<Place>, sort: Sort, from: Option<&Mark>, limit: usize) ->
     Cut { places: page, at: i64::try_from(begins).unwrap_or_default(), before: around(begins > 0), after: around(more) }
 }
 
-/// A page by walking the order's index from the mark.
-async fn walk(
-    pool: &Pool,
-    org: Org,
-    wanted: &Wanted,
-    (counts, hits): (&Counts, i64),
-    from: Option<&Mark>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<Cut, StoreError> {
-    let engine = pool.engine();
-    let back = from.is_some_and(|mark| mark.back);
-    let sort = wanted.sort.towards(back);
-    let start = sort.start(org);
-    let mark = from.unwrap_or(&start);
-    let more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-    let look = wanted.looks(counts, more, hits).clamp(more, LOOKED_AT.max(more));
-    let query = wanted.bind(pool.query(sort.walk(engine)), engine, org, now);
-    let query = match (sort.by, &mark.worth) {
-        // The other end of the organization's keys.
-        (By::Created, _) => query.bind(if sort.descending { org.number << 32 } else { (org.number + 1) << 32 }),
-        (By::LastSeen, Worth::Number(number)) => query.bind(*number),
-        (By::Name | By::Email, Worth::Text(text)) => query.bind(text.as_str()),
-        (By::LastSeen, Worth::Text(_)) | (By::Name | By::Email, Worth::Number(_)) => {
-            return Err(StoreError::Corrupt("a mark of another order".to_owned()));
+/// Whom one statement found after a place, and where it ended, if not with the last of all.
+struct Look {
+    places: Vec<Place>,
+    end: Option<Place>,
+}
+
+impl Reading<'_> {
+    /// A mark before everybody in this order.
+    fn start(&self, sort: Sort) -> Mark {
+        let mut start = sort.start(self.org);
+        // Who was last seen within a time stands in one stretch of this order.
+        if let (By::LastSeen, Some(unseen)) = (sort.by, self.wanted.unseen) {
+            let (first, last) = unseen.range(self.now);
+            start.worth = Worth::Number(if sort.descending { last } else { first });
         }
-    };
-    let rows = query.bind(mark.key).bind(look).bind(more).all().await?;
-    let (mut places, mut end) = (Vec::new(), None);
-    for row in &rows {
-        let place = (sort.worth(row, 2)?, row.get(1)?);
-        if row.get::<i64>(0)? == 0 {
-            places.push(place);
-        } else {
-            end = Some(place);
+        start
+    }
+
+    /// Whether nobody who stands beyond this place fits.
+    fn is_past(&self, sort: Sort, (worth, _): &Place) -> bool {
+        let (By::LastSeen, Some(unseen), Worth::Number(seen)) = (sort.by, self.wanted.unseen, worth) else { return false };
+        let (first, last) = unseen.range(self.now);
+        if sort.descending { *seen < first } else { *seen > last }
+    }
+
+    /// Runs a statement that goes on from a place: it looks at so many people, at most, for so many.
+    async fn look(&self, sort: Sort, sql: &'static str, (worth, key): (&Worth, i64), looks: i64, more: i64) -> Result<Look, StoreError> {
+        let (engine, low) = (self.pool.engine(), self.org.number << 32);
+        let query = self.wanted.bind(self.pool.query(sql), engine, self.org, self.now);
+        let query = match (sort.by, worth) {
+            (By::Created, _) => query.bind(if sort.descending { low } else { low + (1 << 32) }),
+            (By::LastSeen, Worth::Number(number)) => query.bind(*number),
+            (By::Name | By::Email, Worth::Text(text)) => query.bind(text.as_str()),
+            (By::LastSeen, Worth::Text(_)) | (By::Name | By::Email, Worth::Number(_)) => {
+                return Err(StoreError::Corrupt("a mark of another order".to_owned()));
+            }
+        };
+        let rows = query.bind(key).bind(looks).bind(more).all().await?;
+        let mut look = Look { places: Vec::with_capacity(rows.len()), end: None };
+        for row in &rows {
+            let place = (sort.worth(row, 2)?, row.get(1)?);
+            if row.get::<i64>(0)? == 0 {
+                look.places.push(place);
+            } else {
+                look.end = Some(place);
+            }
         }
+        look.end = look.end.filter(|end| !self.is_past(sort, end));
+        Ok(look)
     }
-    let onward = match (places.len() > limit, end) {
-        (true, _) => Around::Others,
-        (false, Some(end)) => Around::Further(end),
-        (false, None) => Around::Nobody,
-    };
-    places.truncate(limit);
-    let shown = i64::try_from(places.len()).unwrap_or_default();
-    // There was somebody, or there would be no mark.
-    let behind = if from.is_some() { Around::Others } else { Around::Nobody };
-    if back {
-        places.reverse();
-        return Ok(Cut { places, at: (mark.at - shown).max(0), before: onward, after: behind });
+
+    /// Whom the filters leave after a mark in this order, `more` of them where there are so many. At least `hits` match in all.
+    async fn after(&self, sort: Sort, mark: &Mark, hits: i64, more: i64) -> Result<Look, StoreError> {
+        let engine = self.pool.engine();
+        let driver = self.wanted.driver(engine);
+        let here = (&mark.worth, mark.key);
+        let driven = driver.map(|driver| (driver.statement(sort, engine), driver.stands_in(sort, engine)));
+        if let Some((sql, true)) = driven {
+            return self.look(sort, sql, here, 0, more).await;
+        }
+        let mut looked = self.wanted.looks(self.counts, more, hits).clamp(more, LOOKS * more);
+        let wants = |found: &Look| more - i64::try_from(found.places.len()).unwrap_or(more);
+        let mut found = self.look(sort, sort.walk(engine), here, looked, more).await?;
+        if let (Some((sql, _)), true, true) = (driven, wants(&found) > 0, found.end.is_some()) {
+            return self.look(sort, sql, here, 0, more).await;
+        }
+        while let (Some((worth, key)), true, true) = (&found.end, wants(&found) > 0, looked < LOOKED_ON) {
+            let next = self.look(sort, sort.walk(engine), (worth, *key), FURTHER, wants(&found)).await?;
+            looked += FURTHER;
+            found.places.extend(next.places);
+            found.end = next.end;
+        }
+        Ok(found)
     }
-    Ok(Cut { places, at: mark.at, before: behind, after: onward })
+
+    /// The page that goes from a mark.
+    async fn beside(&self, hits: i64, from: Option<&Mark>, limit: usize) -> Result<Cut, StoreError> {
+        let back = from.is_some_and(|mark| mark.back);
+        let sort = self.wanted.sort.towards(back);
+        let start = self.start(sort);
+        let mark = from.unwrap_or(&start);
+        let more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+        let Look { mut places, end } = self.after(sort, mark, hits, more).await?;
+        let onward = match (places.len() > limit, end) {
+            (true, _) => Around::Others,
+            (false, Some(end)) => Around::Further(end),
+            (false, None) => Around::Nobody,
+        };
+        places.truncate(limit);
+        let shown = i64::try_from(places.len()).unwrap_or_default();
+        // There was somebody, or there would be no mark.
+        let behind = if from.is_some() { Around::Others } else { Around::Nobody };
+        if back {
+            places.reverse();
+            return Ok(Cut { places, at: (mark.at - shown).max(0), before: onward, after: behind });
+        }
+        Ok(Cut { places, at: mark.at, before: behind, after: onward })
+    }
 }
 
 /// Who stands at these keys.
@@ -652,16 +487,22 @@ async fn who(pool: &Pool, places: &[Place]) -> Result<Vec<Person>, StoreError> {
     Ok(places.iter().filter_map(|(_, key)| found.remove(key)).collect())
 }
 
+/// A place right beside a mark's, from which a page begins with whoever stands at the mark.
+fn beside(sort: Sort, mark: &Mark, back: bool) -> Place {
+    let key = if sort.descending == back { mark.key - 1 } else { mark.key + 1 };
+    let worth = if sort.by == By::Created { Worth::Number(key) } else { mark.worth.clone() };
+    (worth, key)
+}
+
 impl Cut {
     /// The marks of the pages before and after.
-    fn marks(&self, from: Option<&Mark>) -> (Option<Mark>, Option<Mark>) {
+    fn marks(&self, sort: Sort, from: Option<&Mark>) -> (Option<Mark>, Option<Mark>) {
         let shown = i64::try_from(self.places.len()).unwrap_or_default();
-        let here = from.map(|mark| (mark.worth.clone(), mark.key));
-        let mark = |around: &Around, back, at, beside: Option<&Place>| {
+        let mark = |around: &Around, back, at, end: Option<&Place>| {
             let (worth, key) = match around {
                 Around::Nobody => return None,
-                // A page on which nobody is has its own mark at both ends.
-                Around::Others => beside.cloned().or_else(|| here.clone())?,
+                // A page on which nobody is was left by its own mark: whoever stands there is on the page to which one goes back.
+                Around::Others => end.cloned().or_else(|| from.map(|from| beside(sort, from, back)))?,
                 Around::Further(place) => place.clone(),
             };
             Some(Mark { back, at, worth, key })
@@ -681,31 +522,29 @@ pub async fn roster(
     limit: usize,
     now: Timestamp,
 ) -> Result<Part, StoreError> {
-    let mut total = if wanted.is_counted() { (counts.of(wanted.status, wanted.role), true) } else { (0, false) };
-    let (mut few, mut hits) = (None, 0);
-    if let Some(source) = wanted.source(counts, pool.engine()) {
-        let found = find(pool, org, wanted, source, now).await?;
-        if !wanted.is_counted() {
-            total = (found.hits.min(FEW), found.places.is_some());
-        }
-        (few, hits) = (found.places, found.hits);
-    }
+    let reading = Reading { pool, org, wanted, counts, now };
+    let known = if wanted.is_counted() { Some(counts.of(wanted.status, wanted.role)) } else { wanted.members() };
+    let found = match wanted.source(counts, pool.engine()) {
+        Some(source) => reading.few(source).await?,
+        None => Found { hits: known.unwrap_or_default(), ..Found::default() },
+    };
+    let mut total = known.map_or((found.hits.min(FEW), found.all), |known| (known, true));
     let mut from = from;
-    let cut = if let Some(places) = few {
+    let cut = if let Some(places) = found.places {
         cut(places, wanted.sort, from, limit)
     } else {
-        let mut page = walk(pool, org, wanted, (counts, hits), from, limit, now).await?;
+        let mut page = reading.beside(found.hits, from, limit).await?;
         // Going back ends with the first page as it is now, and not with what is left of it.
         if from.is_some_and(|mark| mark.back) && matches!(page.before, Around::Nobody) {
             from = None;
-            page = walk(pool, org, wanted, (counts, hits), None, limit, now).await?;
+            page = reading.beside(found.hits, None, limit).await?;
         }
         if from.is_none() && matches!(page.after, Around::Nobody) {
             total = (i64::try_from(page.places.len()).unwrap_or_default(), true);
         }
         page
     };
-    let (previous, next) = cut.marks(from);
+    let (previous, next) = cut.marks(wanted.sort, from);
     Ok(Part { people: who(pool, &cut.places).await?, at: cut.at, previous, next, total: total.0, total_is_exact: total.1 })
 }
 
@@ -736,5 +575,23 @@ mod tests {
         // Fewer than a page before the mark: the first page is whole.
         let back = cut(places(&all), by(true), Some(&mark(22, true)), 2);
         assert_eq!((keys(&back), back.at), (vec![31, 22], 0));
+    }
+
+    #[test]
+    fn from_a_page_on_which_nobody_is_one_goes_back_to_whoever_stood_where_it_was_left() {
+        for (by, descending) in [(By::LastSeen, false), (By::LastSeen, true), (By::Created, false), (By::Created, true)] {
+            let sort = Sort { by, descending };
+            let all: Vec<Place> =
+                [11, 12, 21, 22, 31].map(|key| (Worth::Number(if by == By::Created { key } else { key / 10 }), key)).into();
+            let empty = |before, after| Cut { places: Vec::new(), at: 2, before, after };
+            let (worth, key) = all[2].clone();
+            for back in [true, false] {
+                let left = Mark { back, at: 2, worth: worth.clone(), key };
+                let (previous, next) = empty(Around::Others, Around::Others).marks(sort, Some(&left));
+                let mark = if back { next } else { previous }.expect("a way back");
+                let page = cut(all.clone(), sort, Some(&mark), 1);
+                assert_eq!(page.places, [all[2].clone()], "{sort:?} {back}");
+            }
+        }
     }
 }
