@@ -111,7 +111,7 @@ pub(crate) async fn page(app: &App, call: &Call, narrowed: &Narrowed, from: Star
         Start::Older(cursor) => (Way::Older, place(LIST, cursor)?),
         Start::Newer(cursor) => (Way::Newer, place(BACK, cursor)?),
     };
-    let mut events = audit::list(&app.pool, call.actor.org(), filter, way, beyond.unwrap_or(i64::MAX), i64::from(limit) + 1).await?;
+    let audit::Listed { mut events, stopped } = audit::list(&app.pool, call.actor.org(), filter, way, beyond, i64::from(limit) + 1).await?;
     let more = events.len() > limit as usize;
     if more {
         // The one that only tells of more is the farthest from where the page begins.
@@ -122,9 +122,10 @@ pub(crate) async fn page(app: &App, call: &Call, narrowed: &Narrowed, from: Star
     }
     let (first, last) = (events.first().map(|event| event.sequence), events.last().map(|event| event.sequence));
     let (older, newer) = match from {
-        Start::Newest => (last.filter(|_| more), None),
-        Start::Older(_) => (last.filter(|_| more), first),
-        Start::Newer(_) => (last, first.filter(|_| more)),
+        Start::Newest => (last.filter(|_| more).or(stopped), None),
+        // From a page without entries one goes back to whichever stands where it was left.
+        Start::Older(_) => (last.filter(|_| more).or(stopped), first.or(beyond.map(|left| left - 1))),
+        Start::Newer(_) => (last.or(beyond.map(|left| left + 1)), first.filter(|_| more).or(stopped)),
     };
     Ok(Page {
         events: events.into_iter().map(shown).collect(),

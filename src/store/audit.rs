@@ -11,7 +11,7 @@
 mod reading;
 mod verify;
 
-pub use reading::{DayCount, Event, Filter, PerDay, Way, done_to, last_done, list, newest_done, per_day};
+pub use reading::{DayCount, Event, Filter, Listed, PerDay, Way, done_to, last_done, list, newest_done, per_day};
 pub use verify::{Verdict, verify};
 
 use super::{sql::StoreError, work::Work};

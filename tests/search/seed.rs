@@ -92,6 +92,29 @@ pub async fn people(connection: &Connection, org: i64, people: &[Person]) {
     assert!(connection.run(&format!("{set} WHERE org = {org}")).await);
 }
 
+/// Puts so many entries behind an organization's log, all by `actor` and alike but for their number; without their hashes.
+pub async fn entries(connection: &Connection, org: i64, count: i64, actor: &str, [action, surface, outcome]: [&str; 3]) {
+    let values = |id: &str, hash: &str| {
+        format!(
+            "SELECT {org}, n + (SELECT audit_seq FROM org_heads WHERE org = {org}), {id}, (SELECT max(at) FROM audit_log), 'user', {actor},
+                    '{surface}', '{action}', '{outcome}', '{{}}', {hash}"
+        )
+    };
+    let (rows, values) = match connection {
+        Connection::Sqlite(_) => (
+            format!("WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})"),
+            format!("{} FROM n", values("randomblob(16)", "zeroblob(32)")),
+        ),
+        Connection::Postgres(_) => {
+            (String::new(), format!("{} FROM generate_series(1, {count}) n", values("gen_random_uuid()", "''::bytea")))
+        }
+    };
+    let sql =
+        format!("{rows} INSERT INTO audit_log (org, seq, id, at, actor_kind, actor_id, surface, action, outcome, detail, hash) {values}");
+    assert!(connection.run(&sql).await, "{sql}");
+    assert!(connection.run(&format!("UPDATE org_heads SET audit_seq = audit_seq + {count} WHERE org = {org}")).await);
+}
+
 /// The number of an organization.
 pub async fn number(connection: &Connection, slug: &str) -> i64 {
     connection.number(&format!("SELECT number AS n FROM organizations WHERE slug = '{slug}'")).await

@@ -1,7 +1,10 @@
 //! `list_audit_events`: what an entry says, filters, pages, and names as of the event.
 
 use super::{Watch, group, holder, invite, newer_link, rpc};
-use crate::common::{Options, Server, on_both, two_nodes, until};
+use crate::{
+    common::{Options, Server, database::Connection, on_both, two_nodes, until},
+    search::seed,
+};
 use serde_json::{Value, json};
 
 /// All entries that match, page by page.
@@ -258,6 +261,42 @@ async fn b24_r_b107_names_are_those_of_the_event_and_a_person_is_found_by_id_thr
         let watch = Watch::on(&server).await;
         assert_eq!(watch.number("SELECT count(*) AS n FROM users").await, 4);
         assert_eq!(server.verified().await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_few_entries_hold_together_is_found_behind_many_that_hold_a_part_of_it() {
+    on_both(async |engine| {
+        let server = Server::quickstart(engine).await;
+        let connection = Connection::to(&server).await;
+        for (count, what) in [
+            (1, ["users:update", "api", "failed"]),
+            (2, ["users:update", "cli", "failed"]),
+            (1500, ["users:update", "api", "done"]),
+            (1500, ["users:invite", "mcp", "failed"]),
+            (1, ["users:update", "api", "failed"]),
+            (1200, ["users:update", "api", "done"]),
+            (1200, ["users:invite", "mcp", "failed"]),
+        ] {
+            seed::entries(&connection, 1, count, "NULL", what).await;
+        }
+        connection.close().await;
+        let first = server.ok("list_audit_events", json!({"outcome": "failed", "surface": "cli"})).await["events"][1]["sequence"].clone();
+        let first = first.as_i64().expect("a number") - 1;
+        for filter in [
+            json!({"surface": "api", "outcome": "failed"}),
+            json!({"surface": "api", "outcome": "failed", "action": "users:update"}),
+            json!({"surface": "api", "outcome": "failed", "from": "2020-01-01T00:00:00Z"}),
+        ] {
+            for limit in [1, 25] {
+                assert_eq!(sequences(&all(&server, &filter, limit).await), [first + 3003, first], "{filter}");
+            }
+        }
+        let three = json!({"action": "users:update", "outcome": "failed"});
+        assert_eq!(sequences(&all(&server, &three, 2).await), [first + 3003, first + 2, first + 1, first]);
+        let nobody = server.ok("list_audit_events", json!({"surface": "mcp", "outcome": "done", "action": "users:update"})).await;
+        assert_eq!((&nobody["events"], &nobody["next_cursor"]), (&json!([]), &Value::Null));
     })
     .await;
 }

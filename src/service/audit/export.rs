@@ -20,8 +20,8 @@ const PAGE: i64 = 500;
 #[derive(Debug)]
 pub struct Export {
     narrowed: Narrowed,
-    /// What is read next stands before this place in the chain.
-    before: i64,
+    /// What is read next stands before this place in the chain; nothing at its end.
+    before: Option<i64>,
 }
 
 /// Begins an export of the entries that match.
@@ -34,7 +34,7 @@ pub async fn begin(app: &App, call: &Call, params: &contract::ListAuditEventsPar
     let mut writing = Writing::begin::<ExportAuditLog>(app, call, false).await?;
     let result = note(&mut writing, &narrowed, format).await;
     let before = writing.finish(result).await?;
-    Ok(Export { narrowed, before })
+    Ok(Export { narrowed, before: Some(before) })
 }
 
 /// The entry that says so; its place in the chain.
@@ -53,10 +53,13 @@ impl Export {
     /// # Errors
     /// The database's.
     pub async fn next(&mut self, app: &App, call: &Call) -> Result<Vec<contract::AuditEvent>, Error> {
-        let events = audit::list(&app.pool, call.actor.org(), &self.narrowed.filter, Way::Older, self.before, PAGE).await?;
-        if let Some(last) = events.last() {
-            self.before = last.sequence;
+        while let Some(before) = self.before {
+            let found = audit::list(&app.pool, call.actor.org(), &self.narrowed.filter, Way::Older, Some(before), PAGE).await?;
+            self.before = found.stopped.or(found.events.last().map(|last| last.sequence));
+            if !found.events.is_empty() {
+                return Ok(found.events.into_iter().map(shown).collect());
+            }
         }
-        Ok(events.into_iter().map(shown).collect())
+        Ok(Vec::new())
     }
 }

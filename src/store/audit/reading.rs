@@ -107,20 +107,161 @@ macro_rules! holds {
     };
 }
 
-macro_rules! list_sql {
-    ($driver:literal, $beyond:literal, $order:literal) => {
+// Placeholders of the statements of a list: $1 organization, $2 before and $11 after which entry, $3 user, $4 action, $5 surface,
+// $6 outcome, $7 client, $8 and $9 from and before which time, $10 how many.
+
+/// Entries of a stretch that hold all filters, out of what has one of them and in its order.
+macro_rules! entries {
+    ($from:expr, $driver:expr, $place:literal, $order:literal) => {
+        concat!(
+            "SELECT a.* FROM ",
+            $from,
+            " WHERE a.org = $1 AND ",
+            $driver,
+            " AND ($3 IS NULL OR a.actor_id = $3 OR a.target_id = $3) AND",
+            holds!("a"),
+            "AND a.at >= $8 AND a.at < $9 ORDER BY ",
+            $place,
+            " ",
+            $order,
+            " LIMIT $10"
+        )
+    };
+}
+/// The same with what is shown beside them.
+macro_rules! listed {
+    ($entries:expr, $order:literal) => {
         concat!(
             "SELECT ",
             event_columns!(),
-            ", c.label FROM audit_log a LEFT JOIN credentials c ON c.id = a.credential_id WHERE a.org = $1 AND a.seq ",
-            $beyond,
-            " $2 ",
-            $driver,
-            " AND ",
-            holds!("a"),
-            " AND a.at >= $8 AND a.at < $9 ORDER BY a.seq ",
+            ", c.label FROM (",
+            $entries,
+            ") a LEFT JOIN credentials c ON c.id = a.credential_id ORDER BY a.seq ",
             $order,
             " LIMIT $10"
+        )
+    };
+}
+macro_rules! within {
+    ($place:literal, $holds:literal) => {
+        concat!($place, " > $11 AND ", $place, " < $2 AND ", $holds)
+    };
+}
+/// The log by one of its indexes: SQLite would rather go along the chain itself.
+macro_rules! log_by {
+    (sqlite, $index:literal) => {
+        concat!("audit_log a INDEXED BY ", $index)
+    };
+    (postgres, $index:literal) => {
+        "audit_log a"
+    };
+}
+macro_rules! listed_by {
+    ($engine:tt, $index:literal, $holds:literal, $order:literal) => {
+        listed!(entries!(log_by!($engine, $index), within!("a.seq", $holds), "a.seq", $order), $order)
+    };
+}
+/// What somebody did, and what was done to them: some of each, of which the nearest are shown.
+macro_rules! listed_by_user {
+    ($engine:tt, $order:literal) => {
+        listed!(
+            concat!(
+                "SELECT * FROM (",
+                entries!(log_by!($engine, "audit_log_by_actor"), within!("a.seq", "a.actor_id = $3"), "a.seq", $order),
+                ") did UNION SELECT * FROM (",
+                entries!(log_by!($engine, "audit_log_by_target"), within!("a.seq", "a.target_id = $3"), "a.seq", $order),
+                ") had"
+            ),
+            $order
+        )
+    };
+}
+macro_rules! of_client {
+    () => {
+        "v.org = $1 AND v.field = 'client.name' AND v.text = $7 AND v.seq > $11 AND v.seq < $2"
+    };
+}
+/// Entry by entry, so that no plan goes through the log for those who are many.
+macro_rules! listed_by_client {
+    (sqlite, $order:literal) => {
+        listed!(
+            entries!(
+                "audit_values v INDEXED BY audit_values_by_client CROSS JOIN audit_log a",
+                concat!(of_client!(), " AND a.seq = v.seq"),
+                "v.seq",
+                $order
+            ),
+            $order
+        )
+    };
+    (postgres, $order:literal) => {
+        listed!(
+            entries!(
+                "audit_values v CROSS JOIN LATERAL (SELECT * FROM audit_log e WHERE e.org = $1 AND e.seq = v.seq LIMIT 1) a",
+                of_client!(),
+                "v.seq",
+                $order
+            ),
+            $order
+        )
+    };
+}
+/// How many of a filter's next $10 entries there are, and the last of them.
+macro_rules! next_of {
+    ($filter:literal, $places:expr, $last:literal) => {
+        concat!("SELECT CAST(", $filter, " AS BIGINT), count(*), ", $last, "(seq) FROM (", $places, ") n")
+    };
+}
+macro_rules! places {
+    ($engine:tt, $index:literal, $holds:literal, $order:literal) => {
+        concat!(
+            "SELECT a.seq FROM ",
+            log_by!($engine, $index),
+            " WHERE a.org = $1 AND ",
+            within!("a.seq", $holds),
+            " ORDER BY a.seq ",
+            $order,
+            " LIMIT $10"
+        )
+    };
+}
+macro_rules! texts_by_client {
+    (sqlite) => {
+        "audit_values v INDEXED BY audit_values_by_client"
+    };
+    (postgres) => {
+        "audit_values v"
+    };
+}
+/// The same of every filter, by its number.
+macro_rules! next_of_each {
+    ($engine:tt, $last:literal, $order:literal) => {
+        concat!(
+            next_of!(
+                "0",
+                concat!(
+                    "SELECT seq FROM (SELECT * FROM (",
+                    places!($engine, "audit_log_by_actor", "a.actor_id = $3", $order),
+                    ") did UNION SELECT * FROM (",
+                    places!($engine, "audit_log_by_target", "a.target_id = $3", $order),
+                    ") had) of_user ORDER BY seq ",
+                    $order,
+                    " LIMIT $10"
+                ),
+                $last
+            ),
+            " UNION ALL ",
+            next_of!("1", places!($engine, "audit_log_by_action", "a.action = $4", $order), $last),
+            " UNION ALL ",
+            next_of!("2", places!($engine, "audit_log_by_surface", "a.surface = $5", $order), $last),
+            " UNION ALL ",
+            next_of!("3", places!($engine, "audit_log_by_outcome", "a.outcome = $6", $order), $last),
+            " UNION ALL ",
+            next_of!(
+                "4",
+                concat!("SELECT v.seq FROM ", texts_by_client!($engine), " WHERE ", of_client!(), " ORDER BY v.seq ", $order, " LIMIT $10"),
+                $last
+            )
         )
     };
 }
@@ -144,41 +285,193 @@ pub enum Way {
     Newer,
 }
 
-/// Which entries, by what narrows them most, in a direction.
-macro_rules! either_way {
-    ($way:expr, $driver:literal) => {
-        match $way {
-            Way::Older => list_sql!($driver, "<", "DESC"),
-            Way::Newer => list_sql!($driver, ">", "ASC"),
-        }
-    };
+/// A filter with an index in the order of the chain; its number is its place in [`Driver::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Driver {
+    User,
+    Action,
+    Surface,
+    Outcome,
+    Client,
 }
 
-/// A page of events that are next to a place in the chain, newest first.
-pub async fn list(pool: &Pool, org: Org, filter: &Filter, way: Way, beyond: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
-    let sql = match (&filter.user, &filter.action) {
-        (Some(_), _) => either_way!(
-            way,
-            "AND a.seq IN (SELECT seq FROM audit_log WHERE org = $1 AND actor_id = $3
-                                    UNION SELECT seq FROM audit_log WHERE org = $1 AND target_id = $3)"
-        ),
-        (None, Some(_)) => either_way!(way, "AND a.action = $4"),
-        (None, None) => either_way!(way, ""),
-    };
-    let rows = pool
-        .query(sql)
-        .bind(org.number)
-        .bind(beyond)
-        .bind(filter.user)
-        .bind(filter.action.clone())
-        .bind(filter.surface.clone())
-        .bind(filter.outcome.clone())
-        .bind(filter.client.clone())
-        .bind(filter.from.map_or(i64::MIN, Timestamp::as_millis))
-        .bind(filter.to.map_or(i64::MAX, Timestamp::as_millis))
-        .bind(limit)
-        .all()
-        .await?;
+impl Driver {
+    const ALL: [Self; 5] = [Self::User, Self::Action, Self::Surface, Self::Outcome, Self::Client];
+}
+
+/// How many entries of a filter a page looks at in each round, at most, where several filters hold at once: it ends after the last.
+const LOOKS: [i64; 3] = [1000, 10_000, 50_000];
+
+/// Entries after one place in the chain and before another.
+#[derive(Clone, Copy)]
+struct Stretch {
+    after: i64,
+    before: i64,
+}
+
+impl Stretch {
+    /// What of it lies beyond a place, on the way.
+    fn beyond(self, way: Way, place: i64) -> Self {
+        match way {
+            Way::Older => Self { before: self.before.min(place), ..self },
+            Way::Newer => Self { after: self.after.max(place), ..self },
+        }
+    }
+
+    /// What of it lies as far as to a place, on the way.
+    fn up_to(self, way: Way, place: i64) -> Self {
+        match way {
+            Way::Older => Self { after: self.after.max(place - 1), ..self },
+            Way::Newer => Self { before: self.before.min(place + 1), ..self },
+        }
+    }
+}
+
+/// A list that is read.
+struct Reading<'a> {
+    pool: &'a Pool,
+    org: Org,
+    filter: &'a Filter,
+    way: Way,
+}
+
+impl Filter {
+    /// What there is of it that an index has.
+    fn drivers(&self) -> Vec<Driver> {
+        let is_given = |driver: &Driver| match driver {
+            Driver::User => self.user.is_some(),
+            Driver::Action => self.action.is_some(),
+            Driver::Surface => self.surface.is_some(),
+            Driver::Outcome => self.outcome.is_some(),
+            Driver::Client => self.client.is_some(),
+        };
+        Driver::ALL.into_iter().filter(is_given).collect()
+    }
+}
+
+impl Reading<'_> {
+    /// The entries between the filter's times. The chain's times never go back, so these are one stretch of it; of several entries
+    /// in one moment it may begin and end with any, for each is held to the times besides.
+    async fn stretch(&self) -> Result<Stretch, StoreError> {
+        let Filter { from, to, .. } = self.filter;
+        let mut stretch = Stretch { after: 0, before: i64::MAX };
+        if from.is_none() && to.is_none() {
+            return Ok(stretch);
+        }
+        let sql = "SELECT (SELECT seq FROM audit_log WHERE org = $1 AND at < $2 ORDER BY at DESC LIMIT 1),
+                          (SELECT seq FROM audit_log WHERE org = $1 AND at >= $3 ORDER BY at LIMIT 1)";
+        let query = self.pool.query(sql).bind(self.org.number);
+        let row = query.bind(from.map_or(i64::MIN, Timestamp::as_millis)).bind(to.map_or(i64::MAX, Timestamp::as_millis)).one().await?;
+        stretch.after = row.get::<Option<i64>>(0)?.unwrap_or(stretch.after);
+        stretch.before = row.get::<Option<i64>>(1)?.unwrap_or(stretch.before);
+        Ok(stretch)
+    }
+
+    async fn rows(&self, sql: &'static str, stretch: Stretch, limit: i64) -> Result<Vec<Row>, StoreError> {
+        let filter = self.filter;
+        self.pool
+            .query(sql)
+            .bind(self.org.number)
+            .bind(stretch.before)
+            .bind(filter.user)
+            .bind(filter.action.clone())
+            .bind(filter.surface.clone())
+            .bind(filter.outcome.clone())
+            .bind(filter.client.clone())
+            .bind(filter.from.map_or(i64::MIN, Timestamp::as_millis))
+            .bind(filter.to.map_or(i64::MAX, Timestamp::as_millis))
+            .bind(limit)
+            .bind(stretch.after)
+            .all()
+            .await
+    }
+
+    /// The entries of a stretch that hold all filters, by way of one of them: at most `limit`.
+    async fn of(&self, driver: Option<Driver>, stretch: Stretch, limit: i64) -> Result<Vec<Row>, StoreError> {
+        macro_rules! by {
+            ($index:literal, $holds:literal) => {
+                match self.way {
+                    Way::Older => (listed_by!(sqlite, $index, $holds, "DESC"), listed_by!(postgres, $index, $holds, "DESC")),
+                    Way::Newer => (listed_by!(sqlite, $index, $holds, "ASC"), listed_by!(postgres, $index, $holds, "ASC")),
+                }
+            };
+        }
+        let (sqlite, postgres) = match (driver, self.way) {
+            // The chain itself.
+            (None, Way::Older) => (listed_by!(postgres, "", "true", "DESC"), listed_by!(postgres, "", "true", "DESC")),
+            (None, Way::Newer) => (listed_by!(postgres, "", "true", "ASC"), listed_by!(postgres, "", "true", "ASC")),
+            (Some(Driver::Action), _) => by!("audit_log_by_action", "a.action = $4"),
+            (Some(Driver::Surface), _) => by!("audit_log_by_surface", "a.surface = $5"),
+            (Some(Driver::Outcome), _) => by!("audit_log_by_outcome", "a.outcome = $6"),
+            (Some(Driver::User), Way::Older) => (listed_by_user!(sqlite, "DESC"), listed_by_user!(postgres, "DESC")),
+            (Some(Driver::User), Way::Newer) => (listed_by_user!(sqlite, "ASC"), listed_by_user!(postgres, "ASC")),
+            (Some(Driver::Client), Way::Older) => (listed_by_client!(sqlite, "DESC"), listed_by_client!(postgres, "DESC")),
+            (Some(Driver::Client), Way::Newer) => (listed_by_client!(sqlite, "ASC"), listed_by_client!(postgres, "ASC")),
+        };
+        let sql = self.pool.engine().either(sqlite, postgres);
+        self.rows(sql, stretch, limit).await
+    }
+
+    /// The filter with the fewest entries in a stretch, and with the last of its next `look` entries where there may be more.
+    async fn fewest(&self, drivers: &[Driver], stretch: Stretch, look: i64) -> Result<(Option<Driver>, Option<i64>), StoreError> {
+        let (sqlite, postgres) = match self.way {
+            Way::Older => (next_of_each!(sqlite, "min", "DESC"), next_of_each!(postgres, "min", "DESC")),
+            Way::Newer => (next_of_each!(sqlite, "max", "ASC"), next_of_each!(postgres, "max", "ASC")),
+        };
+        let sql = self.pool.engine().either(sqlite, postgres);
+        // Fewer of all that there are come before those that reach furthest.
+        let mut best: Option<((bool, i64), Driver, Option<i64>)> = None;
+        for row in &self.rows(sql, stretch, look).await? {
+            let (number, count, last): (i64, i64, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let driver = usize::try_from(number).ok().and_then(|number| Driver::ALL.get(number).copied());
+            let Some(driver) = driver.filter(|driver| drivers.contains(driver)) else { continue };
+            let last = last.filter(|_| count >= look);
+            let order = match (last, self.way) {
+                (None, _) => (false, count),
+                (Some(last), Way::Older) => (true, last),
+                (Some(last), Way::Newer) => (true, -last),
+            };
+            if best.as_ref().is_none_or(|(known, _, _)| order < *known) {
+                best = Some((order, driver, last));
+            }
+        }
+        Ok(best.map_or((None, None), |(_, driver, last)| (Some(driver), last)))
+    }
+}
+
+/// A page of events.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Newest first.
+    pub events: Vec<Event>,
+    /// The entry with which looking ended, where there are fewer than asked for and it was not the last of all.
+    pub stopped: Option<i64>,
+}
+
+/// A page of events that are next to a place in the chain. One filter's own index leads to them. Of several the one that has the fewest
+/// does, and only so far: what hardly any entry holds together may then be on one of the next pages.
+pub async fn list(pool: &Pool, org: Org, filter: &Filter, way: Way, beyond: Option<i64>, limit: i64) -> Result<Listed, StoreError> {
+    let reading = Reading { pool, org, filter, way };
+    let mut stretch = reading.stretch().await?;
+    if let Some(beyond) = beyond {
+        stretch = stretch.beyond(way, beyond);
+    }
+    let drivers = filter.drivers();
+    let (mut rows, mut stopped) = (Vec::new(), None);
+    if drivers.len() < 2 {
+        rows = reading.of(drivers.first().copied(), stretch, limit).await?;
+    } else {
+        for look in LOOKS {
+            let (driver, last) = reading.fewest(&drivers, stretch, look).await?;
+            let near = last.map_or(stretch, |last| stretch.up_to(way, last));
+            let wanted = limit - i64::try_from(rows.len()).unwrap_or(limit);
+            rows.extend(reading.of(driver, near, wanted).await?);
+            let is_full = i64::try_from(rows.len()).unwrap_or(limit) >= limit;
+            stopped = last.filter(|_| !is_full);
+            let Some(last) = stopped else { break };
+            stretch = stretch.beyond(way, last);
+        }
+    }
     let mut stored = Vec::with_capacity(rows.len());
     for row in &rows {
         stored.push((Stored::read(row)?, row.get::<Option<String>>(18)?));
@@ -195,7 +488,7 @@ pub async fn list(pool: &Pool, org: Org, filter: &Filter, way: Way, beyond: i64,
     if way == Way::Newer {
         events.reverse();
     }
-    Ok(events)
+    Ok(Listed { events, stopped })
 }
 
 /// How many entries a day in UTC has, by how they came to be.

@@ -60,22 +60,26 @@ fn writes() -> Vec<(&'static str, Value)> {
 const PAGES: [&str; 4] =
     ["/audit", "/audit?user=boss%40example.com", "/audit?outcome=refused&from=2020-01-01", "/audit?action=users%3Ainvite&client=x"];
 
-/// Entries of another organization's log, beside which ours is small.
-async fn entries_elsewhere(connection: &Connection) {
-    let values = |id: &str, hash: &str| {
-        format!(
-            "SELECT (SELECT max(number) FROM organizations), n, {id}, (SELECT max(at) FROM audit_log), 'cli', 'cli', 'users:invite', 'done', '{{}}', {hash}"
-        )
-    };
-    let (rows, values) = match connection {
-        Connection::Sqlite(_) => (
-            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 3000)",
-            format!("{} FROM n", values("randomblob(16)", "zeroblob(32)")),
-        ),
-        Connection::Postgres(_) => ("", format!("{} FROM generate_series(1, 3000) n", values("gen_random_uuid()", "''::bytea"))),
-    };
-    let sql = format!("{rows} INSERT INTO audit_log (org, seq, id, at, actor_kind, surface, action, outcome, detail, hash) {values}");
-    assert!(connection.run(&sql).await, "{sql}");
+/// What narrows the log, and the index that SQLite finds those entries by. Of two filters one has few entries.
+const LOG: [(&str, &str); 12] = [
+    (r#"{"surface": "cli"}"#, "audit_log_by_surface"),
+    (r#"{"outcome": "failed"}"#, "audit_log_by_outcome"),
+    (r#"{"action": "users:invite"}"#, "audit_log_by_action"),
+    (r#"{"client": "nobody"}"#, "audit_values_by_client"),
+    (r#"{"user": "admin@example.com"}"#, "audit_log_by_target"),
+    (r#"{"to": "2020-01-01T00:00:00Z"}"#, "audit_log_by_time"),
+    (r#"{"from": "2020-01-01T00:00:00Z", "surface": "cli"}"#, "audit_log_by_surface"),
+    (r#"{"user": "admin@example.com", "outcome": "failed"}"#, "audit_log_by_outcome"),
+    (r#"{"user": "admin@example.com", "client": "nobody"}"#, "audit_values_by_client"),
+    (r#"{"surface": "cli", "outcome": "done"}"#, "audit_log_by_surface"),
+    (r#"{"action": "users:invite", "surface": "api"}"#, "audit_log_by_action"),
+    (r#"{"client": "nobody", "outcome": "done"}"#, "audit_values_by_client"),
+];
+
+fn of_the_log(arguments: &str) -> Value {
+    let mut arguments: Value = serde_json::from_str(arguments).expect("JSON");
+    arguments["limit"] = json!(50);
+    arguments
 }
 
 /// The roster's page in its orders, by what narrows it; with each the most that one part of a plan may look at. What no index has
@@ -94,6 +98,8 @@ fn pages() -> Vec<(String, u64)> {
             ("&query=wxyvq", LOOKED_AT),
             ("&query=filler.example", WALKED),
             ("&query=an", WALKED),
+            ("&access_group=Early", WALKED),
+            ("&query=early.example", WALKED),
         ] {
             pages.push((format!("/users?sort={sort}{filter}"), most));
         }
@@ -118,15 +124,25 @@ async fn large(engine: Engine) -> (Server, String, String) {
     let (many, few, organizations) = sizes();
     let server = Server::quickstart(engine).await;
     let connection = Connection::to(&server).await;
+    let early = |n| Person::new("Qzed", &format!("Early-{n}"), &format!("zed.{n}@early.example"));
+    seed::people(&connection, 1, &(0..1100).map(early).collect::<Vec<_>>()).await;
     seed::people(&connection, 1, &(0..many).map(filler).collect::<Vec<_>>()).await;
     seed::people(&connection, 1, &[Person::new("Wxyvq", "Zzkrj", "wxyvq@example.com")]).await;
     seed::organizations(&connection, organizations, few).await;
-    entries_elsewhere(&connection).await;
+    // Entries of another organization's log, and many of our own that hold next to no filter.
+    let last = connection.number("SELECT max(number) AS n FROM organizations").await;
+    seed::entries(&connection, last, 3000, "NULL", ["users:invite", "cli", "done"]).await;
+    seed::entries(&connection, 1, 3000, "(SELECT id FROM users WHERE email_key = 'admin@example.com')", ["users:update", "api", "done"])
+        .await;
     connection.close().await;
     server.administrator("boss@example.com").await;
-    for name in ["Support", "Sales"] {
+    for name in ["Support", "Sales", "Early"] {
         server.ok("create_access_group", json!({"name": name, "permissions": ["users:read"]})).await;
     }
+    let members = "INSERT INTO group_members (group_key, user_key, added_at) SELECT g.key, u.key, u.created_at
+                     FROM access_groups g, users u WHERE g.name = 'Early' AND u.email_key LIKE '%early.example'";
+    assert!(server.tamper(members).await);
+    assert!(server.tamper("UPDATE access_groups SET members = 1100 WHERE name = 'Early'").await);
     let members: Vec<String> = (0..80).map(|n| filler(n * 30).email).collect();
     server.ok("add_to_access_group", json!({"users": members, "access_groups": ["Support"]})).await;
     let cursor = async |arguments: Value| {
@@ -178,6 +194,17 @@ async fn sqlite_scans_no_table() {
             scanning_nothing(&connection, statement, &format!("{tool} {arguments}")).await;
         }
     }
+    for (arguments, index) in LOG {
+        watched.statements();
+        watched.server.ok("list_audit_events", of_the_log(arguments)).await;
+        let mut plans = Vec::new();
+        for statement in watched.statements() {
+            let plan = scanning_nothing(&connection, &statement, arguments).await;
+            // Which filter has the fewest is asked of all their indexes.
+            plans.extend(plan.into_iter().filter(|_| !statement.contains("count(*)")));
+        }
+        assert!(plans.iter().any(|line| line.contains(index)), "{arguments}\n{plans:#?}");
+    }
     let browser = Browser::in_by_password(&watched.server, "boss@example.com").await;
     for path in PAGES {
         watched.statements();
@@ -211,8 +238,8 @@ async fn sqlite_scans_no_table() {
 }
 
 /// Statements of a page of the roster: who looks, the counters, the groups of the menu and the one that was asked for, who is found,
-/// where they stand, who they are.
-const PAGE: usize = 7;
+/// where they stand some way on, where all of them stand, who they are.
+const PAGE: usize = 8;
 
 /// Tables of which the seed has many rows.
 const MANY: [&str; 5] = ["users", "users_grams", "links", "outbox", "audit_log"];
@@ -265,13 +292,21 @@ async fn postgres_scans_no_table() {
         }
         assert!(explained(&watched, LOOKED_AT, &format!("{tool} {arguments}")) >= 8, "{tool} was explained");
     }
+    for (arguments, _) in LOG {
+        watched.news();
+        for _ in 0..8 {
+            watched.server.ok("list_audit_events", of_the_log(arguments)).await;
+        }
+        assert!(explained(&watched, LOOKED_AT, arguments) >= 8, "{arguments} was explained");
+    }
     let browser = Browser::in_by_password(&watched.server, "boss@example.com").await;
     for path in PAGES {
         watched.news();
         for _ in 0..8 {
             assert_eq!(browser.get(path).await.status, 200, "{path}");
         }
-        assert!(explained(&watched, LOOKED_AT, path) >= 8, "{path} was explained");
+        // The drawing counts the newest entries of its days, up to a number of its own.
+        assert!(explained(&watched, 3200, path) >= 8, "{path} was explained");
     }
     for (path, most) in pages() {
         watched.news();
