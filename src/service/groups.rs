@@ -14,6 +14,7 @@ use crate::{
         people::{self, Found, Who},
     },
 };
+use std::collections::HashMap;
 use usher_tools as contract;
 
 /// Page size where none is asked for.
@@ -39,6 +40,41 @@ pub async fn list(app: &App, call: &Call, params: &contract::ListAccessGroupsPar
         total: u64::try_from(page.total).unwrap_or_default(),
         next_cursor: parse::next_cursor(app, &call.actor, "list_access_groups", &query, page.next),
     })
+}
+
+/// The groups with these ids, in their order; one that is gone is left out.
+pub async fn of_ids(app: &App, call: &Call, ids: &[GroupId]) -> Result<Vec<contract::AccessGroup>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
+        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
+    }
+    let found = groups::of_ids(&app.pool, call.actor.org(), ids).await?;
+    Ok(ids.iter().filter_map(|id| found.iter().find(|group| group.id == *id)).map(view::access_group).collect())
+}
+
+/// The groups that give a permission.
+#[derive(Clone, Debug, Default)]
+pub struct Givers {
+    /// Names of those that were made first.
+    pub names: Vec<String>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// Which groups give which permissions, at most `limit` of them named for each, for whoever may know of groups.
+pub async fn giving(app: &App, call: &Call, limit: u32) -> Result<HashMap<String, Givers>, Error> {
+    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
+        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
+    }
+    let mut giving: HashMap<String, Givers> = HashMap::new();
+    for gives in groups::giving(&app.pool, call.actor.org(), i64::from(limit)).await? {
+        let givers = giving.entry(gives.permission).or_default();
+        givers.names.push(gives.group);
+        givers.more = u64::try_from(gives.groups).unwrap_or_default().saturating_sub(givers.names.len() as u64);
+    }
+    Ok(giving)
 }
 
 /// Who is in a group, newest first and at most `limit`, and what would remain to each without it: what whoever deletes it is told

@@ -11,7 +11,9 @@ use crate::{
         sso::Footing,
         tokens::EndAiAccess,
     },
-    domain::{Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackBy, SlackId, Status, UserId},
+    domain::{
+        Email, Invalid, LinkId, LinkKind, OtherDomains, OutboxId, PersonName, Role, Settings, SlackBy, SlackId, Status, UserId, builtin,
+    },
     error::Error,
     keys::sha256,
     store::{
@@ -116,6 +118,19 @@ pub async fn get(app: &App, call: &Call, params: &contract::GetUserParams) -> Re
     let who = named_unless_self(authz::visible(&call.actor, &call.standing, false).map(drop), &params.user)?;
     let person = seen(app, call, &who).await?.ok_or(Error::UserNotFound)?;
     Ok(contract::GetUserOutput { user: view::user(person, app.clock.now()) })
+}
+
+/// The people with these ids, in their order, for whoever may see everybody; whoever is gone is left out.
+pub async fn of_ids(app: &App, call: &Call, ids: &[UserId]) -> Result<Vec<contract::User>, Error> {
+    if !call.standing.holds(builtin::USERS_READ) {
+        return Err(Reason::Permission(builtin::USERS_READ).into());
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut found, now) = (people::of_ids(&app.pool, call.actor.org(), ids).await?, app.clock.now());
+    found.sort_unstable_by_key(|person| ids.iter().position(|id| *id == person.id));
+    Ok(found.into_iter().map(|person| view::user(person, now)).collect())
 }
 
 /// What the caller could do to a person as things stand: what a page offers, and why not. Whoever then acts is asked again.
@@ -483,6 +498,24 @@ pub async fn update(app: &App, call: &Call, params: &contract::UpdateUserParams)
     }
     .await;
     writing.finish(result).await
+}
+
+/// What that would end as things stand, without a lock: whoever then does it is asked and told again.
+///
+/// # Errors
+/// Why it would be refused now.
+pub async fn would_end(app: &App, call: &Call, id: UserId, settings: &Settings) -> Result<contract::Ended, Error> {
+    authz::needs::<DeactivateUser>(&call.actor, &call.standing, false)?;
+    let org = call.actor.org();
+    let person = people::facts_now(&app.pool, org, id).await?.ok_or(Error::UserNotFound)?.facts;
+    let active_administrators = people::counts(&app.pool, org).await?.of(Some(Status::Active), Some(Role::Administrator));
+    let (key, role) = (person.person.key, person.role);
+    authz::could(&call.actor, &call.standing, &DeactivateUser { person, active_administrators })?;
+    if settings.sso_required && role == Role::Administrator {
+        sso::would_keep_footing(app, org, key).await?;
+    }
+    let ended = people::would_end(&app.pool, key, app.clock.now()).await?;
+    Ok(contract::Ended { sessions: ended.sessions, mcp_tokens: ended.mcp_tokens, oauth_grants: 0, links: ended.links })
 }
 
 /// Ends all access of a person at once. On a Pending person it withdraws the invite.

@@ -10,7 +10,7 @@ mod connecting;
 
 pub use acting::{ask_mailbox, by_mailbox, enter, join, link_own, unlink_own};
 pub use connecting::{NewConnection, Required, connect, connections, outlook, relink, remove, require, test};
-pub(super) use connecting::{footing, keeps_footing};
+pub(super) use connecting::{footing, keeps_footing, would_keep_footing};
 
 use self::{
     acting::{TAKEN, arrival},

@@ -117,6 +117,48 @@ pub async fn find(pool: &Pool, org: Org, which: &Which) -> Result<Option<GroupFa
     query.optional().await?.map(|row| read(&row)).transpose()
 }
 
+/// The groups with these ids that there are, in the order they were made.
+pub async fn of_ids(pool: &Pool, org: Org, ids: &[GroupId]) -> Result<Vec<GroupFacts>, StoreError> {
+    let sql = pool.engine().either(
+        concat!(
+            "SELECT ",
+            group_columns!(),
+            " FROM access_groups g WHERE g.org = $1 AND g.id IN (SELECT unhex(value, '-') FROM json_each($2)) ORDER BY g.key"
+        ),
+        concat!(
+            "SELECT ",
+            group_columns!(),
+            " FROM access_groups g WHERE g.org = $1 AND g.id = ANY(ARRAY(SELECT value::uuid FROM json_array_elements_text($2::json))) ORDER BY g.key"
+        ),
+    );
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows = pool.query(sql).bind(org.number).bind(serde_json::json!(ids).to_string()).all().await?;
+    rows.iter().map(read).collect()
+}
+
+/// A permission, and a group that gives it; how many do.
+#[derive(Clone, Debug)]
+pub struct Gives {
+    /// The permission.
+    pub permission: String,
+    /// The group's name.
+    pub group: String,
+    /// How many groups give the permission.
+    pub groups: i64,
+}
+
+/// Which groups give which permissions: at most `limit` for each, those that were made first.
+pub async fn giving(pool: &Pool, org: Org, limit: i64) -> Result<Vec<Gives>, StoreError> {
+    let low = org.number << 32;
+    let sql = "SELECT p.permission, g.name, p.number
+                 FROM (SELECT group_key, permission, row_number() OVER (PARTITION BY permission ORDER BY group_key) AS place,
+                              count(*) OVER (PARTITION BY permission) AS number
+                         FROM group_permissions WHERE group_key > $1 AND group_key < $2) p
+                 JOIN access_groups g ON g.key = p.group_key WHERE p.place <= $3 ORDER BY g.key";
+    let rows = pool.query(sql).bind(low).bind(low + (1 << 32)).bind(limit).all().await?;
+    rows.iter().map(|row| Ok(Gives { permission: row.get(0)?, group: row.get(1)?, groups: row.get(2)? })).collect()
+}
+
 /// The groups of a person, in the order they were made, with the time since when.
 pub async fn of_person(pool: &Pool, user: i64) -> Result<Vec<(GroupFacts, Timestamp)>, StoreError> {
     let sql = concat!(

@@ -171,6 +171,16 @@ pub async fn find(pool: &Pool, org: Org, who: &Who, visible: Visible) -> Result<
     query.bind(only).optional().await?.map(|row| read_person(&row)).transpose()
 }
 
+/// The people with these ids that there are, for whoever may see all.
+pub async fn of_ids(pool: &Pool, org: Org, ids: &[UserId]) -> Result<Vec<Person>, StoreError> {
+    let sql = pool.engine().either(
+        person_statement!("hex(g.id)", "u.org = $1 AND u.id IN (SELECT unhex(value, '-') FROM json_each($2))"),
+        person_statement!("g.id::text", "u.org = $1 AND u.id = ANY(ARRAY(SELECT value::uuid FROM json_array_elements_text($2::json)))"),
+    );
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    pool.query(sql).bind(org.number).bind(serde_json::json!(ids).to_string()).all().await?.iter().map(read_person).collect()
+}
+
 /// The same inside a unit of work, for the answer of a write.
 pub async fn show(work: &mut Work, key: i64) -> Result<Person, StoreError> {
     let (sqlite, postgres) = person_statements!("u.key = $1");
@@ -431,6 +441,17 @@ const DEACTIVATE_POSTGRES: &str = "WITH person AS (
     link AS (UPDATE links SET ended_at = $2, ended_as = CASE WHEN expires_at < $2 THEN 'expired' ELSE 'withdrawn' END
               WHERE user_key = $1 AND ended_at IS NULL RETURNING ended_as = 'withdrawn' AS alive)
     SELECT kind, alive::int::bigint FROM secret UNION ALL SELECT 'link', alive::int::bigint FROM link";
+
+/// What deactivating the person with this key would end at this moment, by what [`deactivate`] counts.
+pub async fn would_end(pool: &Pool, key: i64, now: Timestamp) -> Result<Ended, StoreError> {
+    let sql = "SELECT (SELECT count(*) FROM credentials WHERE user_key = $1 AND revoked_at IS NULL AND expires_at > $2 AND kind = 'session'
+                          AND coalesce(last_used_at, created_at) > $3),
+                      (SELECT count(*) FROM credentials WHERE user_key = $1 AND revoked_at IS NULL AND expires_at > $2 AND kind = 'token'),
+                      (SELECT count(*) FROM links WHERE user_key = $1 AND ended_at IS NULL AND expires_at >= $2)";
+    let row = pool.query(sql).bind(key).bind(now).bind(now.plus(-super::sessions::IDLE)).one().await?;
+    let count = |column| row.get::<i64>(column).map(|count| u64::try_from(count).unwrap_or_default());
+    Ok(Ended { sessions: count(0)?, mcp_tokens: count(1)?, links: count(2)? })
+}
 
 /// Ends all access of a person in one transaction.
 pub async fn deactivate(work: &mut Work, proof: Authorized<DeactivateUser>) -> Result<Ended, StoreError> {

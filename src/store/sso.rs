@@ -233,10 +233,14 @@ pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Set
     Ok(ended)
 }
 
+// $2: the key of a person who is left out, or nobody's.
 const FOOTING: &str = "SELECT (SELECT count(*) FROM users u JOIN sso_identities i ON i.user_key = u.key JOIN sso_connections c ON c.id = i.connection_id
                       WHERE u.org = $1 AND u.role = 'administrator' AND u.status = 'active' AND i.last_used_at IS NOT NULL
-                        AND c.removed_at IS NULL),
-                    (SELECT count(*) FROM users WHERE org = $1 AND role = 'administrator' AND status = 'active' AND password_hash IS NOT NULL)";
+                        AND c.removed_at IS NULL AND u.key <> $2),
+                    (SELECT count(*) FROM users WHERE org = $1 AND role = 'administrator' AND status = 'active' AND password_hash IS NOT NULL
+                        AND key <> $2)";
+/// Nobody's key.
+const NOBODY: i64 = 0;
 
 fn read_footing(row: &Row) -> Result<Footing, StoreError> {
     Ok(Footing { proven: row.get::<i64>(0)? > 0, break_glass: row.get::<i64>(1)? > 0 })
@@ -245,12 +249,17 @@ fn read_footing(row: &Row) -> Result<Footing, StoreError> {
 /// What required single sign-on rests on, under the lock and after what was written so far.
 pub async fn footing(work: &mut Work) -> Result<Footing, StoreError> {
     let org = work.org.number;
-    read_footing(&work.tx.query(FOOTING).bind(org).one().await?)
+    read_footing(&work.tx.query(FOOTING).bind(org).bind(NOBODY).one().await?)
 }
 
 /// The same at this moment.
 pub async fn footing_now(pool: &Pool, org: Org) -> Result<Footing, StoreError> {
-    read_footing(&pool.query(FOOTING).bind(org.number).one().await?)
+    footing_without(pool, org, NOBODY).await
+}
+
+/// What it would rest on without the person with this key.
+pub async fn footing_without(pool: &Pool, org: Org, person: i64) -> Result<Footing, StoreError> {
+    read_footing(&pool.query(FOOTING).bind(org.number).bind(person).one().await?)
 }
 
 macro_rules! not_linked_sql {

@@ -362,6 +362,16 @@ async fn the_permission_catalogue_says_what_each_gives_and_who_gives_it() {
         assert!(text("users:read").contains("<bdi>Support &#38; Co</bdi>") && text("users:read").contains("Plain"), "{page}");
         assert!(text("settings:update").contains("Privileged") && text("settings:update").contains("no group"), "{page}");
         assert!(text("customers:read").contains("The product") && text("users:invite").contains("<td>usher</td>"), "{page}");
+        // However many groups there are, none is left out; of many that give the same so many are named.
+        for n in 0..101 {
+            group(&server, &format!("More {n}"), &["customers:read"]).await;
+        }
+        group(&server, "The last", &["billing:update"]).await;
+        let page = boss.get("/settings/permissions").await.html;
+        let row =
+            |name: &str| page.split(&format!("<th scope=\"row\" class=\"mono\">{name}</th>")).nth(1).expect("a row").split("</tr>").next();
+        assert!(row("billing:update").expect("a row").contains("<td><bdi>The last</bdi></td>"), "{page}");
+        assert!(row("customers:read").expect("a row").contains("<bdi>More 18</bdi> and 82 more</td>"), "{page}");
         // Who may not know of groups is told of none.
         let reads = holding(&server, "reads@example.com", &["settings:read"]).await;
         let page = reads.get("/settings/permissions").await.html;

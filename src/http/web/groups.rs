@@ -84,17 +84,13 @@ pub(super) async fn with_ticked(
     mut offered: Vec<contract::AccessGroup>,
     ticked: &[String],
 ) -> Result<Vec<contract::AccessGroup>, Error> {
-    let further = ticked.iter().filter_map(|id| GroupId::parse(id)).take(bounds::MANY as usize);
-    for id in further {
-        if offered.iter().any(|group| group.id == id.to_string()) {
-            continue;
-        }
-        match one(app, call, Some(id)).await {
-            Ok(group) => offered.push(group),
-            Err(Error::GroupNotFound) => {}
-            Err(error) => return Err(error),
+    let mut further: Vec<GroupId> = Vec::new();
+    for id in ticked.iter().filter_map(|id| GroupId::parse(id)).take(bounds::MANY as usize) {
+        if !further.contains(&id) && offered.iter().all(|group| group.id != id.to_string()) {
+            further.push(id);
         }
     }
+    offered.extend(groups::of_ids(app, call, &further).await?);
     Ok(offered)
 }
 

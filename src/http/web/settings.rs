@@ -13,7 +13,6 @@ use super::{
     frame::frame,
     page, said,
     signed_in::{Drawn, Fields, Try, Typed},
-    users,
     views::{
         Fault,
         frame::{Frame, Place},
@@ -31,13 +30,17 @@ use crate::{
     domain::{Catalogue, DAY, HOUR, InviteDomains, MINUTE, OtherDomains, Role, SecondFactorFor, Settings, Status, builtin},
     error::Error,
     service::{
-        Call,
+        Call, groups,
         limits::own_share,
         organizations::{self, NewSettings},
         people, retrying,
     },
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
+use std::collections::HashMap;
+
+/// Access groups that are named beside a permission; of more it is said how many.
+const NAMED: u32 = 20;
 
 /// Whether somebody sees settings; else the answer, for they find nothing here.
 #[expect(clippy::result_large_err, reason = "the answer is handed on once")]
@@ -514,31 +517,32 @@ pub async fn permissions(State(app): State<SharedApp>, visitor: Visitor) -> Resp
         return response;
     }
     let tried = Try::to_look(&app, &visitor);
-    let groups = match users::known_groups(&app, &tried.call).await {
-        Ok(groups) => groups,
-        Err(error) => return tried.refused(&app, &error),
-    };
+    let knows_groups = tried.call.standing.holds(builtin::ACCESS_GROUPS_READ);
+    let mut giving = HashMap::new();
+    if knows_groups {
+        giving = match groups::giving(&app, &tried.call, NAMED).await {
+            Ok(giving) => giving,
+            Err(error) => return tried.refused(&app, &error),
+        };
+    }
     let ours = Catalogue::builtin();
     let listed: Vec<_> = app
         .catalogue
         .iter()
-        .map(|info| Listed {
+        .map(|info| (info, giving.remove(&info.name).unwrap_or_default()))
+        .map(|(info, givers)| Listed {
             source: match (builtin::ALL.contains(&info.name.as_str()), ours.contains(&info.name)) {
                 (true, _) => "usher",
                 (false, true) => "The product",
                 (false, false) => "This server",
             },
-            groups: groups.groups.iter().filter(|group| group.permissions.contains(&info.name)).map(|group| group.name.clone()).collect(),
+            groups: givers.names,
+            more_groups: givers.more,
             name: info.name.clone(),
             description: info.description.clone(),
             privileged: info.privileged,
         })
         .collect();
-    let view = PermissionsPage {
-        frame: &framed(&app, &visitor),
-        top: Top::of(Section::Permissions),
-        permissions: &listed,
-        knows_groups: tried.call.standing.holds(builtin::ACCESS_GROUPS_READ),
-    };
+    let view = PermissionsPage { frame: &framed(&app, &visitor), top: Top::of(Section::Permissions), permissions: &listed, knows_groups };
     page(&app, &view)
 }

@@ -156,7 +156,19 @@ pub(in crate::service) async fn footing(writing: &mut Writing<'_>) -> Result<Opt
 /// [`Error::Clash`], with the way out.
 pub(in crate::service) async fn keeps_footing(writing: &mut Writing<'_>, before: Option<Footing>) -> Result<(), Error> {
     let Some(before) = before else { return Ok(()) };
-    before.keeps(rows::footing(&mut writing.work).await?).map_err(|lost| match lost {
+    kept(before, rows::footing(&mut writing.work).await?)
+}
+
+/// Refuses what would take away, as things stand, what required single sign-on rests on: the deactivation of a person.
+///
+/// # Errors
+/// As [`keeps_footing`].
+pub(in crate::service) async fn would_keep_footing(app: &App, org: Org, without: i64) -> Result<(), Error> {
+    kept(rows::footing_now(&app.pool, org).await?, rows::footing_without(&app.pool, org, without).await?)
+}
+
+fn kept(before: Footing, after: Footing) -> Result<(), Error> {
+    before.keeps(after).map_err(|lost| match lost {
         Lost::Proven => Error::Clash {
             said: "Single sign-on is required here, and no active Administrator would be left who signed in through it as it then is.",
             hint: "Let another Administrator sign in through a connection that stays, or have whoever runs this server end the requirement with `usher sso require --off`; it can be set again later.",

@@ -1,7 +1,7 @@
 //! Statements are the budget of a call: each costs a hop to the database.
 
 use super::Watched;
-use crate::common::on_both;
+use crate::{common::on_both, signing_in::Browser};
 use serde_json::{Value, json};
 
 /// A call that reads: who asks, and the answer in one or two.
@@ -102,6 +102,59 @@ async fn calls_keep_to_their_statements() {
         let first = count("add_to_access_group", &one).await;
         server.ok("remove_from_access_group", one).await;
         assert_eq!(count("add_to_access_group", &two).await, first + 2, "the second group is asked before and shown after");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_ticked_on_a_form_is_looked_up_at_once_however_much_it_is() {
+    on_both(async |engine| {
+        let watched = Watched::start(engine).await;
+        let server = &watched.server;
+        server.administrator("boss@example.com").await;
+        let mut groups = Vec::new();
+        // More than a form offers by itself.
+        for n in 0..110 {
+            let made = server.ok("create_access_group", json!({"name": format!("Group {n}"), "permissions": []})).await;
+            groups.push(made["access_group"]["id"].as_str().expect("an id").to_owned());
+        }
+        let mut people = Vec::new();
+        for n in 0..9 {
+            let who = json!({"email": format!("p{n}@example.com"), "first_name": "P", "last_name": "N"});
+            people.push(server.ok("invite_user", who).await["user"]["id"].as_str().expect("an id").to_owned());
+        }
+        let browser = Browser::in_by_password(server, "boss@example.com").await;
+        let (add, last) = (format!("/access-groups/{}/add?query=nobody", groups[0]), &groups[101..]);
+        let asked = |name: &str, ids: &[String]| ids.iter().map(|id| format!("&{name}={id}")).collect::<String>();
+        for (path, name, ids) in [(add.as_str(), "user", &people[..]), ("/users/invite?email=", "access_group", last)] {
+            let count = async |ids: &[String]| {
+                watched.statements();
+                let page = browser.get(&format!("{path}{}", asked(name, ids))).await;
+                assert!(page.status == 200 && ids.iter().all(|id| page.html.contains(&format!("value=\"{id}\" checked"))), "{}", page.html);
+                of_calls(watched.statements()).len()
+            };
+            assert_eq!(count(&ids[..1]).await, count(ids).await, "{path}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_that_says_what_a_deactivation_would_end_takes_no_lock() {
+    on_both(async |engine| {
+        let watched = Watched::start(engine).await;
+        let server = &watched.server;
+        server.administrator("boss@example.com").await;
+        let browser = Browser::in_by_password(server, "boss@example.com").await;
+        let invited = server.ok("invite_user", json!({"email": "ana@example.com", "first_name": "Ana", "last_name": "Ode"})).await;
+        let ana = invited["user"]["id"].as_str().expect("an id");
+        watched.statements();
+        let page = browser.get(&format!("/users/{ana}/deactivate")).await;
+        assert!(page.status == 200 && page.html.contains("1 invite link"), "{}", page.html);
+        for statement in of_calls(watched.statements()) {
+            let writes = ["INSERT", "UPDATE", "DELETE"].iter().any(|word| statement.contains(word));
+            assert!(!writes, "{statement}");
+        }
     })
     .await;
 }

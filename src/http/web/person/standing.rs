@@ -17,6 +17,7 @@ use crate::{
         Action as _, Reason,
         action::{DeactivateUser, ReactivateUser},
     },
+    domain::UserId,
     error::Error,
     service::{
         Call, parse,
@@ -146,7 +147,7 @@ fn counted(count: u64, one: &str, many: &str) -> Option<String> {
     }
 }
 
-/// What a deactivation would end, by running it and taking it back.
+/// What a deactivation would end, in words.
 fn ends(user: &contract::User, ended: &contract::Ended) -> Vec<String> {
     let pending = user.activated_at.is_none();
     let several: [Option<String>; 3] = [
@@ -178,11 +179,12 @@ async fn draw_deactivation(app: &SharedApp, tried: &Try<'_>, user: &contract::Us
     let words = if user.activated_at.is_none() { &WITHDRAW } else { &DEACTIVATE };
     let mut ended = contract::Ended::default();
     if trouble.possible {
-        let mut call = tried.call.clone();
-        (call.options.dry_run, call.options.once) = (true, None);
-        let params = contract::DeactivateUserParams { user: user.id.clone(), ..Default::default() };
-        match retrying(|| people::deactivate(app, &call, &params)).await {
-            Ok(would) => ended = would.ended,
+        let would = match UserId::parse(&user.id) {
+            Some(id) => people::would_end(app, &tried.call, id, &tried.visitor.now.settings).await,
+            None => Err(Error::UserNotFound),
+        };
+        match would {
+            Ok(would) => ended = would,
             Err(error) => {
                 return match impossible(&error) {
                     Some(why) => {

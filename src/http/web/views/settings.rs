@@ -407,6 +407,8 @@ pub struct Listed {
     pub source: &'static str,
     /// Names of the access groups that give it, for whoever may know of them.
     pub groups: Vec<String>,
+    /// How many more give it than are named.
+    pub more_groups: u64,
 }
 
 /// `GET /settings/permissions`: what can be given to people.

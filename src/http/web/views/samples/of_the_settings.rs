@@ -68,6 +68,7 @@ fn deciding(frame: &Frame) -> Vec<(String, Page)> {
         privileged,
         source: "usher",
         groups: groups.iter().map(ToString::to_string).collect(),
+        more_groups: if groups.is_empty() { 0 } else { 83 },
     };
     let permissions = [listed("users:read", false, &[HOSTILE, "Support"]), listed("settings:update", true, &[])];
     let catalogue = |knows_groups| {
