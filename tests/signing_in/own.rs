@@ -228,10 +228,11 @@ async fn a_clock_that_goes_back_shows_what_was_chosen_last_and_keeps_no_proof_fr
     on_both(async |engine| {
         let server = with_ana(engine).await;
         let second = second_organization(&server).await;
+        let link = link_into(&server, &second).await;
         let clock = Clock::manual(Clock::system().now());
         let node = Inside::beside(&server, clock.clone()).await;
         let ana = Browser::at(node.address());
-        assert_eq!(ana.open(&link_into(&server, &second).await).await.status, 303);
+        assert_eq!(ana.open(&link).await.status, 303);
         assert_eq!(ana.by_password(&server.org, "ana@example.com", PASSWORD).await.status, 303);
         let switch = async || {
             let page = ana.me().await.expect("in");

@@ -45,16 +45,22 @@ fn writes(token: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Bo with two tokens; the id of one.
+async fn with_bo(server: &Server) -> String {
+    server.member("bo@example.com", &[]).await;
+    server.token_for("bo@example.com", &[]).await;
+    let tokens = server.ok("list_mcp_tokens", json!({"user": "bo@example.com"})).await;
+    tokens["credentials"][0]["id"].as_str().expect("an id").to_owned()
+}
+
 #[tokio::test]
 async fn a_dry_run_says_what_would_be_and_leaves_nothing() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
-        server.member("bo@example.com", &[]).await;
+        let token = with_bo(&server).await;
         let watch = Watch::on(&server).await;
         let (mut tried, mut would_be) = (BTreeSet::new(), Vec::new());
-        server.token_for("bo@example.com", &[]).await;
-        let token = server.ok("list_mcp_tokens", json!({"user": "bo@example.com"})).await["credentials"][0]["id"].clone();
-        for (tool, arguments) in writes(token.as_str().expect("an id")) {
+        for (tool, arguments) in writes(&token) {
             tried.insert(tool);
             watch.mailed().await;
             let (before, mails) = (watch.everything().await, server.mails().len());
@@ -219,15 +225,15 @@ async fn what_already_holds_changes_nothing_and_is_no_entry() {
 async fn every_write_keeps_its_reason_in_the_audit_log() {
     on_both(async |engine| {
         let server = Server::quickstart(engine).await;
-        server.member("bo@example.com", &[]).await;
-        for (n, (tool, arguments)) in writes().into_iter().enumerate() {
+        let token = with_bo(&server).await;
+        for (n, (tool, arguments)) in writes(&token).into_iter().enumerate() {
             let reason = format!("ticket {n}: <b>„Ж“</b>");
             server.ok(tool, with(&arguments, "reason", json!(format!("  {reason} ")))).await;
             let event = server.ok("list_audit_events", json!({"limit": 1})).await["events"][0].clone();
             assert_eq!((&event["tool"], &event["reason"], &event["outcome"]), (&json!(tool), &json!(reason), &json!("done")));
         }
         let longest = "é".repeat(500);
-        for (n, (tool, arguments)) in writes().into_iter().enumerate() {
+        for (n, (tool, arguments)) in writes(&token).into_iter().enumerate() {
             for wrong in [json!(format!("{longest}x")), json!("two\nlines"), json!("hidden\u{200b}"), json!("\u{202e}turned"), json!(7)] {
                 let refused = server.refused(tool, with(&arguments, "reason", wrong)).await;
                 assert_eq!((&refused["code"], &refused["field"]), (&json!("invalid_argument"), &json!("reason")), "{n} {tool}");
