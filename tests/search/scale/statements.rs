@@ -125,7 +125,7 @@ async fn what_is_ticked_on_a_form_is_looked_up_at_once_however_much_it_is() {
         }
         let browser = Browser::in_by_password(server, "boss@example.com").await;
         let (add, last) = (format!("/access-groups/{}/add?query=nobody", groups[0]), &groups[101..]);
-        let asked = |name: &str, ids: &[String]| ids.iter().map(|id| format!("&{name}={id}")).collect::<String>();
+        let asked = |name: &str, ids: &[String]| ids.iter().fold(String::new(), |all, id| all + "&" + name + "=" + id);
         for (path, name, ids) in [(add.as_str(), "user", &people[..]), ("/users/invite?email=", "access_group", last)] {
             let count = async |ids: &[String]| {
                 watched.statements();
