@@ -344,6 +344,9 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which, here: Here) 
 /// Ends those sessions of a person that do not go on in one of these roles, so that none does once the role is another; how many.
 pub(super) async fn end_shut(work: &mut Work, key: i64, roles: [Role; 2]) -> Result<u64, StoreError> {
     let settings = super::door::settings(work).await?;
+    if !settings.sso_required {
+        return Ok(0);
+    }
     let has_password = super::door::password_hash(work, key).await?.is_some();
     let now = work.now;
     let mut ended = 0;

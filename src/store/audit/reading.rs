@@ -142,9 +142,14 @@ macro_rules! listed {
         )
     };
 }
+/// The entries of a stretch that have this in this column: as places in the column's own index, where PostgreSQL would rather go along
+/// the chain itself, for it takes a stretch whose ends it does not know yet for a short one.
 macro_rules! within {
-    ($place:literal, $holds:literal) => {
-        concat!($place, " > $11 AND ", $place, " < $2 AND ", $holds)
+    (sqlite, $column:literal, $value:literal) => {
+        concat!("a.seq > $11 AND a.seq < $2 AND ", $column, " = ", $value)
+    };
+    (postgres, $column:literal, $value:literal) => {
+        concat!($column, " = ", $value, " AND (", $column, ", a.seq) > (", $value, ", $11) AND (", $column, ", a.seq) < (", $value, ", $2)")
     };
 }
 /// The log by one of its indexes: SQLite would rather go along the chain itself.
@@ -157,8 +162,14 @@ macro_rules! log_by {
     };
 }
 macro_rules! listed_by {
-    ($engine:tt, $index:literal, $holds:literal, $order:literal) => {
-        listed!(entries!(log_by!($engine, $index), within!("a.seq", $holds), "a.seq", $order), $order)
+    ($engine:tt, $index:literal, $column:literal, $value:literal, $order:literal) => {
+        listed!(entries!(log_by!($engine, $index), within!($engine, $column, $value), "a.seq", $order), $order)
+    };
+}
+/// All of a stretch.
+macro_rules! listed_by_chain {
+    ($order:literal) => {
+        listed!(entries!("audit_log a", "a.seq > $11 AND a.seq < $2", "a.seq", $order), $order)
     };
 }
 /// What somebody did, and what was done to them: some of each, of which the nearest are shown.
@@ -167,9 +178,9 @@ macro_rules! listed_by_user {
         listed!(
             concat!(
                 "SELECT * FROM (",
-                entries!(log_by!($engine, "audit_log_by_actor"), within!("a.seq", "a.actor_id = $3"), "a.seq", $order),
+                entries!(log_by!($engine, "audit_log_by_actor"), within!($engine, "a.actor_id", "$3"), "a.seq", $order),
                 ") did UNION SELECT * FROM (",
-                entries!(log_by!($engine, "audit_log_by_target"), within!("a.seq", "a.target_id = $3"), "a.seq", $order),
+                entries!(log_by!($engine, "audit_log_by_target"), within!($engine, "a.target_id", "$3"), "a.seq", $order),
                 ") had"
             ),
             $order
@@ -213,12 +224,12 @@ macro_rules! next_of {
     };
 }
 macro_rules! places {
-    ($engine:tt, $index:literal, $holds:literal, $order:literal) => {
+    ($engine:tt, $index:literal, $column:literal, $value:literal, $order:literal) => {
         concat!(
             "SELECT a.seq FROM ",
             log_by!($engine, $index),
             " WHERE a.org = $1 AND ",
-            within!("a.seq", $holds),
+            within!($engine, $column, $value),
             " ORDER BY a.seq ",
             $order,
             " LIMIT $10"
@@ -241,9 +252,9 @@ macro_rules! next_of_each {
                 "0",
                 concat!(
                     "SELECT seq FROM (SELECT * FROM (",
-                    places!($engine, "audit_log_by_actor", "a.actor_id = $3", $order),
+                    places!($engine, "audit_log_by_actor", "a.actor_id", "$3", $order),
                     ") did UNION SELECT * FROM (",
-                    places!($engine, "audit_log_by_target", "a.target_id = $3", $order),
+                    places!($engine, "audit_log_by_target", "a.target_id", "$3", $order),
                     ") had) of_user ORDER BY seq ",
                     $order,
                     " LIMIT $10"
@@ -251,11 +262,11 @@ macro_rules! next_of_each {
                 $last
             ),
             " UNION ALL ",
-            next_of!("1", places!($engine, "audit_log_by_action", "a.action = $4", $order), $last),
+            next_of!("1", places!($engine, "audit_log_by_action", "a.action", "$4", $order), $last),
             " UNION ALL ",
-            next_of!("2", places!($engine, "audit_log_by_surface", "a.surface = $5", $order), $last),
+            next_of!("2", places!($engine, "audit_log_by_surface", "a.surface", "$5", $order), $last),
             " UNION ALL ",
-            next_of!("3", places!($engine, "audit_log_by_outcome", "a.outcome = $6", $order), $last),
+            next_of!("3", places!($engine, "audit_log_by_outcome", "a.outcome", "$6", $order), $last),
             " UNION ALL ",
             next_of!(
                 "4",
@@ -389,20 +400,24 @@ impl Reading<'_> {
     /// The entries of a stretch that hold all filters, by way of one of them: at most `limit`.
     async fn of(&self, driver: Option<Driver>, stretch: Stretch, limit: i64) -> Result<Vec<Row>, StoreError> {
         macro_rules! by {
-            ($index:literal, $holds:literal) => {
+            ($index:literal, $column:literal, $value:literal) => {
                 match self.way {
-                    Way::Older => (listed_by!(sqlite, $index, $holds, "DESC"), listed_by!(postgres, $index, $holds, "DESC")),
-                    Way::Newer => (listed_by!(sqlite, $index, $holds, "ASC"), listed_by!(postgres, $index, $holds, "ASC")),
+                    Way::Older => {
+                        (listed_by!(sqlite, $index, $column, $value, "DESC"), listed_by!(postgres, $index, $column, $value, "DESC"))
+                    }
+                    Way::Newer => {
+                        (listed_by!(sqlite, $index, $column, $value, "ASC"), listed_by!(postgres, $index, $column, $value, "ASC"))
+                    }
                 }
             };
         }
         let (sqlite, postgres) = match (driver, self.way) {
             // The chain itself.
-            (None, Way::Older) => (listed_by!(postgres, "", "true", "DESC"), listed_by!(postgres, "", "true", "DESC")),
-            (None, Way::Newer) => (listed_by!(postgres, "", "true", "ASC"), listed_by!(postgres, "", "true", "ASC")),
-            (Some(Driver::Action), _) => by!("audit_log_by_action", "a.action = $4"),
-            (Some(Driver::Surface), _) => by!("audit_log_by_surface", "a.surface = $5"),
-            (Some(Driver::Outcome), _) => by!("audit_log_by_outcome", "a.outcome = $6"),
+            (None, Way::Older) => (listed_by_chain!("DESC"), listed_by_chain!("DESC")),
+            (None, Way::Newer) => (listed_by_chain!("ASC"), listed_by_chain!("ASC")),
+            (Some(Driver::Action), _) => by!("audit_log_by_action", "a.action", "$4"),
+            (Some(Driver::Surface), _) => by!("audit_log_by_surface", "a.surface", "$5"),
+            (Some(Driver::Outcome), _) => by!("audit_log_by_outcome", "a.outcome", "$6"),
             (Some(Driver::User), Way::Older) => (listed_by_user!(sqlite, "DESC"), listed_by_user!(postgres, "DESC")),
             (Some(Driver::User), Way::Newer) => (listed_by_user!(sqlite, "ASC"), listed_by_user!(postgres, "ASC")),
             (Some(Driver::Client), Way::Older) => (listed_by_client!(sqlite, "DESC"), listed_by_client!(postgres, "DESC")),
