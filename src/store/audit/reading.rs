@@ -110,7 +110,8 @@ macro_rules! holds {
 // Placeholders of the statements of a list: $1 organization, $2 before and $11 after which entry, $3 user, $4 action, $5 surface,
 // $6 outcome, $7 client, $8 and $9 from and before which time, $10 how many.
 
-/// Entries of a stretch that hold all filters, out of what has one of them and in its order.
+/// Entries of a stretch that hold all filters, out of what has one of them and in its order. The stretch is of the filter's times already:
+/// with the sum no index of theirs is in question, which PostgreSQL would take for the shortest way where it does not know them yet.
 macro_rules! entries {
     ($from:expr, $driver:expr, $place:literal, $order:literal) => {
         concat!(
@@ -120,7 +121,7 @@ macro_rules! entries {
             $driver,
             " AND ($3 IS NULL OR a.actor_id = $3 OR a.target_id = $3) AND",
             holds!("a"),
-            "AND a.at >= $8 AND a.at < $9 ORDER BY ",
+            "AND a.at + 0 >= $8 AND a.at + 0 < $9 ORDER BY ",
             $place,
             " ",
             $order,
