@@ -297,7 +297,8 @@ async fn postgres_scans_no_table() {
         for _ in 0..8 {
             watched.server.ok("list_audit_events", of_the_log(arguments)).await;
         }
-        assert!(explained(&watched, LOOKED_AT, arguments) >= 8, "{arguments} was explained");
+        // What an index finds it may sort, as long as that is no more than all of this chain.
+        assert!(explained(&watched, 3200, arguments) >= 8, "{arguments} was explained");
     }
     let browser = Browser::in_by_password(&watched.server, "boss@example.com").await;
     for path in PAGES {
