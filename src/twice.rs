@@ -123,6 +123,8 @@ mod tests {
         }));
         assert!(std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context).is_pending())).await);
         drop(first);
+        // Once it is under way.
+        tokio::task::yield_now().await;
         let mut known = Box::pin(twice.known(&clock, &[2; 32]));
         assert!(std::future::poll_fn(|context| std::task::Poll::Ready(known.as_mut().poll(context).is_pending())).await);
         drop(go);
