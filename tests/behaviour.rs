@@ -117,7 +117,8 @@ async fn b04_a_user_without_groups_sees_only_what_is_their_own() {
         let token = server.cli(&["token", "create", "--org", "my-organization", "--user", "bo@example.com", "--json"]).await;
         let token = token["token"].as_str().unwrap().to_owned();
         let tools = server.tools(&token).await;
-        assert_eq!(tools, ["whoami", "get_user", "check_membership", "update_user", "list_permissions"]);
+        let own = ["whoami", "get_user", "check_membership", "update_user", "end_ai_access", "list_permissions", "list_mcp_tokens"];
+        assert_eq!(tools, [&own[..], &["revoke_mcp_token"]].concat());
         let existing = server.call(&token, "get_user", json!({"user": "admin@example.com"})).await.error();
         let missing = server.call(&token, "get_user", json!({"user": "nobody@example.com"})).await.error();
         assert_eq!(existing["code"], "permission_denied");

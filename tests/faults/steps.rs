@@ -140,6 +140,7 @@ async fn requirement_67_what_cannot_be_audited_does_not_happen() {
         }
         server.ok("deactivate_user", json!({"user": "gone@example.com"})).await;
         let link = server.link_to("joins@example.com").await;
+        let token = server.ok("list_mcp_tokens", json!({})).await["credentials"][0]["id"].clone();
         super::at_rest(&server).await;
         server.stop().await;
         let node = Inside::beside(&server, Clock::system()).await;
@@ -152,6 +153,8 @@ async fn requirement_67_what_cannot_be_audited_does_not_happen() {
             ("update_user", json!({"user": "pending@example.com", "first_name": "Anna"})),
             ("deactivate_user", json!({"user": "pending@example.com"})),
             ("reactivate_user", json!({"user": "gone@example.com"})),
+            ("end_ai_access", json!({"user": "admin@example.com"})),
+            ("revoke_mcp_token", json!({"id": token})),
             ("create_access_group", json!({"name": "Finance"})),
             ("update_access_group", json!({"access_group": "Support", "name": "Helpers", "add_permissions": ["users:read"]})),
             ("delete_access_group", json!({"access_group": "Support"})),

@@ -120,15 +120,15 @@ async fn r_b58_b23_a_role_holds_from_the_next_call_on_with_the_same_token() {
         let tools = async || server.tools(&token).await.len();
         let lists = async || server.call(&token, "list_users", json!({})).await.body["result"]["isError"] != true;
         for _ in 0..3 {
-            assert_eq!((tools().await, lists().await), (5, false));
+            assert_eq!((tools().await, lists().await), (8, false));
             server.ok("update_user", json!({"user": id, "role": "Administrator"})).await;
-            assert_eq!((tools().await, lists().await), (17, true));
+            assert_eq!((tools().await, lists().await), (20, true));
             let whoami = server.call(&token, "whoami", json!({})).await.structured();
             assert_eq!(whoami["user"]["role"], "Administrator");
             server.ok("update_user", json!({"user": id, "role": "User"})).await;
-            assert_eq!((tools().await, lists().await), (5, false));
+            assert_eq!((tools().await, lists().await), (8, false));
             server.ok("add_to_access_group", json!({"users": [id], "access_groups": ["Readers"]})).await;
-            assert_eq!((tools().await, lists().await), (6, true));
+            assert_eq!((tools().await, lists().await), (9, true));
             server.ok("remove_from_access_group", json!({"users": [id], "access_groups": ["Readers"]})).await;
         }
     })
