@@ -383,7 +383,7 @@ async fn what_is_demanded_of_administrators_is_asked_of_them_at_once() {
             let kept = boss.post(path, &[("as", &drawn), (field, typed)]).await;
             assert!(kept.status == 409 && kept.html.contains(&format!("<bdi>{typed}</bdi>")), "{path}: {} {}", kept.status, kept.html);
         }
-        assert_eq!(boss.post("/users/invite", &[("as", &drawn)]).await.location.as_deref(), Some(PLACE));
+        assert_eq!(boss.post("/start", &[("as", &drawn)]).await.location.as_deref(), Some(PLACE), "where nothing was");
         let page = boss.get(PLACE).await;
         assert!(page.html.contains("asks you for one") && !page.html.contains("Back to your page"), "{}", page.html);
         let (secret, _) = boss.enrol(PLACE, now()).await;
