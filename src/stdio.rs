@@ -4,7 +4,7 @@
 //! the environment. So the credential is looked up anew for each message, and limits, checks and traces are the same. Nothing but
 //! JSON-RPC is written out, and the first message that finds the token dead is the last one that is read.
 
-use crate::{app::SharedApp, http::server, store::StoreError};
+use crate::{app::SharedApp, gather, http::server};
 use axum::{
     Router,
     body::Body,
@@ -30,8 +30,6 @@ const MAX_LINE: usize = 1024 * 1024;
 const AT_ONCE: usize = 16;
 /// How long whoever reads our output may keep us from ending.
 const LAST_LINES: Duration = Duration::from_secs(5);
-/// How often refusals are written, and after how many of these the uses of the credential.
-const GATHERING: (Duration, u32) = (Duration::from_millis(500), 120);
 
 /// Where HTTP says which revision a message is of.
 const REVISION: &str = "mcp-protocol-version";
@@ -56,7 +54,8 @@ pub async fn serve(app: SharedApp, token: &str, stop: impl Future<Output = ()>) 
     let (out, written) = writer();
     let bridge = Arc::new(Bridge { routes: server::router(Arc::clone(&app)), authorization, revision: Mutex::default(), out });
     let stopped = CancellationToken::new();
-    let gathering = tokio::spawn(gather(Arc::clone(&app), stopped.clone()));
+    // What is swept, the server beside it sweeps.
+    let gathering = tokio::spawn(gather::keep_writing(Arc::clone(&app), stopped.clone(), async |_| {}));
     let end = pass_all(&bridge, stop).await;
     stopped.cancel();
     drop(gathering.await);
@@ -92,29 +91,6 @@ async fn pass_all(bridge: &Arc<Bridge>, stop: impl Future<Output = ()>) -> End {
     }
     while under_way.join_next().await.is_some() {}
     if shut_out.is_cancelled() { End::ShutOut } else { End::Closed }
-}
-
-/// Writes refusals soon and uses within a minute, as a server does; with `stop` all of it.
-async fn gather(app: SharedApp, stop: CancellationToken) {
-    let (pause, uses) = GATHERING;
-    let mut rounds = 0u32;
-    let mut pauses = tokio::time::interval(pause);
-    loop {
-        tokio::select! { _ = pauses.tick() => {}, () = stop.cancelled() => break }
-        rounds = rounds.wrapping_add(1);
-        warn(app.evidence.flush(&app, false).await);
-        if rounds.is_multiple_of(uses) {
-            warn(app.seen.flush(&app).await);
-        }
-    }
-    warn(app.evidence.flush(&app, true).await);
-    warn(app.seen.flush(&app).await);
-}
-
-fn warn(result: Result<(), StoreError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "what was gathered could not be written; it is tried again");
-    }
 }
 
 /// Whether messages may still be passed.

@@ -8,7 +8,7 @@ pub use refusals::{PER_ACTOR, PER_ORGANIZATION};
 pub use strangers::PER_MINUTE;
 
 use crate::{
-    app::App,
+    app::{App, SharedApp},
     authz::{Actor, Org, Stamp, Target},
     domain::{CredentialId, EntryId, GroupId, MINUTE, RequestId, Timestamp, UserId},
     store::{
@@ -26,6 +26,35 @@ use std::{
     time::Duration,
 };
 use strangers::Strangers;
+use tokio_util::sync::CancellationToken;
+
+/// How often refusals are written, and after how many of these the uses of credentials.
+const ROUNDS: (Duration, u32) = (Duration::from_millis(500), 120);
+
+/// Writes refusals soon and uses within a minute, and does `each_minute` besides, until `stop`; then writes all of it.
+pub async fn keep_writing(app: SharedApp, stop: CancellationToken, each_minute: impl AsyncFn(&SharedApp)) {
+    let (pause, a_minute) = ROUNDS;
+    let mut rounds = 0u32;
+    let mut pauses = tokio::time::interval(pause);
+    loop {
+        tokio::select! { _ = pauses.tick() => {}, () = stop.cancelled() => break }
+        rounds = rounds.wrapping_add(1);
+        warn(app.evidence.flush(&app, false).await);
+        if rounds.is_multiple_of(a_minute) {
+            warn(app.seen.flush(&app).await);
+            each_minute(&app).await;
+        }
+    }
+    warn(app.evidence.flush(&app, true).await);
+    warn(app.seen.flush(&app).await);
+}
+
+/// Tells the operator of background work that failed.
+pub fn warn<T>(result: Result<T, StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "background work failed; it is tried again");
+    }
+}
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere must not silence the evidence; the data is counters.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     app::{App, SharedApp},
     domain::{DAY, RequestId},
-    mail,
+    gather, mail,
     mcp::Usher,
     service::signing_in,
     slack,
@@ -247,31 +247,18 @@ async fn background(app: SharedApp, stop: CancellationToken, tasks: TaskTracker)
     tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.mail.bell, mail_round));
     tasks.spawn(rounds(Arc::clone(&app), stop.clone(), |app| &app.slack.bell, slack_round));
     tasks.spawn(doorkeeper(Arc::clone(&app), stop.clone()));
-    let mut second = tokio::time::interval(Duration::from_millis(500));
-    let mut rounds = 0u32;
-    loop {
-        tokio::select! { _ = second.tick() => {}, () = stop.cancelled() => break }
-        rounds = rounds.wrapping_add(1);
-        warn(app.evidence.flush(&app, false).await);
-        if rounds.is_multiple_of(120) {
-            warn(app.seen.flush(&app).await);
-            app.calls.sweep();
-            app.guesses.sweep();
-            app.visits.sweep();
-            app.known_visits.sweep();
-            app.known_neighbours.sweep();
-            app.trades.sweep();
-            warn(sweep(&app).await);
-        }
-    }
-    warn(app.evidence.flush(&app, true).await);
-    warn(app.seen.flush(&app).await);
+    gather::keep_writing(app, stop, each_minute).await;
 }
 
-fn warn<T>(result: Result<T, StoreError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "background work failed; it is tried again");
-    }
+/// What is looked after once a minute.
+async fn each_minute(app: &SharedApp) {
+    app.calls.sweep();
+    app.guesses.sweep();
+    app.visits.sweep();
+    app.known_visits.sweep();
+    app.known_neighbours.sweep();
+    app.trades.sweep();
+    gather::warn(sweep(app).await);
 }
 
 /// How long calls in flight are waited for at the end. A statement of theirs ends sooner than whoever only sends half a
