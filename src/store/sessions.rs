@@ -341,16 +341,12 @@ pub(super) async fn end_of(work: &mut Work, key: i64, which: Which, here: Here) 
         .await
 }
 
-/// Ends those sessions of a person that do not go on in one of these roles, so that none does once the role is another; how many.
-pub(super) async fn end_shut(work: &mut Work, key: i64, roles: [Role; 2]) -> Result<u64, StoreError> {
+/// Ends those sessions of a person that do not go on for a User: of two roles that somebody changes between, one is that. How many.
+pub(super) async fn end_shut(work: &mut Work, key: i64) -> Result<u64, StoreError> {
     let settings = super::door::settings(work).await?;
-    if !settings.sso_required {
-        return Ok(0);
-    }
-    let has_password = super::door::password_hash(work, key).await?.is_some();
     let now = work.now;
     let mut ended = 0;
-    for via in Via::ALL.into_iter().filter(|via| roles.iter().any(|role| !via.goes_on(&settings, *role, has_password))) {
+    for via in Via::ALL.into_iter().filter(|via| !via.goes_on(&settings, Role::User, false)) {
         ended += work
             .tx
             .query("UPDATE credentials SET revoked_at = $2 WHERE user_key = $1 AND kind = 'session' AND via = $3 AND revoked_at IS NULL")

@@ -203,7 +203,7 @@ pub async fn require(work: &mut Work, proof: Authorized<RequireSso>, before: Set
     let (action, stamp) = proof.into_parts();
     let (org, now) = (work.org.number, work.now);
     let was = before.sso_required;
-    let settings = Settings { sso_required: action.required, ..before.clone() };
+    let settings = Settings { sso_required: action.required, ..before };
     super::door::write_settings(work, settings.clone()).await?;
     // Whichever of these ways was open before: a session of one that was switched off earlier ends with this, too.
     let closed = Via::ALL.into_iter().filter(|via| !via.goes_on(&settings, Role::User, false));

@@ -119,7 +119,7 @@ pub async fn update(work: &mut Work, proof: Authorized<UpdateUser>, before: &Fou
         changes.push(Change::plain("role", action.person.role.shown(), role.shown()));
         work.head.leave(action.person.status, action.person.role);
         work.head.enter(action.person.status, role);
-        let ended = sessions::end_shut(work, action.person.person.key, [action.person.role, role]).await?;
+        let ended = sessions::end_shut(work, action.person.person.key).await?;
         if ended > 0 {
             changes.push(Change::set("sessions_ended", Said::Plain(ended.to_string())));
         }
