@@ -17,7 +17,7 @@ use crate::{
     keys::sha256,
     store::{
         Work,
-        credentials::{self, Token},
+        credentials::{self, Place, Token},
         door, organizations,
         people::{self, Who},
     },
@@ -162,7 +162,7 @@ pub async fn live_of(app: &App, call: &Call, user: UserId) -> Result<Vec<Token>,
         Some(person) => person.key,
         None => people::find(&app.pool, call.actor.org(), &Who::Id(user), Visible::All).await?.ok_or(Error::UserNotFound)?.key,
     };
-    Ok(credentials::live_of(&app.pool, key, app.clock.now(), SHOWN).await?)
+    Ok(credentials::page(&app.pool, call.actor.org(), Some(key), Place::BEFORE_ALL, app.clock.now(), SHOWN).await?)
 }
 
 /// A token, and whether it was this call that ended it.

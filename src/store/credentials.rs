@@ -268,18 +268,6 @@ fn listed(row: &Row) -> Result<Token, StoreError> {
     })
 }
 
-/// The tokens of one person that work now, newest first, up to `limit`.
-pub async fn live_of(pool: &Pool, user: i64, now: Timestamp, limit: i64) -> Result<Vec<Token>, StoreError> {
-    let rows = pool
-        .query(tokens_sql!("c.user_key = $1 AND c.kind = 'token' AND c.revoked_at IS NULL AND c.expires_at > $2", " LIMIT $3"))
-        .bind(user)
-        .bind(now)
-        .bind(limit)
-        .all()
-        .await?;
-    rows.iter().map(listed).collect()
-}
-
 /// A place in the order of a list, newest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
