@@ -15,18 +15,21 @@ use crate::{
     },
 };
 use std::collections::HashMap;
-use usher_tools as contract;
+use usher_tools::{self as contract, Needs};
 
 /// Page size where none is asked for.
 const LIMIT: u32 = 25;
 /// Longest description, in characters.
 const DESCRIPTION: usize = 500;
 
+/// Whether somebody may know of groups at all.
+fn knows_groups(call: &Call) -> Result<(), Reason> {
+    authz::holds(&call.standing, Needs::Permission(builtin::ACCESS_GROUPS_READ), false)
+}
+
 /// Lists groups, oldest first.
 pub async fn list(app: &App, call: &Call, params: &contract::ListAccessGroupsParams) -> Result<contract::ListAccessGroupsOutput, Error> {
-    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
-        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
-    }
+    knows_groups(call)?;
     let org = call.actor.org();
     if let Some(name) = &params.access_group {
         let group = groups::find(&app.pool, org, &parse::which(name)).await?.ok_or(Error::GroupNotFound)?;
@@ -47,9 +50,7 @@ pub async fn of_ids(app: &App, call: &Call, ids: &[GroupId]) -> Result<Vec<contr
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
-        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
-    }
+    knows_groups(call)?;
     let found = groups::of_ids(&app.pool, call.actor.org(), ids).await?;
     Ok(ids.iter().filter_map(|id| found.iter().find(|group| group.id == *id)).map(view::access_group).collect())
 }
@@ -65,9 +66,7 @@ pub struct Givers {
 
 /// Which groups give which permissions, at most `limit` of them named for each, for whoever may know of groups.
 pub async fn giving(app: &App, call: &Call, limit: u32) -> Result<HashMap<String, Givers>, Error> {
-    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
-        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
-    }
+    knows_groups(call)?;
     let mut giving: HashMap<String, Givers> = HashMap::new();
     for gives in groups::giving(&app.pool, call.actor.org(), i64::from(limit)).await? {
         let givers = giving.entry(gives.permission).or_default();
@@ -80,9 +79,7 @@ pub async fn giving(app: &App, call: &Call, limit: u32) -> Result<HashMap<String
 /// Who is in a group, newest first and at most `limit`, and what would remain to each without it: what whoever deletes it is told
 /// before. Nobody is named to whom may not see people.
 pub async fn remainders(app: &App, call: &Call, group: &str, limit: i64) -> Result<Vec<Remainder>, Error> {
-    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
-        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
-    }
+    knows_groups(call)?;
     let group = groups::find(&app.pool, call.actor.org(), &parse::which(group)).await?.ok_or(Error::GroupNotFound)?;
     match authz::visible(&call.actor, &call.standing, false) {
         Ok(Visible::All) => Ok(groups::remainders(&app.pool, group.key, limit).await?),
@@ -92,9 +89,7 @@ pub async fn remainders(app: &App, call: &Call, group: &str, limit: i64) -> Resu
 
 /// The groups of a person with what they give and the time since when, in the order they were made, for whoever may know of groups.
 pub async fn of_person(app: &App, call: &Call, person: PersonRef) -> Result<Vec<(GroupFacts, Timestamp)>, Error> {
-    if !call.standing.holds(builtin::ACCESS_GROUPS_READ) {
-        return Err(Reason::Permission(builtin::ACCESS_GROUPS_READ).into());
-    }
+    knows_groups(call)?;
     authz::visible(&call.actor, &call.standing, call.actor.is(person.id))?;
     Ok(groups::of_person(&app.pool, person.key).await?)
 }

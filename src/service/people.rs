@@ -21,7 +21,7 @@ use crate::{
         people::{self, Filter, Found, Person, Who},
     },
 };
-use usher_tools as contract;
+use usher_tools::{self as contract, Needs};
 
 /// Page size where none is asked for.
 const LIMIT: u32 = 25;
@@ -122,9 +122,7 @@ pub async fn get(app: &App, call: &Call, params: &contract::GetUserParams) -> Re
 
 /// The people with these ids, in their order, for whoever may see everybody; whoever is gone is left out.
 pub async fn of_ids(app: &App, call: &Call, ids: &[UserId]) -> Result<Vec<contract::User>, Error> {
-    if !call.standing.holds(builtin::USERS_READ) {
-        return Err(Reason::Permission(builtin::USERS_READ).into());
-    }
+    authz::holds(&call.standing, Needs::Permission(builtin::USERS_READ), false)?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
