@@ -429,7 +429,13 @@ macro_rules! beyond {
 }
 /// The same by key; $10 is the end of the organization's.
 macro_rules! after_key {
-    ($status:literal, $after:literal, $before:literal, $direction:literal) => {
+    ($by:expr, $status:literal, ">", $direction:literal) => {
+        after_key!(between $status, ">", "<", $direction)
+    };
+    ($by:expr, $status:literal, "<", $direction:literal) => {
+        after_key!(between $status, "<", ">", $direction)
+    };
+    (between $status:literal, $after:literal, $before:literal, $direction:literal) => {
         concat!(
             "SELECT * FROM (SELECT u.key AS key, u.key AS worth FROM users u WHERE ",
             of_status!($status),
@@ -477,64 +483,24 @@ macro_rules! walk {
             $direction
         )
     };
-    ("strpos", rising, $by:expr) => {
-        walk!(
-            "strpos",
-            "ASC",
-            "DESC",
-            beyond!($by, "pending", ">", "ASC"),
-            beyond!($by, "active", ">", "ASC"),
-            beyond!($by, "deactivated", ">", "ASC")
-        )
-    };
-    ("strpos", falling, $by:expr) => {
-        walk!(
-            "strpos",
-            "DESC",
-            "ASC",
-            beyond!($by, "pending", "<", "DESC"),
-            beyond!($by, "active", "<", "DESC"),
-            beyond!($by, "deactivated", "<", "DESC")
-        )
-    };
-    ($position:literal, rising, $by:expr) => {
+    ($position:literal, $beyond:ident, rising, $by:expr) => {
         walk!(
             $position,
             "ASC",
             "DESC",
-            after!($by, "pending", ">", "ASC"),
-            after!($by, "active", ">", "ASC"),
-            after!($by, "deactivated", ">", "ASC")
+            $beyond!($by, "pending", ">", "ASC"),
+            $beyond!($by, "active", ">", "ASC"),
+            $beyond!($by, "deactivated", ">", "ASC")
         )
     };
-    ($position:literal, falling, $by:expr) => {
+    ($position:literal, $beyond:ident, falling, $by:expr) => {
         walk!(
             $position,
             "DESC",
             "ASC",
-            after!($by, "pending", "<", "DESC"),
-            after!($by, "active", "<", "DESC"),
-            after!($by, "deactivated", "<", "DESC")
-        )
-    };
-    ($position:literal, rising) => {
-        walk!(
-            $position,
-            "ASC",
-            "DESC",
-            after_key!("pending", ">", "<", "ASC"),
-            after_key!("active", ">", "<", "ASC"),
-            after_key!("deactivated", ">", "<", "ASC")
-        )
-    };
-    ($position:literal, falling) => {
-        walk!(
-            $position,
-            "DESC",
-            "ASC",
-            after_key!("pending", "<", ">", "DESC"),
-            after_key!("active", "<", ">", "DESC"),
-            after_key!("deactivated", "<", ">", "DESC")
+            $beyond!($by, "pending", "<", "DESC"),
+            $beyond!($by, "active", "<", "DESC"),
+            $beyond!($by, "deactivated", "<", "DESC")
         )
     };
 }
@@ -542,15 +508,20 @@ macro_rules! walk {
 impl Sort {
     /// The statement that walks this order.
     pub(super) fn walk(self, engine: Engine) -> &'static str {
+        macro_rules! on_both {
+            ($towards:ident, $by:expr) => {
+                (walk!("instr", after, $towards, $by), walk!("strpos", beyond, $towards, collated!(postgres, $by)))
+            };
+        }
         let (sqlite, postgres) = match (self.by, self.descending) {
-            (By::Created, false) => (walk!("instr", rising), walk!("strpos", rising)),
-            (By::Created, true) => (walk!("instr", falling), walk!("strpos", falling)),
-            (By::Name, false) => (walk!("instr", rising, name!()), walk!("strpos", rising, collated!(postgres, name!()))),
-            (By::Name, true) => (walk!("instr", falling, name!()), walk!("strpos", falling, collated!(postgres, name!()))),
-            (By::Email, false) => (walk!("instr", rising, "u.email_key"), walk!("strpos", rising, "u.email_key COLLATE \"C\"")),
-            (By::Email, true) => (walk!("instr", falling, "u.email_key"), walk!("strpos", falling, "u.email_key COLLATE \"C\"")),
-            (By::LastSeen, false) => (walk!("instr", rising, seen!()), walk!("strpos", rising, seen!())),
-            (By::LastSeen, true) => (walk!("instr", falling, seen!()), walk!("strpos", falling, seen!())),
+            (By::Created, false) => (walk!("instr", after_key, rising, "u.key"), walk!("strpos", after_key, rising, "u.key")),
+            (By::Created, true) => (walk!("instr", after_key, falling, "u.key"), walk!("strpos", after_key, falling, "u.key")),
+            (By::Name, false) => on_both!(rising, name!()),
+            (By::Name, true) => on_both!(falling, name!()),
+            (By::Email, false) => on_both!(rising, "u.email_key"),
+            (By::Email, true) => on_both!(falling, "u.email_key"),
+            (By::LastSeen, false) => (walk!("instr", after, rising, seen!()), walk!("strpos", beyond, rising, seen!())),
+            (By::LastSeen, true) => (walk!("instr", after, falling, seen!()), walk!("strpos", beyond, falling, seen!())),
         };
         engine.either(sqlite, postgres)
     }
